@@ -1,0 +1,211 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "protocol/base/outcome.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+#include "protocol/base/xid.h"
+#include "protocol/message/proof.h"
+#include "protocol/message/statement.h"
+
+/// What a coordinator and an agent say to each other. One link carries one participant's traffic;
+/// the agent listens. Repeats and late messages are normal: each message names what it is about,
+/// and an agent keeps one state machine per xid (R6).
+
+namespace assent {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+/// One run of an agent: 64 random bits. Work of one incarnation means nothing to the next (R6, R7).
+/// Never 0.
+enum class Incarnation : std::uint64_t {};
+
+// ---------------------------------------------------------------- coordinator to agent
+
+/// First on every link. The agent answers Welcome or Refused; a refusal closes the link. A new
+/// hello ends older links of the same coordinator first (R6), and is answered only after every
+/// unprepared branch of older ones is gone and the fence row is raised (R10).
+struct Hello {
+  std::uint32_t version = kProtocolVersion;
+  std::string coordinator;  ///< configured name
+  std::string token;        ///< from the file shared with the agent
+  std::string participant;  ///< which the coordinator believes to find here
+  LogId log_id{};
+  Epoch epoch{};
+  std::uint64_t opening_nonce =
+      0;  ///< random, of this opening of the log: two openings of one epoch differ (R10)
+  std::uint64_t log_top = 0;  ///< number of the newest forced record (R10)
+
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+enum class AfterWork : std::uint8_t {
+  kStayOpen = 1,  ///< answer Worked; more work or a Prepare will follow
+  kPrepare = 2,   ///< prepare at once when all statements succeed; answer Voted
+};
+
+enum class Access : std::uint8_t { kReadWrite = 1, kReadOnly = 2 };
+
+/// Run statements in the branch; the first Work (first_index 0) opens it.
+struct Work {
+  Xid xid;
+  std::uint32_t first_index = 0;  ///< index, within the branch, of the first of `statements` (R7)
+  std::vector<Statement> statements;
+  AfterWork then = AfterWork::kPrepare;
+  Access access = Access::kReadWrite;
+  Duration lock_wait{};  ///< how long one statement may wait for a lock; MariaDB rounds up to whole
+                         ///< seconds, 0 stays 0
+  Duration deadline{};  ///< how long the whole message may take, queueing included; then the branch
+                        ///< is rolled back
+  bool interactive =
+      false;  ///< counts against the half of the sessions that interactive branches may hold (R14)
+
+  friend bool operator==(const Work&, const Work&) = default;
+};
+
+/// Prepare the branch of which `statements` were run; any other number is refused (R7).
+struct Prepare {
+  Xid xid;
+  std::uint32_t statements = 0;
+  Duration deadline{};
+
+  friend bool operator==(const Prepare&, const Prepare&) = default;
+};
+
+/// The decision is commit. Repeated until Finished says committed. The proof is the commit
+/// record's, so that an agent that knows nothing of the branch can still prove what became of it.
+struct Commit {
+  Xid xid;
+  BranchProof proof;
+
+  friend bool operator==(const Commit&, const Commit&) = default;
+};
+
+/// The decision is rollback, or the coordinator has none. Repeated until Finished says rolled back.
+struct Rollback {
+  Xid xid;
+
+  friend bool operator==(const Rollback&, const Rollback&) = default;
+};
+
+/// List what the database holds prepared (R2). Also carries the top of the log to the fence row
+/// (R10).
+struct ListPrepared {
+  std::uint64_t scan = 0;  ///< repeated in the answer
+  std::uint64_t log_top = 0;
+
+  friend bool operator==(const ListPrepared&, const ListPrepared&) = default;
+};
+
+/// The ends of these transactions are durable: their witness rows may go (section 6). Answered by
+/// nothing; what is lost is told again with a later scan or stays as a few bytes.
+struct ForgetWitnesses {
+  std::vector<Gtrid> gtrids;
+
+  friend bool operator==(const ForgetWitnesses&, const ForgetWitnesses&) = default;
+};
+
+/// Is the agent there? Sent when a link has been silent; answered by Pong.
+struct Ping {
+  friend bool operator==(const Ping&, const Ping&) = default;
+};
+
+/// Everything but Hello travels under this header.
+struct AgentRequest {
+  Incarnation incarnation{};  ///< the one that this is meant for; another refuses it (R6)
+  Gtrid lowest_unfinished;    ///< work below it is refused; what is below it may be forgotten (R6)
+  std::variant<Work, Prepare, Commit, Rollback, ListPrepared, ForgetWitnesses, Ping> body;
+
+  friend bool operator==(const AgentRequest&, const AgentRequest&) = default;
+};
+
+// ---------------------------------------------------------------- agent to coordinator
+
+struct Welcome {
+  Incarnation incarnation{};
+  std::string kind;  ///< "postgres" or "mariadb"
+  std::string server_version;
+  DatabaseIdentity database;
+  std::uint32_t work_sessions = 0;  ///< how many branches can be open at once
+  std::uint32_t prepared_max = 0;   ///< the server's max_prepared_transactions; 0: no limit known
+
+  friend bool operator==(const Welcome&, const Welcome&) = default;
+};
+
+/// The hello is refused; no effect.
+struct Refused {
+  Error error;
+
+  friend bool operator==(const Refused&, const Refused&) = default;
+};
+
+/// Answer to Work with kStayOpen. With an error the branch is doomed (R8): only rollback is left.
+struct Worked {
+  Xid xid;
+  std::uint32_t first_index = 0;
+  std::vector<StatementResult> results;
+  std::optional<Error> error;
+
+  friend bool operator==(const Worked&, const Worked&) = default;
+};
+
+/// Answer to Work with kPrepare and to Prepare. A refused Work or Prepare is answered by this too:
+/// kUnknown with the error, or kRolledBack where the agent can prove it.
+struct Voted {
+  Xid xid;
+  Vote vote = Vote::kUnknown;
+  std::vector<StatementResult> results;  ///< of the statements of this message
+  std::optional<Error> error;            ///< with any vote but kPrepared and kReadOnly
+  BranchProof proof;                     ///< with kPrepared
+
+  friend bool operator==(const Voted&, const Voted&) = default;
+};
+
+/// Answer to Commit and Rollback: what became of the branch, and what shows it.
+struct Finished {
+  Xid xid;
+  Decision told = Decision::kRollback;  ///< which message this answers
+  Completion completion = Completion::kUnreached;
+  Evidence evidence = Evidence::kNone;
+  std::optional<Error> error;  ///< the last error, with kStillPrepared, kCannotTell, kUnreached
+
+  friend bool operator==(const Finished&, const Finished&) = default;
+};
+
+struct PreparedBranch {
+  Xid xid;
+  std::uint64_t transaction_id = 0;  ///< PostgreSQL: xid8; 0: not told by this database
+  Duration age{};                    ///< since prepared; 0: not told by this database
+
+  friend bool operator==(const PreparedBranch&, const PreparedBranch&) = default;
+};
+
+/// Answer to ListPrepared: the branches with this participant's bqual and this coordinator's log
+/// id. All others are foreign: counted, never touched (R3).
+struct PreparedList {
+  std::uint64_t scan = 0;
+  std::vector<PreparedBranch> branches;
+  std::uint64_t foreign = 0;
+  std::optional<Error> error;  ///< the list could not be read; `branches` says nothing then
+
+  friend bool operator==(const PreparedList&, const PreparedList&) = default;
+};
+
+struct Pong {
+  friend bool operator==(const Pong&, const Pong&) = default;
+};
+
+/// Everything but the answer to Hello travels under this header, which names the agent that speaks.
+struct AgentReply {
+  Incarnation incarnation{};
+  std::variant<Worked, Voted, Finished, PreparedList, Pong> body;
+
+  friend bool operator==(const AgentReply&, const AgentReply&) = default;
+};
+
+}  // namespace assent
