@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "coordinator/core/events.h"
+#include "coordinator/core/record.h"
+#include "protocol/message/agent.h"
+#include "protocol/message/client.h"
+
+/// Everything that the coordinator core can ask of the world. The driver carries effects out in
+/// their order and never has to know why: an order that matters for money is an event (LogDurable),
+/// not a duty of the driver.
+
+namespace assent::coordinator {
+
+/// Sent if the link of that incarnation still stands, else dropped: the core is told of every
+/// link's end and repeats.
+struct SendToAgent {
+  std::string participant;
+  AgentRequest request;
+};
+
+struct ReplyToClient {
+  ClientSessionId session{};
+  RequestId request{};
+  ClientReply reply;
+};
+
+/// Force the record; LogDurable{token} follows, or the process stops (R12).
+struct AppendForced {
+  LogToken token{};
+  Record record;
+};
+
+struct AppendUnforced {
+  Record record;
+};
+
+/// Look the branch's gtrid up in the log; DecisionFound follows at once. A log that can't be read
+/// stops the process.
+struct FindDecision {
+  std::string participant;
+  PreparedBranch branch;
+};
+
+/// For the process's log; xid first (style guide 24).
+struct Note {
+  enum class Level : std::uint8_t { kInfo, kWarning, kError } level = Level::kInfo;
+  std::string text;
+};
+
+using Effect =
+    std::variant<SendToAgent, ReplyToClient, AppendForced, AppendUnforced, FindDecision, Note>;
+using Effects = std::vector<Effect>;
+
+}  // namespace assent::coordinator

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "coordinator/core/record.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+#include "protocol/message/agent.h"
+#include "protocol/message/client.h"
+
+/// Everything that can happen to the coordinator core. One at a time, on one thread.
+
+namespace assent::coordinator {
+
+/// One client connection; never reused within a process.
+enum class ClientSessionId : std::uint64_t {};
+/// The client's own number of a request; repeated in the reply.
+enum class RequestId : std::uint64_t {};
+
+struct ClientRequested {
+  ClientSessionId session{};
+  RequestId request{};
+  ClientRequest body;
+  RequestHash hash{};  ///< of a Submit; zeros otherwise
+  std::optional<Decided>
+      known;  ///< what the log holds of the request's key, looked up when the request came in
+};
+
+/// The connection is gone: nobody to answer. Interactive transactions whose commit it has not asked
+/// for are rolled back; submits live on.
+struct ClientSessionClosed {
+  ClientSessionId session{};
+};
+
+/// The hello was answered. The link before it, if any, is gone and nothing more will come from it
+/// (R6).
+struct AgentConnected {
+  std::string participant;
+  Welcome welcome;
+};
+
+struct AgentDisconnected {
+  std::string participant;
+  Error why;  ///< also of attempts to connect that failed, hellos refused
+};
+
+struct AgentReplied {
+  std::string participant;
+  AgentReply reply;
+};
+
+/// The record of this token is on stable storage. Until then the decision does not exist.
+struct LogDurable {
+  LogToken token{};
+};
+
+/// Answer to FindDecision: what the log holds of a listed branch that is in no table.
+struct DecisionFound {
+  std::string participant;
+  PreparedBranch branch;
+  std::optional<Decided> decided;
+};
+
+/// next_deadline() has come.
+struct TimePassed {};
+
+using Event = std::variant<ClientRequested, ClientSessionClosed, AgentConnected, AgentDisconnected,
+                           AgentReplied, LogDurable, DecisionFound, TimePassed>;
+
+}  // namespace assent::coordinator

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/core/record.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+#include "protocol/base/xid.h"
+
+/// The durable memory of decisions (design section 7). A port: LevelDB stands behind it now; a
+/// replicated log can later.
+
+namespace assent::coordinator {
+
+/// How the log found itself when it was opened.
+struct LogOpening {
+  LogId log_id{};
+  Epoch epoch{};            ///< of this opening, already durable (R2)
+  std::uint64_t nonce = 0;  ///< of this opening, already durable (R10)
+  std::uint64_t top = 0;    ///< number of the newest forced record
+  WallTime log_time;        ///< newest time in the log; time in it never goes backwards (R15)
+  std::optional<Gtrid>
+      low_water;  ///< records of transactions at or below it may have been removed (R2)
+  std::vector<CommitRecord> unfinished;  ///< committed and without an end record, oldest first
+};
+
+class DecisionLog {
+ public:
+  /// `durable` is called on the log's own thread, in the order of the appends, once for each batch:
+  /// every token in it is on stable storage. `failed` is called once, on that thread, when a write
+  /// or sync failed or may have failed: from then on nothing is known of the appends not yet
+  /// reported; the coordinator must answer nobody and stop (R12, F 5, F 6).
+  struct Listener {
+    std::function<void(std::vector<LogToken>)> durable;
+    std::function<void(Error)> failed;
+  };
+
+  virtual ~DecisionLog() = default;
+
+  virtual const LogOpening& opening() const = 0;
+
+  /// Queues a record; never blocks on the disk. Forced: `token` is reported when the record, and so
+  /// every one queued before it, is durable. The commit does not exist until then (R1). `now` is
+  /// the host's time; the record carries the log's own, which never goes backwards.
+  virtual void append_forced(Record record, WallTime now, LogToken token) = 0;
+  /// Queues a record that needs no report; it becomes durable with the next forced one, or within a
+  /// second.
+  virtual void append(Record record, WallTime now) = 0;
+
+  /// What is durable about a key or a gtrid. Blocking, short; the coordinator's thread. An error (a
+  /// damaged block, say) is never "no record": kLogUnavailable.
+  virtual Result<std::optional<Decided>> find_key(std::string_view key) = 0;
+  virtual Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) = 0;
+
+  /// Number of the newest forced record that is durable. Any thread.
+  virtual std::uint64_t top() const = 0;
+};
+
+}  // namespace assent::coordinator

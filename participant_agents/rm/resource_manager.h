@@ -1,0 +1,159 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/outcome.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+#include "protocol/base/xid.h"
+#include "protocol/message/agent.h"
+#include "protocol/message/proof.h"
+#include "protocol/message/statement.h"
+
+/// The port behind which a database that can prepare a transaction stands. Everything that differs
+/// from one database to another is in the one file that implements it (design section 8): a third
+/// database is a new file and rows in xa_codes.
+///
+/// Calls block; each object is used by one thread at a time, except where a call says "any thread".
+
+namespace assent::rm {
+
+enum class Kind : std::uint8_t { kPostgres, kMariadb };
+
+struct Settings {
+  Kind kind = Kind::kPostgres;
+  std::string connection;   ///< ODBC connection string, without the options that we pin ourselves
+  std::string participant;  ///< the bqual of our branches here
+  Duration statement_timeout =
+      std::chrono::seconds(10);  ///< one statement, lock wait included (R11)
+  Duration call_timeout =
+      std::chrono::seconds(15);  ///< any blocking call but work: connecting, looking, ending
+};
+
+/// The database's own number of one of its sessions (pg_backend_pid, CONNECTION_ID).
+enum class SessionId : std::uint64_t {};
+
+/// What a message of work came to.
+struct WorkReport {
+  std::vector<StatementResult> results;  ///< of the statements that succeeded, in order
+  std::optional<Error> error;            ///< of the first that did not, or of the prepare
+  /// When a prepare was asked for. kPrepared only with the proof that section 6 demands;
+  /// kRolledBack only when the session itself rolled the branch back and got a positive answer,
+  /// before any prepare was sent or with proof that none took place; kUnknown otherwise. Without a
+  /// prepare and with an error: kRolledBack or kUnknown likewise.
+  Vote vote = Vote::kUnknown;
+  BranchProof proof;
+};
+
+struct FinishReport {
+  Completion completion = Completion::kUnreached;
+  Evidence evidence = Evidence::kNone;
+  std::optional<Error> error;
+};
+
+/// One connection. Not usable any more once `usable()` is false: close it (destroy) and open
+/// another; its database session must be *seen gone* (Control::end_session) before anything is said
+/// about its branch (R9, F 8).
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  virtual SessionId id() const = 0;
+  virtual bool usable() const = 0;
+
+  /// Opens the branch when first_index is 0, runs the statements, and prepares when asked. Any
+  /// failed statement, unmet guard or failed prepare rolls the branch back (R8, F 1, F 12) and
+  /// leaves the session clean. A read-only branch asked to prepare is ended instead and votes
+  /// kReadOnly. Writes the witness row in a branch that will need it (section 6). Statements have
+  /// passed the lexer before.
+  virtual WorkReport work(const Work& work) = 0;
+
+  /// Prepares the branch open on this session.
+  virtual WorkReport prepare(const Xid& xid) = 0;
+
+  /// Rolls back the branch open on this session, not prepared.
+  virtual FinishReport roll_back_open(const Xid& xid) = 0;
+
+  /// Phase two, from any session but one that has a branch open. The caller has seen the session
+  /// that prepared the branch gone or idle. Any doubt is settled by looking: the list, then status
+  /// or witness (section 6).
+  virtual FinishReport commit(const Xid& xid, const BranchProof& proof) = 0;
+  /// kRolledBack: proved absent now. An absent branch is not an error: rollback is told until it is
+  /// answered (R5).
+  virtual FinishReport rollback(const Xid& xid) = 0;
+
+  /// Any thread, at any time: makes the call under way return at once with kConnectionLost by
+  /// shutting the connection's socket down (F 11). The session is unusable afterwards.
+  virtual void interrupt() = 0;
+};
+
+/// Who may command this agent: one row for each decision log that was ever let in (R10).
+struct Fence {
+  std::string coordinator;
+  LogId log_id{};
+  Epoch epoch{};
+  std::uint64_t opening_nonce = 0;
+  std::uint64_t log_top = 0;
+};
+
+struct PreparedScan {
+  std::vector<PreparedBranch> branches;  ///< of that log id and this participant
+  std::uint64_t foreign = 0;
+};
+
+/// The agent's first and last connection, holder of the named lock that keeps a second agent out
+/// (R9).
+class Control {
+ public:
+  virtual ~Control() = default;
+
+  virtual std::string server_version() const = 0;
+  virtual std::uint32_t prepared_max() const = 0;  ///< 0: no limit known
+  /// Asked anew each time: the timeline may change below us.
+  virtual Result<DatabaseIdentity> identity() = 0;
+
+  /// Still alive and still holding the lock? Any error: the agent must end itself (R9).
+  virtual Result<> heartbeat() = 0;
+
+  /// Ends a session of our own account and returns when it is seen gone; at once if it already is.
+  /// kTimeout when it is still there after `wait`.
+  virtual Result<> end_session(SessionId id, Duration wait) = 0;
+
+  /// Raises the row of this log durably, or refuses with kFenced and no effect: a lower epoch, the
+  /// same epoch with another nonce, or a log top below the row's (R10).
+  virtual Result<> raise_fence(const Fence& fence) = 0;
+
+  virtual Result<PreparedScan> list_prepared(LogId log_id) = 0;
+
+  /// Deletes the witness rows of these transactions in one statement. No effect on rows that are
+  /// not there.
+  virtual Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) = 0;
+};
+
+/// Opens connections to one database. Any thread.
+class ResourceManager {
+ public:
+  virtual ~ResourceManager() = default;
+
+  /// The start of an agent, in this order (R9, section 8): connects; refuses a server whose
+  /// settings or version would lose data, by name (kDatabaseUnfit); waits up to `wait` for the
+  /// named lock (kFenced with who holds it, if another agent does); ends every other session of
+  /// this account and sees it gone; creates our schema (witness, fence, identity) where it is
+  /// missing. After this no session of an earlier agent can prepare anything.
+  virtual Result<std::unique_ptr<Control>> take_control(Duration wait) = 0;
+
+  virtual Result<std::unique_ptr<Session>> open_session() = 0;
+
+  /// Any thread, no I/O: may this statement be run (design section 8: one allowed statement, with
+  /// as many `?` markers as parameters)? kStatementNotAllowed or kInvalid, no effect.
+  virtual Result<> check_statement(const Statement& statement) const = 0;
+};
+
+std::unique_ptr<ResourceManager> make_resource_manager(const Settings& settings);
+
+}  // namespace assent::rm
