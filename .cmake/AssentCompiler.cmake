@@ -36,5 +36,7 @@ if(ASSENT_CCACHE)
   # The sloppiness is what ccache asks for when precompiled headers are in use (ccache manual).
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
     ${ASSENT_CCACHE})
-  add_compile_options(-fpch-preprocess)
+  if(NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
+    add_compile_options(-fpch-preprocess)
+  endif()
 endif()
