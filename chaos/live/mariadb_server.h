@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "chaos/live/database_server.h"
+
+namespace assent::live {
+
+class MariadbServer : public DatabaseServer {
+ public:
+  explicit MariadbServer(DatabaseSpec spec);
+
+  static void check_installed();
+
+  void create_database(const std::string& database) override;
+  DatabaseKind kind() const override { return DatabaseKind::kMariadb; }
+  std::string odbc_connection(const std::string& database, Role role) const override;
+  std::string client_url(const std::string& database, Role role) const override;
+
+ protected:
+  void create_cluster() override;
+  void write_settings() override;
+  std::vector<std::string> server_command() const override;
+  ProcessSpec client_command(const std::string& database, const Account& account) const override;
+  std::string admin_database() const override { return "mysql"; }
+  int stop_signal() const override;
+  bool ending_is_passing(const std::string& log_tail) const override;
+};
+
+}  // namespace assent::live

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "chaos/live/database_server.h"
+
+namespace assent::live {
+
+class PostgresServer : public DatabaseServer {
+ public:
+  explicit PostgresServer(DatabaseSpec spec);
+
+  static void check_installed();
+
+  void create_database(const std::string& database) override;
+  DatabaseKind kind() const override { return DatabaseKind::kPostgres; }
+  std::string odbc_connection(const std::string& database, Role role) const override;
+  std::string client_url(const std::string& database, Role role) const override;
+
+ protected:
+  void create_cluster() override;
+  void write_settings() override;
+  std::vector<std::string> server_command() const override;
+  ProcessSpec client_command(const std::string& database, const Account& account) const override;
+  std::string admin_database() const override { return "postgres"; }
+  int stop_signal() const override;
+  bool ending_is_passing(const std::string& log_tail) const override;
+
+ private:
+  void create_roles();
+};
+
+}  // namespace assent::live
