@@ -14,7 +14,9 @@ add_compile_options(
   -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wconversion -Woverloaded-virtual -Wcast-align
   -Wduplicated-cond -Wlogical-op -Wformat=2 -Wimplicit-fallthrough -Wundef
   # g++ 12 sees an overlap in std::string's operator+ that is not there (gcc bug 105651).
-  -Wno-restrict)
+  -Wno-restrict
+  # Designated initializers leave members to their defaults on purpose.
+  -Wno-missing-field-initializers)
 
 # Cheap bounds checks of the standard library stay on in every build, as ASSENT_CHECK does.
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
