@@ -130,7 +130,8 @@ function(_assent_install_library name)
   install(TARGETS ${name} EXPORT AssentTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assent/${folder} FILES_MATCHING PATTERN "*.h")
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assent/${folder}
+    FILES_MATCHING PATTERN "*.h" PATTERN "*_pch.h" EXCLUDE)
 endfunction()
 
 function(_assent_refuse_unknown name unknown)
