@@ -9,25 +9,32 @@
 #include "protocol/base/result.h"
 #include "protocol/message/statement.h"
 
-/// Decides what may reach a database as a step, and writes parameters into it (design section 8). Not a parser: it
-/// knows quotes, comments and words, and no more. Pure; any thread.
+/// Decides what may reach a database as a step, and writes parameters into it (design section 8).
+/// Not a parser: it knows quotes, comments and words, and no more. It relies on settings that the
+/// sessions pin: PostgreSQL standard_conforming_strings = on; MariaDB without ANSI_QUOTES and
+/// NO_BACKSLASH_ESCAPES; UTF-8 in both. Pure; any thread.
 
 namespace assent::rm {
 
 struct LexedStatement {
-  std::string text;                   ///< without a closing semicolon and what follows it
-  std::vector<std::size_t> markers;   ///< offsets of the `?` markers in `text`
-  bool returns_rows = false;          ///< SELECT, VALUES, or a RETURNING clause seen as a word
+  /// Without comments (each becomes a space) and without a closing semicolon: what can be mistaken
+  /// for something else by a driver or a server never gets there.
+  std::string text;
+  std::vector<std::size_t> markers;  ///< offsets of the `?` markers in `text`, ascending
+  bool may_return_rows = false;      ///< SELECT, VALUES, WITH, or the word RETURNING seen
 };
 
-/// One statement whose first word is SELECT, INSERT, UPDATE, DELETE, WITH, VALUES or REPLACE. Refuses with
-/// kStatementNotAllowed, no effect: other first words, a semicolon before the end, unclosed quotes and comments,
-/// executable comments (`/*!`, `/*M!`), NUL bytes, and words that end or hide a transaction in that database.
+/// One statement whose first word is SELECT, INSERT, UPDATE, DELETE, WITH, VALUES or REPLACE.
+/// Refuses with kStatementNotAllowed, no effect: other first words, a semicolon before the end,
+/// unclosed quotes and comments, executable comments (`/*!`, `/*M!`), `{` and `\` outside quotes
+/// (ODBC escapes, \N), text that is not UTF-8 or has a NUL, and what two lexers could read in two
+/// ways.
 Result<LexedStatement> lex_statement(Kind kind, std::string_view sql);
 
-/// The statement with each marker replaced by its parameter as a literal of that database. kInvalid, no effect: another
-/// number of parameters than markers, a value that the database cannot hold (NUL in text, NaN in MariaDB, text that is
-/// not UTF-8).
-Result<std::string> render(Kind kind, const LexedStatement& statement, const std::vector<Value>& params);
+/// The statement with each marker replaced by its parameter as a literal of that database.
+/// kInvalid, no effect: another number of parameters than markers, a value that the database cannot
+/// hold (NUL in text, NaN or infinity in MariaDB, text that is not UTF-8).
+Result<std::string> render(Kind kind, const LexedStatement& statement,
+                           const std::vector<Value>& params);
 
 }  // namespace assent::rm
