@@ -1,11 +1,6 @@
 #include "chaos/live/database_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pwd.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,7 +31,7 @@ constexpr std::array kRoles{std::pair{Role::kAdmin, "admin"}, std::pair{Role::kA
 
 std::string account_for_server(const std::string& preferred) {
   if (::geteuid() != 0) return {};
-  return ::getpwnam(preferred.c_str()) != nullptr ? preferred : "nobody";
+  return find_system_account(preferred) ? preferred : "nobody";
 }
 
 std::string random_password() {
@@ -62,19 +57,10 @@ std::vector<Row> parse_rows(const std::string& output) {
   return rows;
 }
 
-void write_private(const std::filesystem::path& file, const std::string& content) {
-  std::ofstream stream(file, std::ios::trunc);
-  std::filesystem::permissions(
-      file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  stream << content;
-  stream.close();
-  if (!stream) throw SandboxError("cannot write " + file.string());
-}
-
 void give_to(const std::filesystem::path& file, const std::string& account) {
   if (account.empty()) return;
-  const passwd* entry = ::getpwnam(account.c_str());
-  if (entry == nullptr || ::chown(file.c_str(), entry->pw_uid, entry->pw_gid) != 0) {
+  const auto owner = find_system_account(account);
+  if (!owner || ::chown(file.c_str(), owner->user, owner->group) != 0) {
     throw SandboxError("cannot give " + file.string() + " to account '" + account +
                        "': " + std::strerror(errno));
   }
@@ -139,7 +125,7 @@ void DatabaseServer::init() {
   std::string text;
   for (const auto& [role, name] : kRoles)
     text += std::string(name) + "\t" + accounts_.at(role).password + "\n";
-  write_private(spec_.directory / "accounts", text);
+  write_private_file(spec_.directory / "accounts", text);
 }
 
 void DatabaseServer::make_data_directory() const {
@@ -181,7 +167,7 @@ Account DatabaseServer::account(Role role) const {
 
 void DatabaseServer::write_server_file(const std::filesystem::path& file,
                                        const std::string& content) const {
-  write_private(file, content);
+  write_private_file(file, content);
   give_to(file, server_account_);
 }
 
@@ -199,10 +185,7 @@ void DatabaseServer::run_as_server(const std::vector<std::string>& argv) const {
 void DatabaseServer::start() {
   if (is_running()) return;
   if (accounts_.empty()) throw SandboxError(spec_.name + " has no data yet: init() makes it");
-  if (!port_is_free(spec_.port)) {
-    throw SandboxError(spec_.name + ": port " + std::to_string(spec_.port) +
-                       " of 127.0.0.1 is taken: stop what listens there, or choose other ports");
-  }
+  check_port_is_free(spec_.name, spec_.port);
   write_settings();
   const auto deadline = Clock::now() + kStartTimeout;
   do {
@@ -217,9 +200,7 @@ void DatabaseServer::start_process() {
   server.log_file = spec_.log_file;
   server.run_as = server_account_;
   server.dies_with_owner = spec_.dies_with_owner;
-  std::error_code none_yet;
-  const auto size = std::filesystem::file_size(spec_.log_file, none_yet);
-  log_size_before_ = none_yet ? 0 : size;
+  log_size_before_ = size_of(spec_.log_file);
   process_ = Process::start(server);
 }
 

@@ -61,6 +61,12 @@ bool port_is_free(std::uint16_t port) {
   return try_socket(port, ::bind);
 }
 
+void check_port_is_free(const std::string& who, std::uint16_t port) {
+  if (port_is_free(port)) return;
+  throw SandboxError(who + ": port " + std::to_string(port) +
+                     " of 127.0.0.1 is taken: stop what listens there, or choose other ports");
+}
+
 bool accepts_connections(std::uint16_t port) {
   return try_socket(port, ::connect);
 }

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 // Ports of 127.0.0.1.
 namespace assent::live {
 
 // Nobody listens on it now.
 bool port_is_free(std::uint16_t port);
+
+// Throws SandboxError, saying who wants the port and what to do, when somebody listens on it.
+void check_port_is_free(const std::string& who, std::uint16_t port);
 
 // Somebody accepts connections on it now.
 bool accepts_connections(std::uint16_t port);

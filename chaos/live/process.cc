@@ -69,19 +69,16 @@ Descriptor open_or_throw(const std::filesystem::path& file, int flags) {
 }
 
 struct AccountIds {
-  uid_t user = 0;
-  gid_t group = 0;
+  SystemAccount account;
   std::vector<gid_t> groups;
-  std::string home;
 };
 
 AccountIds look_up_account(const std::string& name) {
-  const passwd* entry = ::getpwnam(name.c_str());
-  if (entry == nullptr) throw SandboxError("there is no account '" + name + "' on this machine");
-  AccountIds ids{entry->pw_uid, entry->pw_gid, {}, entry->pw_dir};
+  const auto account = find_system_account(name);
+  if (!account) throw SandboxError("there is no account '" + name + "' on this machine");
   int count = 64;
-  ids.groups.resize(static_cast<std::size_t>(count));
-  if (::getgrouplist(name.c_str(), ids.group, ids.groups.data(), &count) < 0) {
+  AccountIds ids{*account, std::vector<gid_t>(static_cast<std::size_t>(count))};
+  if (::getgrouplist(name.c_str(), account->group, ids.groups.data(), &count) < 0) {
     throw SandboxError("account '" + name + "' is in more than 64 groups");
   }
   ids.groups.resize(static_cast<std::size_t>(count));
@@ -144,10 +141,11 @@ void reset_signals() {
 
 // The bare system calls: glibc's wrappers would try to change the other threads' ids too, which
 // this child has only on paper.
-bool become(const AccountIds& account) {
-  return ::syscall(SYS_setgroups, account.groups.size(), account.groups.data()) == 0 &&
-         ::syscall(SYS_setresgid, account.group, account.group, account.group) == 0 &&
-         ::syscall(SYS_setresuid, account.user, account.user, account.user) == 0;
+bool become(const AccountIds& ids) {
+  const auto [user, group, home] = ids.account;
+  return ::syscall(SYS_setgroups, ids.groups.size(), ids.groups.data()) == 0 &&
+         ::syscall(SYS_setresgid, group, group, group) == 0 &&
+         ::syscall(SYS_setresuid, user, user, user) == 0;
 }
 
 [[noreturn]] void run_child(const Launch& launch) {
@@ -187,7 +185,7 @@ Launch prepare_launch(const ProcessSpec& spec) {
   auto environment = spec.environment;
   if (!spec.run_as.empty()) {
     launch.account = look_up_account(spec.run_as);
-    environment.emplace("HOME", launch.account->home);
+    environment.emplace("HOME", launch.account->account.home);
     environment.emplace("USER", spec.run_as);
   }
   launch.environment = merged_environment(environment);
@@ -421,6 +419,16 @@ CommandResult run_command(const ProcessSpec& spec, const std::string& input, mil
   return result;
 }
 
+std::optional<SystemAccount> find_system_account(const std::string& name) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 16384> strings{};
+  const int error = ::getpwnam_r(name.c_str(), &entry, strings.data(), strings.size(), &found);
+  if (error != 0) throw_errno("cannot look up account '" + name + "'", error);
+  if (found == nullptr) return std::nullopt;
+  return SystemAccount{entry.pw_uid, entry.pw_gid, entry.pw_dir};
+}
+
 std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> children;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
@@ -437,6 +445,12 @@ bool process_exists(pid_t pid) {
   return stat && stat->state != 'Z' && stat->state != 'X';
 }
 
+std::uintmax_t size_of(const std::filesystem::path& file) {
+  std::error_code not_there;
+  const auto size = std::filesystem::file_size(file, not_there);
+  return not_there ? 0 : size;
+}
+
 std::string tail_of(const std::filesystem::path& file, std::uintmax_t skipped) {
   constexpr std::size_t kLines = 15;
   std::ifstream stream(file);
@@ -450,6 +464,16 @@ std::string tail_of(const std::filesystem::path& file, std::uintmax_t skipped) {
   std::string text;
   for (const auto& kept : last) text += kept + "\n";
   return text;
+}
+
+void write_private_file(const std::filesystem::path& file, const std::string& content) {
+  using std::filesystem::perms;
+  std::filesystem::remove(file);  // also if it belongs to the account of a server
+  std::ofstream stream(file);
+  std::filesystem::permissions(file, perms::owner_read | perms::owner_write);
+  stream << content;
+  stream.close();
+  if (!stream) throw SandboxError("cannot write " + file.string());
 }
 
 std::filesystem::path find_program(const std::string& name,

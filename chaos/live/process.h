@@ -99,6 +99,14 @@ struct CommandResult {
 CommandResult run_command(const ProcessSpec& spec, const std::string& input,
                           std::chrono::milliseconds timeout);
 
+// An account of this machine. Safe to ask for from any thread.
+struct SystemAccount {
+  uid_t user = 0;
+  gid_t group = 0;
+  std::string home;
+};
+std::optional<SystemAccount> find_system_account(const std::string& name);
+
 // The direct children of a process of anybody, by /proc.
 std::vector<pid_t> children_of(pid_t parent);
 
@@ -110,9 +118,15 @@ bool process_exists(pid_t pid);
 template <typename Condition>
 bool wait_until(Condition condition, std::chrono::milliseconds timeout);
 
+// 0 for a file that is not there.
+std::uintmax_t size_of(const std::filesystem::path& file);
+
 // The last lines of a log file behind its first `skipped` bytes, for error texts. Empty when it
 // cannot be read.
 std::string tail_of(const std::filesystem::path& file, std::uintmax_t skipped = 0);
+
+// Replaces the file by one that only its owner can read.
+void write_private_file(const std::filesystem::path& file, const std::string& content);
 
 // The absolute path of a program in `folders` or in PATH; empty when there is none.
 std::filesystem::path find_program(const std::string& name,
