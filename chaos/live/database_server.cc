@@ -129,7 +129,7 @@ void DatabaseServer::init() {
 }
 
 void DatabaseServer::make_data_directory() const {
-  const auto data = data_directory();
+  const auto data = spec_.directory / "data";
   if (std::filesystem::symlink_status(data).type() != std::filesystem::file_type::not_found) {
     throw SandboxError(data.string() + " is there, but was never finished: remove " +
                        spec_.directory.string());
@@ -141,6 +141,11 @@ void DatabaseServer::make_data_directory() const {
   }
   std::filesystem::permissions(data, std::filesystem::perms::owner_all);
   give_to(data, server_account_);
+}
+
+std::filesystem::path DatabaseServer::data_directory() const {
+  const auto data = spec_.directory / "data";
+  return std::filesystem::is_symlink(data) ? std::filesystem::read_symlink(data) : data;
 }
 
 void DatabaseServer::create_accounts() {
@@ -186,7 +191,7 @@ void DatabaseServer::start() {
   if (is_running()) return;
   if (accounts_.empty()) throw SandboxError(spec_.name + " has no data yet: init() makes it");
   check_port_is_free(spec_.name, spec_.port);
-  write_settings();
+  prepare_start();
   const auto deadline = Clock::now() + kStartTimeout;
   do {
     start_process();
@@ -283,9 +288,7 @@ void DatabaseServer::resume() {
 void DatabaseServer::remove() {
   if (is_running())
     throw SandboxError(spec_.name + " is running: stop it before its data is removed");
-  const auto data = data_directory();
-  if (std::filesystem::is_symlink(data))
-    std::filesystem::remove_all(std::filesystem::read_symlink(data));
+  std::filesystem::remove_all(data_directory());  // which may lie elsewhere
   std::filesystem::remove_all(spec_.directory);
   accounts_.clear();
 }

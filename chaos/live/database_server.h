@@ -135,7 +135,7 @@ class DatabaseServer {
   explicit DatabaseServer(DatabaseSpec spec, const std::string& preferred_account);
 
   virtual void create_cluster() = 0;
-  virtual void write_settings() = 0;
+  virtual void prepare_start() = 0;  // settings files, and what a crash left in the way
   virtual std::vector<std::string> server_command() const = 0;
   virtual ProcessSpec client_command(const std::string& database, const Account& account) const = 0;
   virtual std::string admin_database() const = 0;
@@ -150,7 +150,8 @@ class DatabaseServer {
   // As the server's account; throws with its output when it fails.
   void run_as_server(const std::vector<std::string>& argv) const;
 
-  std::filesystem::path data_directory() const { return spec_.directory / "data"; }
+  // With no symbolic link of ours in it: the server's account may not be able to follow that.
+  std::filesystem::path data_directory() const;
 
   // The account the server runs as: empty for ourselves, since databases refuse only root.
   const std::string& server_account() const { return server_account_; }

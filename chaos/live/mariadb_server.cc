@@ -72,7 +72,7 @@ void MariadbServer::create_cluster() {
   std::filesystem::remove(secret);
 }
 
-void MariadbServer::write_settings() {
+void MariadbServer::prepare_start() {
   auto settings = durable_settings();
   for (const auto& [name, value] : spec().settings) settings[name] = value;
   settings["bind_address"] = "127.0.0.1";

@@ -20,7 +20,7 @@ class MariadbServer : public DatabaseServer {
 
  protected:
   void create_cluster() override;
-  void write_settings() override;
+  void prepare_start() override;
   std::vector<std::string> server_command() const override;
   ProcessSpec client_command(const std::string& database, const Account& account) const override;
   std::string admin_database() const override { return "mysql"; }

@@ -1,8 +1,10 @@
 #include "chaos/live/postgres_server.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 #include <utility>
 
 namespace assent::live {
@@ -57,7 +59,24 @@ void PostgresServer::create_cluster() {
   std::ofstream(data / "postgresql.conf", std::ios::app) << "\ninclude '../settings.conf'\n";
 }
 
-void PostgresServer::write_settings() {
+// The lock file of a server that died with its parent names a process that exists until somebody
+// reaps it, which the first process of a container may never do, and PostgreSQL refuses to start.
+// Our own pid in its place is one that PostgreSQL knows not to be a server (its parent's), while
+// the rest of the file, the shared memory it must find unused, keeps guarding against backends that
+// are still there.
+void PostgresServer::forget_corpse() const {
+  const auto file = data_directory() / "cluster" / "postmaster.pid";
+  std::ifstream stream(file);
+  pid_t pid = 0;
+  if (!(stream >> pid)) return;
+  // It may be dying still. If it lives on, PostgreSQL finds the words.
+  if (!wait_until([pid] { return !process_exists(pid); }, std::chrono::seconds(5))) return;
+  const std::string rest{std::istreambuf_iterator<char>(stream), {}};
+  write_server_file(file, std::to_string(::getpid()) + rest);
+}
+
+void PostgresServer::prepare_start() {
+  forget_corpse();
   auto settings = durable_settings();
   for (const auto& [name, value] : spec().settings) settings[name] = value;
   settings["listen_addresses"] = "'127.0.0.1'";

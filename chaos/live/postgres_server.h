@@ -20,7 +20,7 @@ class PostgresServer : public DatabaseServer {
 
  protected:
   void create_cluster() override;
-  void write_settings() override;
+  void prepare_start() override;
   std::vector<std::string> server_command() const override;
   ProcessSpec client_command(const std::string& database, const Account& account) const override;
   std::string admin_database() const override { return "postgres"; }
@@ -29,6 +29,7 @@ class PostgresServer : public DatabaseServer {
 
  private:
   void create_roles();
+  void forget_corpse() const;
 };
 
 }  // namespace assent::live
