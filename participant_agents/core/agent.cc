@@ -349,7 +349,9 @@ void Agent::on(ListEnded&& event, Outbox& out) {
     }
   }
   if (--lists_under_way_ == 0) finished_while_listing_.clear();
-  if (!links_.contains(event.link)) return;
+  const auto link = links_.find(event.link);
+  if (link == links_.end()) return;
+  if (event.error) link->second.hello.log_top = 0;  // the row may be behind: raise it next time
   out.reply(event.link, PreparedList{event.scan, std::move(event.branches), event.foreign,
                                      std::move(event.error)});
 }
