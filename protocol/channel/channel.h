@@ -104,7 +104,7 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
 
   using Clock = std::chrono::steady_clock;
   using Deadline = std::optional<Clock::time_point>;
-  std::optional<Clock::time_point> nearest_deadline() const;
+  Deadline nearest_deadline() const;
   void watch();
   void on_timer();
   void close_for_slowness();
@@ -126,7 +126,7 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
   bool flush_scheduled_ = false;
 
   boost::asio::steady_timer timer_;
-  std::optional<Clock::time_point> timer_set_;
+  Deadline timer_set_;  ///< when it will go off
   Deadline hello_deadline_;
   Deadline frame_deadline_;
   Deadline write_deadline_;
