@@ -1,0 +1,86 @@
+#include "coordinator/log/leveldb_careful_env.h"
+
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/log/file_io.h"
+
+namespace assent::coordinator {
+namespace {
+
+// Not a name that LevelDB knows, so it leaves such files alone.
+constexpr std::string_view kKept = ".kept";
+
+std::string folder_of(const std::string& name) {
+  return std::filesystem::path(name).parent_path().string();
+}
+
+bool has_suffix(const std::string& name, std::string_view suffix) {
+  return std::string_view(name).ends_with(suffix);
+}
+
+/// LevelDB's own diary and what it only uses on the way hold nothing of ours.
+bool holds_decisions(const std::string& name) {
+  return !has_suffix(name, ".dbtmp") && !has_suffix(name, "/LOG") && !has_suffix(name, "/LOG.old");
+}
+
+leveldb::Status synced(const std::string& folder) {
+  const auto result = sync_folder(folder);
+  if (result) return leveldb::Status::OK();
+  return leveldb::Status::IOError(folder, result.error().message);
+}
+
+}  // namespace
+
+/// An opening that was refused earlier may have kept a file of this name: it stays.
+std::string CarefulEnv::kept_name(const std::string& name) {
+  std::string kept = name;
+  do kept += kKept;
+  while (target()->FileExists(kept));
+  return kept;
+}
+
+leveldb::Status CarefulEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
+  if (keeping_ && holds_decisions(name) && target()->FileExists(name)) {
+    const auto kept = target()->RenameFile(name, kept_name(name));
+    if (!kept.ok()) return kept;
+  }
+  const auto made = target()->NewWritableFile(name, file);
+  if (!made.ok() || !has_suffix(name, ".log")) return made;
+  const auto named = synced(folder_of(name));
+  if (!named.ok()) {
+    delete *file;
+    *file = nullptr;
+  }
+  return named;
+}
+
+leveldb::Status CarefulEnv::RemoveFile(const std::string& name) {
+  if (keeping_ && holds_decisions(name)) return target()->RenameFile(name, kept_name(name));
+  return target()->RemoveFile(name);
+}
+
+leveldb::Status CarefulEnv::RenameFile(const std::string& from, const std::string& to) {
+  if (!holds_decisions(to)) return target()->RenameFile(from, to);
+  if (keeping_ && target()->FileExists(to)) {
+    // A copy, not a rename: a crash between two renames would leave the database without CURRENT.
+    std::string content;
+    auto status = leveldb::ReadFileToString(target(), to, &content);
+    if (status.ok()) status = leveldb::WriteStringToFile(target(), content, kept_name(to));
+    if (!status.ok()) return status;
+  }
+  const auto renamed = target()->RenameFile(from, to);
+  return renamed.ok() ? synced(folder_of(to)) : renamed;
+}
+
+void CarefulEnv::stop_keeping(const std::string& folder) {
+  keeping_ = false;
+  std::vector<std::string> names;
+  if (!target()->GetChildren(folder, &names).ok()) return;
+  for (const auto& name : names) {
+    if (has_suffix(name, kKept)) target()->RemoveFile(folder + "/" + name);
+  }
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,460 @@
+#include "coordinator/log/leveldb_log.h"
+
+#include <fmt/format.h>
+#include <leveldb/write_batch.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "coordinator/log/high_water_mark.h"
+#include "coordinator/log/leveldb_batch.h"
+#include "coordinator/log/leveldb_keys.h"
+#include "coordinator/log/leveldb_reader.h"
+#include "coordinator/log/leveldb_store.h"
+#include "coordinator/log/leveldb_verify.h"
+#include "coordinator/log/record.h"
+#include "protocol/base/crash_point.h"
+#include "protocol/base/time.h"
+
+namespace assent::coordinator {
+namespace {
+
+constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
+constexpr auto kUnforcedDelay = std::chrono::seconds(1);
+
+std::uint64_t random_nonce() {
+  std::random_device random;
+  return static_cast<std::uint64_t>(random()) << 32 | random();
+}
+
+/// The verification in the background takes what time the processor has left.
+void yield_to_others() {
+  constexpr int kLowest = 19;
+  // On Linux a nice value is a thread's own; an error leaves the priority as it was.
+  static_cast<void>(::setpriority(PRIO_PROCESS, 0, kLowest));
+}
+
+std::string index_is_wrong(std::uint64_t number) {
+  return fmt::format("an index leads to record {}, which is not the one looked for", number);
+}
+
+const Gtrid& gtrid_of(const Decided& decided) {
+  return std::visit([](const auto& record) -> const Gtrid& { return record.gtrid; },
+                    decided.record);
+}
+
+std::string_view key_of(const Decided& decided) {
+  return std::visit([](const auto& record) -> std::string_view { return record.key; },
+                    decided.record);
+}
+
+/// Puts the folder in front and says what to do, for whoever reads it in the morning.
+Error refused(const std::filesystem::path& dir, Error why) {
+  why.message =
+      fmt::format("the decision log in {} can't be opened: {}. Its files are left as they were",
+                  dir.string(), why.message);
+  return why;
+}
+
+}  // namespace
+
+class LevelDbLog::Impl {
+ public:
+  Impl(std::unique_ptr<LevelDbStore> store, Listener listener)
+      : store_(std::move(store)), listener_(std::move(listener)) {}
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  /// Reads and verifies the past, raises the epoch, starts the threads.
+  Result<> begin();
+
+  const LogOpening& opening() const { return opening_; }
+  void append(Record&& record, WallTime now, std::optional<LogToken> token);
+  Result<std::optional<Decided>> find_key(std::string_view key);
+  Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid);
+  std::uint64_t top() const { return top_; }
+
+ private:
+  struct Queued {
+    Record record;
+    WallTime now;
+    std::optional<LogToken> token;  ///< of a forced one
+  };
+
+  LogId log_id() const { return store_->mark().log_id; }
+
+  Result<> doubt_mark(const LogTail& tail) const;
+  Result<> raise_epoch();
+  void tell_opening(std::map<Gtrid, UnfinishedCommit>&& unfinished);
+
+  // The writing thread.
+  void write_all();
+  bool take(std::vector<Queued>& queued);
+  Result<> write(const std::vector<Queued>& queued);
+  Result<> fill(Batch& batch, const std::vector<Queued>& queued);
+  CheckpointRecord checkpoint();
+  Result<> write_durably(leveldb::WriteBatch& writes);
+  void report(const std::vector<Queued>& queued);
+  void fail(const Error& error);
+
+  // Other threads.
+  void verify(std::uint64_t newest);
+  void make_writer_fail(const Error& error);
+
+  Result<Decided> read_decided(std::uint64_t number);
+  bool is_unfinished(const Gtrid& gtrid);
+  Error failed_before() const;
+
+  const std::unique_ptr<LevelDbStore> store_;
+  const Listener listener_;
+  LogOpening opening_;
+  std::uint64_t oldest_ = 1;
+  std::atomic<std::uint64_t> top_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> stop_verifying_{false};
+  LogTail tail_;  ///< the writing thread's own, once it runs
+
+  std::mutex unfinished_mutex_;
+  std::map<Gtrid, UnfinishedRecord> unfinished_;  ///< protected by unfinished_mutex_
+
+  std::mutex mutex_;
+  std::condition_variable wake_writer_;
+  // State below is protected by mutex_.
+  std::vector<Queued> queue_;
+  bool forced_queued_ = false;
+  bool writer_waits_ = false;
+  bool stopping_ = false;
+  std::chrono::steady_clock::time_point unforced_due_;  ///< of the first in `queue_`
+  std::optional<Error> failure_;  ///< found by another thread; the writing thread reports it
+
+  // Last: they use all the others.
+  std::unique_ptr<HighWaterMark> mark_;
+  std::thread verifier_;
+  std::thread writer_;
+};
+
+LevelDbLog::Impl::~Impl() {
+  stop_verifying_ = true;
+  if (verifier_.joinable()) verifier_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_writer_.notify_all();
+  if (writer_.joinable()) writer_.join();
+}
+
+// ---- opening
+
+Result<> LevelDbLog::Impl::begin() {
+  auto state = read_recent(store_->db(), log_id());
+  if (!state) return std::move(state).error();
+  tail_ = state->tail;
+  oldest_ = state->oldest;
+  opening_.low_water = state->low_water;
+  auto trusted = doubt_mark(tail_);
+  if (!trusted) return trusted;
+  for (const auto& [gtrid, commit] : state->unfinished) unfinished_.emplace(gtrid, commit.record);
+
+  const std::uint64_t found_newest = tail_.newest;
+  auto mark = HighWaterMark::open(store_->mark_path(),
+                                  [this](const Error& error) { make_writer_fail(error); });
+  if (!mark) return std::move(mark).error();
+  mark_ = std::move(*mark);
+  auto raised = raise_epoch();
+  if (!raised) return raised;
+  tell_opening(std::move(state->unfinished));
+
+  writer_ = std::thread([this] { write_all(); });
+  verifier_ = std::thread([this, found_newest] { verify(found_newest); });
+  return {};
+}
+
+/// Every forced record up to the mark has been reported durable, so its absence is a loss (F 7).
+Result<> LevelDbLog::Impl::doubt_mark(const LogTail& tail) const {
+  const std::uint64_t marked = store_->mark().number;
+  if (marked <= tail.top) return {};
+  return log_unavailable(fmt::format(
+      "decisions are missing at its end: the newest forced record is {}, and {} was reported "
+      "durable (high-water mark)",
+      tail.top, marked));
+}
+
+Result<> LevelDbLog::Impl::raise_epoch() {
+  if (tail_.epoch == Epoch{std::numeric_limits<std::uint32_t>::max()}) {
+    return log_unavailable("it has been opened too often; begin a new log");
+  }
+  opening_.nonce = random_nonce();
+  Batch batch(store_->db(), log_id(), tail_);
+  batch.add_opening(opening_.nonce, read_clocks().wall);
+  crash_point("log.opening_before_record");
+  auto written = write_durably(batch.writes());
+  if (!written) return written;
+  crash_point("log.opening_after_record");
+  auto marked = mark_->write(tail_.top);
+  return marked ? mark_->sync() : marked;
+}
+
+void LevelDbLog::Impl::tell_opening(std::map<Gtrid, UnfinishedCommit>&& unfinished) {
+  opening_.log_id = log_id();
+  opening_.epoch = tail_.epoch;
+  opening_.top = tail_.top;
+  opening_.log_time = tail_.log_time;
+  top_ = tail_.top;
+  std::vector<UnfinishedCommit*> oldest_first;
+  for (auto& [gtrid, commit] : unfinished) oldest_first.push_back(&commit);
+  std::sort(oldest_first.begin(), oldest_first.end(),
+            [](const auto* a, const auto* b) { return a->record.number < b->record.number; });
+  for (auto* commit : oldest_first) opening_.unfinished.push_back(std::move(commit->commit));
+}
+
+// ---- appending
+
+void LevelDbLog::Impl::append(Record&& record, WallTime now, std::optional<LogToken> token) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return;
+    const bool first = queue_.empty();
+    if (first) unforced_due_ = std::chrono::steady_clock::now() + kUnforcedDelay;
+    // The writer sleeps until the first record, then until a forced one or the delay.
+    wake = writer_waits_ && (first || (token && !forced_queued_));
+    forced_queued_ = forced_queued_ || token;
+    queue_.push_back({std::move(record), now, token});
+  }
+  if (wake) wake_writer_.notify_one();
+}
+
+void LevelDbLog::Impl::write_all() {
+  std::vector<Queued> queued;
+  while (take(queued)) {
+    const auto written = write(queued);
+    if (!written) return fail(written.error());
+    report(queued);
+    queued.clear();
+  }
+}
+
+/// Waits for something to write and takes all of it. False: there is nothing more to do.
+bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
+  std::unique_lock lock(mutex_);
+  const auto due = [this] { return forced_queued_ || stopping_ || failure_; };
+  writer_waits_ = true;
+  wake_writer_.wait(lock, [&] { return !queue_.empty() || due(); });
+  const auto unforced_due = unforced_due_;
+  wake_writer_.wait_until(lock, unforced_due, due);
+  writer_waits_ = false;
+  if (failure_) {
+    lock.unlock();
+    fail(*failure_);
+    return false;
+  }
+  queued.swap(queue_);
+  forced_queued_ = false;
+  return !queued.empty();  // else: stopping
+}
+
+Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
+  crash_point("log.before_write");
+  const std::uint64_t top_before = tail_.top;
+  Batch batch(store_->db(), log_id(), tail_);
+  auto filled = fill(batch, queued);
+  if (!filled) return filled;
+  auto written = write_durably(batch.writes());
+  if (!written) return written;
+  crash_point("log.after_sync_before_mark");
+  if (tail_.top == top_before) return {};
+  auto marked = mark_->write(tail_.top);
+  if (!marked) return marked;
+  crash_point("log.after_mark_before_durable");
+  top_ = tail_.top;
+  return {};
+}
+
+Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued) {
+  for (const auto& one : queued) {
+    auto added = batch.add(one.record, one.token.has_value(), one.now);
+    if (!added) return added;
+  }
+  {
+    // Before the write: who finds the commit in the database finds it unfinished here.
+    const std::lock_guard lock(unfinished_mutex_);
+    for (const auto& [gtrid, commit] : batch.changes()) {
+      if (commit) {
+        unfinished_.insert_or_assign(gtrid, *commit);
+      } else {
+        unfinished_.erase(gtrid);
+      }
+    }
+  }
+  if (tail_.newest - tail_.checkpoint >= kRecordsPerCheckpoint) {
+    batch.add(checkpoint(), queued.back().now);
+  }
+  return {};
+}
+
+CheckpointRecord LevelDbLog::Impl::checkpoint() {
+  CheckpointRecord record;
+  record.oldest = oldest_;
+  record.newest_forced = tail_.top;
+  record.low_water = opening_.low_water;
+  {
+    const std::lock_guard lock(unfinished_mutex_);
+    for (const auto& [gtrid, commit] : unfinished_) record.unfinished.push_back(commit);
+  }
+  std::sort(record.unfinished.begin(), record.unfinished.end(),
+            [](const auto& a, const auto& b) { return a.number < b.number; });
+  return record;
+}
+
+/// One write and one sync for all that waited. An error says nothing about what is on the disk (F
+/// 6).
+Result<> LevelDbLog::Impl::write_durably(leveldb::WriteBatch& writes) {
+  leveldb::WriteOptions options;
+  options.sync = true;
+  const auto status = store_->db().Write(options, &writes);
+  if (status.ok()) return {};
+  Error error = log_unavailable("writing the decision log", status);
+  error.effect = Effect::kUnknown;
+  return error;
+}
+
+void LevelDbLog::Impl::report(const std::vector<Queued>& queued) {
+  std::vector<LogToken> durable;
+  for (const auto& one : queued) {
+    if (one.token) durable.push_back(*one.token);
+  }
+  if (!durable.empty()) listener_.durable(std::move(durable));
+  crash_point("log.after_durable");
+}
+
+void LevelDbLog::Impl::fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    queue_.clear();
+  }
+  listener_.failed(error);
+}
+
+// ---- the other threads
+
+void LevelDbLog::Impl::verify(std::uint64_t newest) {
+  yield_to_others();
+  const auto verified = verify_all(store_->db(), log_id(), oldest_, newest, stop_verifying_);
+  if (!verified) return make_writer_fail(verified.error());
+  if (!stop_verifying_) store_->stop_keeping();
+}
+
+void LevelDbLog::Impl::make_writer_fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_ || failure_) return;
+    failed_ = true;
+    failure_ = error;
+  }
+  wake_writer_.notify_one();
+}
+
+// ---- lookups
+
+Error LevelDbLog::Impl::failed_before() const {
+  return log_unavailable(
+      "the decision log has failed; restart the coordinator to read what is there");
+}
+
+Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) {
+  if (failed_) return failed_before();
+  const auto numbers = read_idempotency_index(store_->db(), idempotency_hash(log_id(), key));
+  if (!numbers) return numbers.error();
+  // The newest one counts: an older one of this key is past its retention.
+  for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
+    auto decided = read_decided(*number);
+    if (!decided) return std::move(decided).error();
+    if (key_of(*decided) == key) return std::optional<Decided>(std::move(*decided));
+  }
+  return std::optional<Decided>{};
+}
+
+Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) {
+  if (failed_) return failed_before();
+  if (gtrid.log_id != log_id()) return std::optional<Decided>{};  // foreign (R3)
+  const auto number = read_gtrid_index(store_->db(), gtrid);
+  if (!number) return number.error();
+  if (!*number) return std::optional<Decided>{};
+  auto decided = read_decided(**number);
+  if (!decided) return std::move(decided).error();
+  if (gtrid_of(*decided) != gtrid) return log_unavailable(index_is_wrong(**number));
+  return std::optional<Decided>(std::move(*decided));
+}
+
+Result<Decided> LevelDbLog::Impl::read_decided(std::uint64_t number) {
+  auto record = read_record(store_->db(), number);
+  if (!record) return std::move(record).error();
+  if (auto* commit = std::get_if<CommitRecord>(&record->payload)) {
+    const bool ended = !is_unfinished(commit->gtrid);
+    return Decided{std::move(*commit), ended};
+  }
+  if (auto* rollback = std::get_if<RollbackRecord>(&record->payload)) {
+    return Decided{std::move(*rollback), false};
+  }
+  return log_unavailable(index_is_wrong(number));
+}
+
+bool LevelDbLog::Impl::is_unfinished(const Gtrid& gtrid) {
+  const std::lock_guard lock(unfinished_mutex_);
+  return unfinished_.contains(gtrid);
+}
+
+// ---- the door
+
+LevelDbLog::LevelDbLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+LevelDbLog::~LevelDbLog() = default;
+
+Result<std::unique_ptr<LevelDbLog>> LevelDbLog::open(const Options& options, Listener listener) {
+  auto store = LevelDbStore::open(options.dir, options.env);
+  if (!store) return refused(options.dir, std::move(store).error());
+  auto impl = std::make_unique<Impl>(std::move(*store), std::move(listener));
+  auto begun = impl->begin();
+  if (!begun) return refused(options.dir, std::move(begun).error());
+  return std::unique_ptr<LevelDbLog>(new LevelDbLog(std::move(impl)));
+}
+
+const LogOpening& LevelDbLog::opening() const {
+  return impl_->opening();
+}
+
+void LevelDbLog::append_forced(Record record, WallTime now, LogToken token) {
+  impl_->append(std::move(record), now, token);
+}
+
+void LevelDbLog::append(Record record, WallTime now) {
+  impl_->append(std::move(record), now, std::nullopt);
+}
+
+Result<std::optional<Decided>> LevelDbLog::find_key(std::string_view key) {
+  return impl_->find_key(key);
+}
+
+Result<std::optional<Decided>> LevelDbLog::find_gtrid(const Gtrid& gtrid) {
+  return impl_->find_gtrid(gtrid);
+}
+
+std::uint64_t LevelDbLog::top() const {
+  return impl_->top();
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "coordinator/log/decision_log.h"
+#include "protocol/base/result.h"
+
+namespace leveldb {
+class Env;
+}
+
+namespace assent::coordinator {
+
+/// The decision log in a folder of this host (design section 7; the bytes: docs/LOG_FORMAT.md).
+///
+/// Threads: one writes (all that waits goes into one batch, one sync), one syncs the high-water
+/// mark, one verifies the older part of the log after an opening. All calls are meant for the
+/// coordinator's one thread, except `top`. The listener is called on the writing thread only, and
+/// not any more once the destructor has returned; the destructor writes and reports what is queued.
+///
+/// After a failed write nothing is written, reported or answered by this object again: only the
+/// next opening knows the truth (R12, F 5, F 6). Appends are dropped then, lookups are
+/// kLogUnavailable. The same holds when the verification in the background finds a break.
+///
+/// Crash points (protocol/base/crash_point.h):
+///   log.opening_before_record        the log was verified, its epoch is not yet raised
+///   log.opening_after_record         the epoch is raised, the mark doesn't know
+///   log.before_write                 a batch was taken from the queue
+///   log.after_sync_before_mark       it is durable, the mark doesn't know
+///   log.after_mark_before_durable    nobody has been told
+///   log.after_durable                everybody has been told
+class LevelDbLog : public DecisionLog {
+ public:
+  struct Options {
+    std::filesystem::path dir;    ///< the log's own; made if it is not there, with a new log in it
+    leveldb::Env* env = nullptr;  ///< below ours; nullptr: the host's. Outlives the log.
+  };
+
+  /// Raises the epoch durably (R2). Errors are kLogUnavailable or kIo: the log lacks decisions, is
+  /// damaged, in use, or can't be read or written; the message says what and where. A log that is
+  /// refused keeps every byte; what was opened is an epoch further at most.
+  static Result<std::unique_ptr<LevelDbLog>> open(const Options& options, Listener listener);
+
+  ~LevelDbLog() override;
+
+  const LogOpening& opening() const override;
+  void append_forced(Record record, WallTime now, LogToken token) override;
+  void append(Record record, WallTime now) override;
+  Result<std::optional<Decided>> find_key(std::string_view key) override;
+  Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) override;
+  std::uint64_t top() const override;
+
+ private:
+  class Impl;
+  explicit LevelDbLog(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assent::coordinator

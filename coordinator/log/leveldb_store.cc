@@ -1,0 +1,137 @@
+#include "coordinator/log/leveldb_store.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include "coordinator/log/file_io.h"
+#include "coordinator/log/leveldb_reader.h"
+
+namespace assent::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMiB = 1024 * 1024;
+// What a reopening has to replay at most, about 80,000 decisions; smaller ones cost more
+// compaction.
+constexpr std::size_t kWriteBuffer = 32 * kMiB;
+constexpr std::size_t kTableSize = 8 * kMiB;
+constexpr std::size_t kBlockCache = 32 * kMiB;
+constexpr int kBloomBitsPerKey = 10;  // one absent key in a hundred costs a read
+
+Error file_error(std::string_view what, const fs::path& path, const std::error_code& why) {
+  return {.code = ErrorCode::kIo,
+          .message = fmt::format("cannot {} {}: {}", what, path.string(), why.message()),
+          .native = why.value()};
+}
+
+LogId random_log_id() {
+  std::random_device random;  // the kernel's
+  std::uint64_t id = 0;
+  while (id == 0) id = static_cast<std::uint64_t>(random()) << 32 | random();
+  return LogId{id};
+}
+
+}  // namespace
+
+LevelDbStore::LevelDbStore(fs::path dir, leveldb::Env* env)
+    : dir_(std::move(dir)), env_(env == nullptr ? leveldb::Env::Default() : env) {}
+
+LevelDbStore::~LevelDbStore() {
+  db_.reset();
+  if (lock_ != nullptr) env_.UnlockFile(lock_);
+}
+
+fs::path LevelDbStore::mark_path() const {
+  return dir_ / "high_water_mark";
+}
+
+fs::path LevelDbStore::database_path() const {
+  return dir_ / "decisions";
+}
+
+void LevelDbStore::stop_keeping() {
+  env_.stop_keeping(database_path().string());
+}
+
+Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& dir, leveldb::Env* env) {
+  std::unique_ptr<LevelDbStore> store(new LevelDbStore(fs::absolute(dir), env));
+  auto opened = store->take_folder();
+  if (opened) opened = store->find_mark();
+  if (opened) opened = store->open_db();
+  if (!opened) return std::move(opened).error();
+  return store;
+}
+
+Result<> LevelDbStore::take_folder() {
+  std::error_code why;
+  const bool made = fs::create_directory(dir_, why);
+  if (why) return file_error("make the folder", dir_, why);
+  if (made) {
+    fs::permissions(dir_, fs::perms::owner_all, why);
+    if (why) return file_error("keep others out of", dir_, why);
+    auto named = sync_folder(dir_.parent_path());
+    if (!named) return named;
+  }
+  const auto status = env_.LockFile((dir_ / "LOCK").string(), &lock_);
+  if (status.ok()) return {};
+  return log_unavailable(
+      fmt::format("it is in use: a log has one coordinator. Stop the other one, or give this one a "
+                  "folder of its own ({})",
+                  status.ToString()));
+}
+
+bool LevelDbStore::has_database() const {
+  std::error_code why;
+  return fs::exists(database_path() / "CURRENT", why);
+}
+
+Result<> LevelDbStore::find_mark() {
+  auto mark = HighWaterMark::read(mark_path());
+  if (!mark) return std::move(mark).error();
+  if (!*mark) return begin_log();
+  mark_ = **mark;
+  return {};
+}
+
+/// Neither mark nor database: a new log. The mark comes first, so a database without one has lost
+/// it.
+Result<> LevelDbStore::begin_log() {
+  std::error_code why;
+  if (fs::exists(database_path(), why)) {
+    return log_unavailable(fmt::format(
+        "the high-water mark {} is missing, so nobody can tell whether decisions are. Put it back",
+        mark_path().string()));
+  }
+  mark_ = {random_log_id(), 0};
+  return HighWaterMark::create(mark_path(), mark_.log_id);
+}
+
+Result<> LevelDbStore::open_db() {
+  if (!has_database() && mark_.number != 0) {
+    return log_unavailable(fmt::format("records 1 to {} are missing: {} has no database (CURRENT)",
+                                       mark_.number, database_path().string()));
+  }
+  filter_.reset(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  cache_.reset(leveldb::NewLRUCache(kBlockCache));
+  leveldb::Options options;
+  options.create_if_missing = mark_.number == 0;
+  options.paranoid_checks = true;
+  options.reuse_logs = false;  // what is read is written anew and synced before it counts (F 6)
+  options.env = &env_;
+  options.compression = leveldb::kNoCompression;
+  options.filter_policy = filter_.get();
+  options.block_cache = cache_.get();
+  options.write_buffer_size = kWriteBuffer;
+  options.max_file_size = kTableSize;
+  leveldb::DB* db = nullptr;
+  const auto status = leveldb::DB::Open(options, database_path().string(), &db);
+  if (!status.ok()) return log_unavailable("LevelDB refuses it", status);
+  db_.reset(db);
+  return sync_folder(dir_);  // the database's own name, when it is new
+}
+
+}  // namespace assent::coordinator

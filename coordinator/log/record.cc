@@ -1,0 +1,439 @@
+#include "coordinator/log/record.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/message.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "coordinator/log/log.pb.h"
+#include "protocol/base/check.h"
+#include "protocol/base/crc32c.h"
+
+namespace assent::coordinator {
+namespace {
+
+// Where the header's fields stand; all numbers are little-endian. docs/LOG_FORMAT.md.
+constexpr std::size_t kVersionAt = 0;
+constexpr std::size_t kTypeAt = 1;
+constexpr std::size_t kFlagsAt = 2;
+constexpr std::size_t kEpochAt = 4;
+constexpr std::size_t kNumberAt = 8;
+constexpr std::size_t kLogTimeAt = 16;
+constexpr std::size_t kPreviousAt = 24;
+constexpr std::size_t kPayloadSizeAt = 28;
+constexpr std::size_t kChecksumAt = 32;
+constexpr std::size_t kHeaderSize = 36;
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint16_t kForcedFlag = 1;
+
+constexpr std::size_t kKeySizeMax = 200;
+
+template <typename Unsigned>
+void put(char* at, Unsigned value) {
+  for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
+    at[i] = static_cast<char>((value >> (8 * i)) & 0xFF);
+  }
+}
+
+template <typename Unsigned>
+Unsigned get(const char* at) {
+  Unsigned value = 0;
+  for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
+    value = static_cast<Unsigned>(
+        value |
+        static_cast<Unsigned>(static_cast<Unsigned>(static_cast<unsigned char>(at[i])) << (8 * i)));
+  }
+  return value;
+}
+
+/// Over all of the record but the checksum itself.
+std::uint32_t checksum_of(std::string_view record) {
+  return crc32c(record.substr(kHeaderSize), crc32c(record.substr(0, kChecksumAt)));
+}
+
+Error damaged(std::string what) {
+  return {.code = ErrorCode::kLogUnavailable, .message = std::move(what)};
+}
+
+// ---- values to payloads. What decoding would doubt is never written: a log that its own program
+// can't open again would be worse than a process that stops here.
+
+void check_gtrid(const Gtrid& gtrid, bool may_lack_sequence) {
+  ASSENT_CHECK(gtrid.log_id != LogId{});
+  ASSENT_CHECK(gtrid.epoch != Epoch{});
+  ASSENT_CHECK(may_lack_sequence || gtrid.sequence != Sequence{});
+}
+
+void to_proto(const Gtrid& gtrid, log::Gtrid& out) {
+  out.set_log_id(static_cast<std::uint64_t>(gtrid.log_id));
+  out.set_epoch(static_cast<std::uint32_t>(gtrid.epoch));
+  out.set_sequence(static_cast<std::uint64_t>(gtrid.sequence));
+}
+
+bool is_zero(const RequestHash& hash) {
+  return std::all_of(hash.begin(), hash.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+/// Zeros, which mean "none", take no room.
+template <typename Message>
+void set_request_hash(const RequestHash& hash, Message& out) {
+  if (!is_zero(hash)) out.mutable_request_hash()->assign(hash.begin(), hash.end());
+}
+
+template <typename Message>
+void set_not_after(const std::optional<WallTime>& not_after, Message& out) {
+  if (not_after) out.set_not_after_ms(not_after->ms_since_epoch);
+}
+
+void to_proto(const DecidedBranch& branch, log::Branch& out) {
+  out.set_bqual(branch.xid.bqual);
+  out.set_database_id(branch.proof.database.id);
+  out.set_timeline(branch.proof.database.timeline);
+  out.set_position(branch.proof.database.position);
+  out.set_transaction_id(branch.proof.transaction_id);
+  out.set_witness_row(branch.proof.witness_row);
+}
+
+log::Commit to_proto(const CommitRecord& record) {
+  check_gtrid(record.gtrid, false);
+  ASSENT_CHECK(record.key.size() <= kKeySizeMax);
+  log::Commit out;
+  to_proto(record.gtrid, *out.mutable_gtrid());
+  out.set_format_id(kFormatId);
+  out.set_key(record.key);
+  set_request_hash(record.request_hash, out);
+  set_not_after(record.not_after, out);
+  for (const auto& branch : record.branches) {
+    // The gtrid is written once for all branches.
+    ASSENT_CHECK(branch.xid.gtrid == record.gtrid);
+    ASSENT_CHECK(is_participant_name(branch.xid.bqual));
+    to_proto(branch, *out.add_branches());
+  }
+  return out;
+}
+
+void to_proto(const Error& reason, log::Reason& out) {
+  out.set_code(static_cast<std::uint32_t>(reason.code));
+  out.set_effect(static_cast<std::uint32_t>(reason.effect));
+  out.set_message(reason.message);
+  out.set_participant(reason.participant);
+  out.set_sqlstate(reason.sqlstate);
+  out.set_native(reason.native);
+  out.set_step(reason.step);
+}
+
+log::Rollback to_proto(const RollbackRecord& record) {
+  check_gtrid(record.gtrid, !record.key.empty());
+  ASSENT_CHECK(record.key.size() <= kKeySizeMax);
+  log::Rollback out;
+  to_proto(record.gtrid, *out.mutable_gtrid());
+  out.set_key(record.key);
+  set_request_hash(record.request_hash, out);
+  set_not_after(record.not_after, out);
+  to_proto(record.reason, *out.mutable_reason());
+  return out;
+}
+
+log::End to_proto(const EndRecord& record) {
+  check_gtrid(record.gtrid, false);
+  log::End out;
+  to_proto(record.gtrid, *out.mutable_gtrid());
+  return out;
+}
+
+log::Opening to_proto(const OpeningRecord& record) {
+  log::Opening out;
+  out.set_log_id(static_cast<std::uint64_t>(record.log_id));
+  out.set_nonce(record.nonce);
+  return out;
+}
+
+log::Checkpoint to_proto(const CheckpointRecord& record) {
+  log::Checkpoint out;
+  out.set_oldest(record.oldest);
+  out.set_newest_forced(record.newest_forced);
+  if (record.low_water) to_proto(*record.low_water, *out.mutable_low_water());
+  for (const auto& unfinished : record.unfinished) {
+    auto& row = *out.add_unfinished();
+    row.set_number(unfinished.number);
+    row.set_checksum(unfinished.checksum);
+  }
+  return out;
+}
+
+template <typename Message>
+void encode(RecordHeader& header, RecordType type, const Message& payload, std::string& out) {
+  const std::size_t payload_size = payload.ByteSizeLong();
+  ASSENT_CHECK(payload_size <= std::numeric_limits<std::int32_t>::max());
+  const std::size_t start = out.size();
+  out.resize(start + kHeaderSize + payload_size);
+  char* record = out.data() + start;
+  payload.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(record) + kHeaderSize);
+
+  header.type = type;
+  put(record + kVersionAt, kVersion);
+  put(record + kTypeAt, static_cast<std::uint8_t>(type));
+  put(record + kFlagsAt, header.forced ? kForcedFlag : std::uint16_t{0});
+  put(record + kEpochAt, static_cast<std::uint32_t>(header.epoch));
+  put(record + kNumberAt, header.number);
+  put(record + kLogTimeAt, static_cast<std::uint64_t>(header.log_time.ms_since_epoch));
+  put(record + kPreviousAt, header.previous);
+  put(record + kPayloadSizeAt, static_cast<std::uint32_t>(payload_size));
+  header.checksum = checksum_of(std::string_view(out).substr(start));
+  put(record + kChecksumAt, header.checksum);
+}
+
+// ---- payloads to values; nullptr from a reader means "fine", else it says what is wrong
+
+using Doubt = const char*;
+constexpr Doubt kFine = nullptr;
+
+/// A newer program's, whose meaning is not known here; so is the record's.
+bool has_unknown_fields(const google::protobuf::Message& message) {
+  return !message.GetReflection()->GetUnknownFields(message).empty();
+}
+
+Doubt read(const log::Gtrid& in, bool may_lack_sequence, Gtrid& out) {
+  if (has_unknown_fields(in)) return "its gtrid has fields that this version doesn't know";
+  out = {LogId{in.log_id()}, Epoch{in.epoch()}, Sequence{in.sequence()}};
+  if (in.log_id() == 0 || in.epoch() == 0) return "its gtrid lacks log id or epoch";
+  if (in.sequence() == 0 && !may_lack_sequence) return "its gtrid lacks a sequence";
+  return kFine;
+}
+
+Doubt read_key(const std::string& in, std::string& out) {
+  if (in.size() > kKeySizeMax) return "its key is longer than 200 bytes";
+  out = in;
+  return kFine;
+}
+
+Doubt read_request_hash(const std::string& in, RequestHash& out) {
+  if (in.empty()) return kFine;  // zeros
+  if (in.size() != out.size()) return "its request hash is not 32 bytes long";
+  std::copy(in.begin(), in.end(), out.begin());
+  return is_zero(out) ? "its request hash is written, but zero" : kFine;
+}
+
+template <typename Message>
+Doubt read_not_after(const Message& in, std::optional<WallTime>& out) {
+  if (in.has_not_after_ms()) out = WallTime{in.not_after_ms()};
+  return kFine;
+}
+
+Doubt read(const log::Branch& in, const Gtrid& gtrid, DecidedBranch& out) {
+  if (has_unknown_fields(in)) return "a branch has fields that this version doesn't know";
+  if (!is_participant_name(in.bqual())) return "a branch's bqual is not a participant's name";
+  out.xid = {gtrid, in.bqual()};
+  out.proof = {
+      {in.database_id(), in.timeline(), in.position()}, in.transaction_id(), in.witness_row()};
+  return kFine;
+}
+
+Doubt read_branches(const log::Commit& in, const Gtrid& gtrid, std::vector<DecidedBranch>& out) {
+  out.reserve(static_cast<std::size_t>(in.branches_size()));
+  for (const auto& branch : in.branches()) {
+    const Doubt doubt = read(branch, gtrid, out.emplace_back());
+    if (doubt != kFine) return doubt;
+  }
+  return kFine;
+}
+
+Doubt read(const log::Commit& in, CommitRecord& out) {
+  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  if (in.format_id() != kFormatId) return "its format id is not ours";
+  Doubt doubt = read(in.gtrid(), false, out.gtrid);
+  if (doubt == kFine) doubt = read_key(in.key(), out.key);
+  if (doubt == kFine) doubt = read_request_hash(in.request_hash(), out.request_hash);
+  if (doubt == kFine) doubt = read_not_after(in, out.not_after);
+  if (doubt == kFine) doubt = read_branches(in, out.gtrid, out.branches);
+  return doubt;
+}
+
+Doubt read(const log::Reason& in, Error& out) {
+  if (has_unknown_fields(in)) return "its reason has fields that this version doesn't know";
+  // Codes are only ever added, so a larger one is a newer program's.
+  if (in.code() < static_cast<std::uint32_t>(ErrorCode::kInvalid) ||
+      in.code() > static_cast<std::uint32_t>(ErrorCode::kStepsDiffer)) {
+    return "its reason has a code that this version doesn't know";
+  }
+  if (in.effect() < static_cast<std::uint32_t>(Effect::kNone) ||
+      in.effect() > static_cast<std::uint32_t>(Effect::kUnknown)) {
+    return "its reason has an effect that this version doesn't know";
+  }
+  out = {static_cast<ErrorCode>(in.code()),
+         static_cast<Effect>(in.effect()),
+         in.message(),
+         in.participant(),
+         in.sqlstate(),
+         in.native(),
+         in.step()};
+  return kFine;
+}
+
+Doubt read(const log::Rollback& in, RollbackRecord& out) {
+  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  if (!in.has_reason()) return "it lacks a reason";
+  if (in.key().empty() && in.gtrid().sequence() == 0) return "it is of no key and no transaction";
+  Doubt doubt = read(in.gtrid(), true, out.gtrid);
+  if (doubt == kFine) doubt = read_key(in.key(), out.key);
+  if (doubt == kFine) doubt = read_request_hash(in.request_hash(), out.request_hash);
+  if (doubt == kFine) doubt = read_not_after(in, out.not_after);
+  if (doubt == kFine) doubt = read(in.reason(), out.reason);
+  return doubt;
+}
+
+Doubt read(const log::End& in, EndRecord& out) {
+  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  return read(in.gtrid(), false, out.gtrid);
+}
+
+Doubt read(const log::Opening& in, OpeningRecord& out) {
+  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  if (in.log_id() == 0) return "its log id is zero";
+  out = {LogId{in.log_id()}, in.nonce()};
+  return kFine;
+}
+
+Doubt read_unfinished(const log::Checkpoint& in, std::vector<UnfinishedRecord>& out) {
+  out.reserve(static_cast<std::size_t>(in.unfinished_size()));
+  std::uint64_t before = 0;
+  for (const auto& row : in.unfinished()) {
+    if (has_unknown_fields(row)) return "an entry has fields that this version doesn't know";
+    if (row.number() <= before) return "its unfinished records are not in their order";
+    before = row.number();
+    out.push_back({row.number(), row.checksum()});
+  }
+  return kFine;
+}
+
+Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
+  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  if (in.oldest() == 0) return "its oldest record is zero";
+  out.oldest = in.oldest();
+  out.newest_forced = in.newest_forced();
+  if (in.has_low_water()) {
+    const Doubt doubt = read(in.low_water(), false, out.low_water.emplace());
+    if (doubt != kFine) return doubt;
+  }
+  return read_unfinished(in, out.unfinished);
+}
+
+template <typename Message, typename Value>
+Doubt parse(std::string_view bytes, RecordPayload& out) {
+  Message message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return "its payload is not what its type says";
+  }
+  return read(message, out.emplace<Value>());
+}
+
+Doubt parse_payload(RecordType type, std::string_view bytes, RecordPayload& out) {
+  switch (type) {
+    case RecordType::kCommit:
+      return parse<log::Commit, CommitRecord>(bytes, out);
+    case RecordType::kRollback:
+      return parse<log::Rollback, RollbackRecord>(bytes, out);
+    case RecordType::kEnd:
+      return parse<log::End, EndRecord>(bytes, out);
+    case RecordType::kOpening:
+      return parse<log::Opening, OpeningRecord>(bytes, out);
+    case RecordType::kCheckpoint:
+      return parse<log::Checkpoint, CheckpointRecord>(bytes, out);
+  }
+  check_failed(__FILE__, __LINE__, "a RecordType");
+}
+
+bool is_record_type(std::uint8_t type) {
+  return type >= static_cast<std::uint8_t>(RecordType::kCommit) &&
+         type <= static_cast<std::uint8_t>(RecordType::kCheckpoint);
+}
+
+/// What is left to doubt when the checksum is right: what a newer program may have written.
+Doubt doubt_header(const RecordHeader& header, std::uint16_t flags) {
+  if ((flags & ~kForcedFlag) != 0) return "it has flags that this version doesn't know";
+  if (header.number == 0) return "its number is zero";
+  if (header.epoch == Epoch{}) return "its epoch is zero";
+  if (header.log_time.ms_since_epoch < 0) return "its time is before 1970";
+  return kFine;
+}
+
+}  // namespace
+
+std::uint32_t chain_start(LogId id) {
+  std::array<char, sizeof(std::uint64_t)> bytes{};
+  put(bytes.data(), static_cast<std::uint64_t>(id));
+  return crc32c({bytes.data(), bytes.size()});
+}
+
+void encode_record(RecordHeader& header, const Record& record, std::string& out) {
+  struct Encoder {
+    RecordHeader& header;
+    std::string& out;
+    void operator()(const CommitRecord& commit) const {
+      encode(header, RecordType::kCommit, to_proto(commit), out);
+    }
+    void operator()(const RollbackRecord& rollback) const {
+      encode(header, RecordType::kRollback, to_proto(rollback), out);
+    }
+    void operator()(const EndRecord& end) const {
+      encode(header, RecordType::kEnd, to_proto(end), out);
+    }
+  };
+  std::visit(Encoder{header, out}, record);
+}
+
+void encode_record(RecordHeader& header, const OpeningRecord& record, std::string& out) {
+  encode(header, RecordType::kOpening, to_proto(record), out);
+}
+
+void encode_record(RecordHeader& header, const CheckpointRecord& record, std::string& out) {
+  encode(header, RecordType::kCheckpoint, to_proto(record), out);
+}
+
+Result<RecordHeader> decode_record_header(std::string_view bytes) {
+  if (bytes.size() < kHeaderSize) {
+    return damaged(fmt::format("it has {} bytes, fewer than a header", bytes.size()));
+  }
+  // The version first: what follows may stand elsewhere in another one.
+  const auto version = get<std::uint8_t>(bytes.data() + kVersionAt);
+  if (version != kVersion) {
+    return damaged(
+        fmt::format("it is of version {}, this program knows version {}", version, kVersion));
+  }
+  const auto payload_size = get<std::uint32_t>(bytes.data() + kPayloadSizeAt);
+  if (payload_size != bytes.size() - kHeaderSize) {
+    return damaged(fmt::format("its payload has {} bytes instead of {}", bytes.size() - kHeaderSize,
+                               payload_size));
+  }
+  RecordHeader header;
+  header.checksum = get<std::uint32_t>(bytes.data() + kChecksumAt);
+  if (header.checksum != checksum_of(bytes)) return damaged("its checksum is wrong");
+  const auto type = get<std::uint8_t>(bytes.data() + kTypeAt);
+  if (!is_record_type(type)) {
+    return damaged(fmt::format("it is of type {}, which this version doesn't know", type));
+  }
+  header.type = static_cast<RecordType>(type);
+  const auto flags = get<std::uint16_t>(bytes.data() + kFlagsAt);
+  header.forced = (flags & kForcedFlag) != 0;
+  header.epoch = Epoch{get<std::uint32_t>(bytes.data() + kEpochAt)};
+  header.number = get<std::uint64_t>(bytes.data() + kNumberAt);
+  header.log_time = {static_cast<std::int64_t>(get<std::uint64_t>(bytes.data() + kLogTimeAt))};
+  header.previous = get<std::uint32_t>(bytes.data() + kPreviousAt);
+  if (const Doubt doubt = doubt_header(header, flags); doubt != kFine) return damaged(doubt);
+  return header;
+}
+
+Result<StoredRecord> decode_record(std::string_view bytes) {
+  auto header = decode_record_header(bytes);
+  if (!header) return std::move(header).error();
+  StoredRecord record{*header, {}};
+  const Doubt doubt = parse_payload(header->type, bytes.substr(kHeaderSize), record.payload);
+  if (doubt != kFine) return damaged(doubt);
+  return record;
+}
+
+}  // namespace assent::coordinator

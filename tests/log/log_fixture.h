@@ -1,0 +1,80 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/log/leveldb_log.h"
+#include "tests/log/fault_env.h"
+#include "tests/log/reports.h"
+#include "tests/support/temporary_folder.h"
+
+namespace assent::testing {
+
+// The i-th of our example decisions, with the key "key-<i>" and two branches.
+coordinator::CommitRecord example_commit(LogId log_id, Epoch epoch, std::uint64_t i);
+coordinator::RollbackRecord example_rollback(LogId log_id, Epoch epoch, std::uint64_t i);
+coordinator::EndRecord end_of(const coordinator::CommitRecord& commit);
+std::string example_key(std::uint64_t i);
+
+inline constexpr WallTime kExampleTime{1'700'000'000'000};
+
+// A log in a folder of its own, on a disk that can fail. One thread.
+class LogFixture {
+ public:
+  LogFixture();
+  ~LogFixture();
+  LogFixture(const LogFixture&) = delete;
+  LogFixture& operator=(const LogFixture&) = delete;
+
+  const std::filesystem::path& dir() const { return dir_; }
+  FaultEnv& disk() { return disk_; }
+  coordinator::LevelDbLog& log() { return *log_; }
+  Reports& reports() { return *reports_; }  // of the newest opening
+
+  void open();               // must succeed
+  std::string open_error();  // must not; returns what it said
+  void close();
+
+  // Appends example_commit(first) to example_commit(last), without waiting. The token is the
+  // number.
+  void commit(std::uint64_t first, std::uint64_t last);
+  // The same, and waits until all are durable.
+  void commit_durably(std::uint64_t first, std::uint64_t last);
+  // The same, each in a batch of its own.
+  void commit_one_by_one(std::uint64_t first, std::uint64_t last);
+  coordinator::CommitRecord commit_record(std::uint64_t i) const;
+
+  // Is the i-th there, by key and by gtrid, and whole?
+  bool has(std::uint64_t i);
+  bool has_all(std::uint64_t first, std::uint64_t last);
+
+  // Goes on with what the log's folder would hold if the process were killed now, or the power cut.
+  void kill();
+  void cut_power();
+  // Replaces the folder by a copy that was taken before.
+  std::filesystem::path take_copy();
+  void restore(const std::filesystem::path& copy);
+
+  // LevelDB's write-ahead file that was written last.
+  std::filesystem::path write_ahead_file() const;
+
+ private:
+  TemporaryFolder folder_;
+  std::filesystem::path dir_;
+  int copies_ = 0;
+  FaultEnv disk_;
+  std::vector<std::unique_ptr<Reports>> all_reports_;
+  Reports* reports_ = nullptr;
+  std::unique_ptr<coordinator::LevelDbLog> log_;
+  std::vector<Epoch> epoch_of_;  // of the i-th commit
+  LogId log_id_{};
+  Epoch epoch_{};
+};
+
+// All bytes of a file, and back.
+std::string read_file(const std::filesystem::path& path);
+void write_file(const std::filesystem::path& path, const std::string& bytes);
+
+}  // namespace assent::testing
