@@ -176,6 +176,13 @@ void DatabaseServer::write_server_file(const std::filesystem::path& file,
   give_to(file, server_account_);
 }
 
+std::filesystem::path DatabaseServer::make_server_folder(const std::string& name) const {
+  const auto folder = data_directory() / name;
+  std::filesystem::create_directory(folder);
+  give_to(folder, server_account_);
+  return folder;
+}
+
 void DatabaseServer::run_as_server(const std::vector<std::string>& argv) const {
   ProcessSpec command;
   command.argv = argv;

@@ -147,6 +147,9 @@ class DatabaseServer {
   // A file the server's account can read and nobody else.
   void write_server_file(const std::filesystem::path& file, const std::string& content) const;
 
+  // A folder in the data directory, of the server's account.
+  std::filesystem::path make_server_folder(const std::string& name) const;
+
   // As the server's account; throws with its output when it fails.
   void run_as_server(const std::vector<std::string>& argv) const;
 

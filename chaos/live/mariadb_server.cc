@@ -63,11 +63,14 @@ void MariadbServer::create_cluster() {
       quoted_user(account(Role::kAdmin)) + " WITH GRANT OPTION;\n" +
       "GRANT BINLOG REPLAY, PROCESS ON *.* TO " + quoted_user(account(Role::kAgent)) + ";\n";
   const auto secret = data_directory() / "users.sql";
+  // Never a shared one: every MariaDB that starts removes what looks like temporary tables there,
+  // its neighbours' too.
+  const auto temporary = make_server_folder("tmp");
   write_server_file(secret, users);
   run_as_server({program("mariadb-install-db"), "--no-defaults",
                  "--datadir=" + (data_directory() / "cluster").string(), "--skip-test-db",
                  "--skip-name-resolve", "--auth-root-authentication-method=socket",
-                 "--extra-file=" + secret.string(),
+                 "--extra-file=" + secret.string(), "--tmpdir=" + temporary.string(),
                  "--innodb-log-file-size=" + std::string(kRedoLogSize)});
   std::filesystem::remove(secret);
 }
@@ -80,7 +83,7 @@ void MariadbServer::prepare_start() {
   settings["socket"] =
       "server.sock";  // relative to the data folder, so never too long for the kernel
   settings["pid_file"] = "server.pid";
-  settings["tmpdir"] = "/tmp";  // ours may be out of reach for the server's account
+  settings["tmpdir"] = (data_directory() / "tmp").string();
   std::string text = "[mariadbd]\nskip_name_resolve\n";
   for (const auto& [name, value] : settings) text += name + " = " + value + "\n";
   write_server_file(data_directory() / "settings.cnf", text);
