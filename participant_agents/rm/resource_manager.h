@@ -56,6 +56,12 @@ struct FinishReport {
   std::optional<Error> error;
 };
 
+/// Who prepared the branch that is to be committed?
+enum class PreparedBy : std::uint8_t {
+  kUnknown,          ///< an earlier incarnation, or nobody knows: what is found is checked first
+  kThisIncarnation,  ///< this process, and it keeps one state machine for the xid
+};
+
 /// One connection. Not usable any more once `usable()` is false: close it (destroy) and open
 /// another; its database session must be *seen gone* (Control::end_session) before anything is said
 /// about its branch (R9, F 8).
@@ -81,8 +87,12 @@ class Session {
 
   /// Phase two, from any session but one that has a branch open. The caller has seen the session
   /// that prepared the branch gone or idle. Any doubt is settled by looking: the list, then status
-  /// or witness (section 6).
-  virtual FinishReport commit(const Xid& xid, const BranchProof& proof) = 0;
+  /// or witness (section 6). kUnknown costs a look before (PostgreSQL: is the listed branch the one
+  /// that voted, R6) or after (MariaDB: an OK counts only with its witness row, F 9).
+  virtual FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) = 0;
+  FinishReport commit(const Xid& xid, const BranchProof& proof) {
+    return commit(xid, proof, PreparedBy::kUnknown);
+  }
   /// kRolledBack: proved absent now. An absent branch is not an error: rollback is told until it is
   /// answered (R5).
   virtual FinishReport rollback(const Xid& xid) = 0;
@@ -114,6 +124,9 @@ class Control {
 
   virtual std::string server_version() const = 0;
   virtual std::uint32_t prepared_max() const = 0;  ///< 0: no limit known
+  /// Settings of the server that a person should look at, a sentence for each; they lose nothing by
+  /// themselves.
+  virtual std::vector<std::string> warnings() const = 0;
   /// Asked anew each time: the timeline may change below us.
   virtual Result<DatabaseIdentity> identity() = 0;
 
@@ -133,6 +146,9 @@ class Control {
   /// Deletes the witness rows of these transactions in one statement. No effect on rows that are
   /// not there.
   virtual Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) = 0;
+
+  /// Any thread, at any time: as Session::interrupt. The lock is lost with it.
+  virtual void interrupt() = 0;
 };
 
 /// Opens connections to one database. Any thread.

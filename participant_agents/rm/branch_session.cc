@@ -1,0 +1,162 @@
+#include "participant_agents/rm/branch_session.h"
+
+#include "participant_agents/rm/sql_lexer.h"
+#include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
+
+namespace assent::rm {
+namespace {
+
+struct Rendered {
+  std::vector<std::string> statements;
+  std::vector<bool> may_return_rows;
+};
+
+Result<Rendered> render_all(Kind kind, const Work& work) {
+  Rendered rendered;
+  rendered.statements.reserve(work.statements.size());
+  for (std::size_t i = 0; i < work.statements.size(); ++i) {
+    const auto step = static_cast<std::int32_t>(work.first_index + i);
+    const auto fail = [&](Error error) {
+      error.step = step;
+      return error;
+    };
+    const Statement& statement = work.statements[i];
+    const auto lexed = lex_statement(kind, statement.sql);
+    if (!lexed) return fail(lexed.error());
+    auto text = render(kind, *lexed, statement.params);
+    if (!text) return fail(text.error());
+    rendered.statements.push_back(std::move(*text));
+    rendered.may_return_rows.push_back(lexed->may_return_rows);
+  }
+  return rendered;
+}
+
+}  // namespace
+
+WorkReport BranchSession::work(const Work& work) {
+  const bool opens = work.first_index == 0;
+  ASSENT_CHECK(opens != open_);
+  if (opens) access_ = work.access;
+  const auto rendered = render_all(settings().kind, work);
+  if (!rendered) {
+    WorkReport report;
+    report.error = rendered.error();
+    return give_up(work.xid, opens ? Reached::kEnded : Reached::kOpen, {}, std::move(report));
+  }
+  for (const std::string& statement : rendered->statements)
+    spoilt_ = spoilt_ || spoils_session(statement);
+  return run({.xid = work.xid,
+              .statements = rendered->statements,
+              .described = work.statements,
+              .may_return_rows = rendered->may_return_rows,
+              .first_index = work.first_index,
+              .opens = opens,
+              .ends = work.then == AfterWork::kPrepare,
+              .access = access_,
+              .lock_wait = work.lock_wait});
+}
+
+WorkReport BranchSession::prepare(const Xid& xid) {
+  ASSENT_CHECK(open_);
+  return run({.xid = xid,
+              .statements = {},
+              .described = {},
+              .may_return_rows = {},
+              .ends = true,
+              .access = access_});
+}
+
+FinishReport BranchSession::roll_back_open(const Xid& xid) {
+  ASSENT_CHECK(open_);
+  open_ = false;
+  if (undo(xid, Reached::kOpen, {}))
+    return {
+        .completion = Completion::kRolledBack, .evidence = Evidence::kNeverPrepared, .error = {}};
+  return {.completion = Completion::kUnreached,
+          .evidence = Evidence::kNone,
+          .error = make_error(settings(), ErrorCode::kConnectionLost, Effect::kUnknown,
+                              "the session was lost while it rolled its branch back")};
+}
+
+WorkReport BranchSession::run(const Message& message) {
+  open_ = true;
+  WorkReport report;
+  odbc::Answer answer =
+      link_->run(compose(message), {.rows_max = kRowsMax, .bytes_max = kRowBytesMax});
+  if (answer.failure) {
+    report.error = describe_failure(message, answer);
+    return give_up(message.xid, message.ends ? Reached::kDoubtful : Reached::kOpen, answer,
+                   std::move(report));
+  }
+  auto proof = interpret(message, answer);
+  if (!proof) {
+    report.error = proof.error();
+    return give_up(message.xid, message.ends ? Reached::kDoubtful : Reached::kOpen, answer,
+                   std::move(report));
+  }
+  report.proof = std::move(*proof);
+  const bool read_only = message.access == Access::kReadOnly;
+  report.error = take_results(message, answer, report.results);
+  if (report.error) {
+    const Reached ended = read_only ? Reached::kEnded : Reached::kPrepared;
+    return give_up(message.xid, message.ends ? ended : Reached::kOpen, answer, std::move(report));
+  }
+  if (message.ends) {
+    open_ = false;
+    report.vote = read_only ? Vote::kReadOnly : Vote::kPrepared;
+  }
+  return report;
+}
+
+/// A message does not stop at an unmet guard in every database, so the branch may be prepared by
+/// now. Nobody was told so: it is undone at once, and what a crash leaves in between is an orphan
+/// (R2).
+WorkReport BranchSession::give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
+                                  WorkReport report) {
+  open_ = false;
+  report.proof = {};
+  if (reached == Reached::kPrepared) crash_point("rm.before_undo_prepared");
+  const bool gone = reached == Reached::kEnded || (!link_->lost() && undo(xid, reached, answer));
+  report.vote = gone ? Vote::kRolledBack : Vote::kUnknown;
+  report.error->effect = gone ? Effect::kNone : Effect::kUnknown;
+  if (report.error->participant.empty()) report.error->participant = settings().participant;
+  return report;
+}
+
+/// Takes them up to the first that is not as asked for, which is told.
+std::optional<Error> BranchSession::take_results(const Message& message, odbc::Answer& answer,
+                                                 std::vector<StatementResult>& results) const {
+  ASSENT_CHECK(answer.results.size() == message.described.size());
+  results.reserve(answer.results.size());
+  for (std::size_t i = 0; i < answer.results.size(); ++i) {
+    odbc::ResultSet& result = answer.results[i];
+    if (auto error = check_result(result, message.described[i].expect_rows)) {
+      error->step = static_cast<std::int32_t>(message.first_index + i);
+      return error;
+    }
+    results.push_back({.rows_affected = result.row_count,
+                       .columns = std::move(result.columns),
+                       .rows = std::move(result.rows)});
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> BranchSession::check_result(const odbc::ResultSet& result,
+                                                 std::optional<std::int64_t> expected) const {
+  if (result.too_large) {
+    return make_error(settings(), ErrorCode::kStatementFailed, Effect::kNone,
+                      "the statement returns more than " + std::to_string(kRowsMax) + " rows or " +
+                          std::to_string(kRowBytesMax) + " bytes: ask for less");
+  }
+  if (!expected || *expected == result.row_count) return std::nullopt;
+  return guard_not_met(settings(), result.row_count, *expected);
+}
+
+Error guard_not_met(const Settings& settings, std::int64_t rows, std::int64_t expected) {
+  return make_error(settings, ErrorCode::kGuardNotMet, Effect::kNone,
+                    "the statement met " + std::to_string(rows) + (rows == 1 ? " row" : " rows") +
+                        ", expected " + std::to_string(expected));
+}
+
+}  // namespace assent::rm

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "participant_agents/rm/link.h"
+#include "participant_agents/rm/resource_manager.h"
+
+namespace assent::rm {
+
+/// What is the same in every database about running one branch: statements are rendered, go to the
+/// database in one message, results are matched to statements, guards are checked, and whatever
+/// goes wrong rolls the branch back (R8). How each thing is said is the dialect's.
+class BranchSession : public Session {
+ public:
+  SessionId id() const override { return id_; }
+  bool usable() const override { return !link_->lost() && (open_ || !spoilt_); }
+  void interrupt() override { link_->interrupt(); }
+
+  WorkReport work(const Work& work) override;
+  WorkReport prepare(const Xid& xid) override;
+  FinishReport roll_back_open(const Xid& xid) override;
+
+ protected:
+  /// How far the branch came before it has to be undone.
+  enum class Reached {
+    kOpen,      ///< no prepare was sent
+    kDoubtful,  ///< a message that ends in a prepare failed somewhere
+    kPrepared,  ///< the database said that it is
+    kEnded,     ///< read-only and ended: nothing is left to undo
+  };
+
+  /// What one message is to do.
+  struct Message {
+    const Xid& xid;
+    const std::vector<std::string>& statements;  ///< rendered
+    const std::vector<Statement>& described;     ///< the same as they came, for guards
+    const std::vector<bool>& may_return_rows;
+    std::uint32_t first_index = 0;
+    bool opens = false;
+    bool ends = false;  ///< prepares; a read-only branch ends
+    Access access = Access::kReadWrite;
+    Duration lock_wait{};
+  };
+
+  BranchSession(std::unique_ptr<Link> link, SessionId id) : link_(std::move(link)), id_(id) {}
+
+  Link& link() { return *link_; }
+  const Settings& settings() const { return link_->settings(); }
+
+  /// The text of the message.
+  virtual std::string compose(const Message& message) = 0;
+  /// Leaves in `answer.results` those of the statements, one for each, and gives the proof when the
+  /// message prepared. An error: the answer is not what was asked for, such as no proof that the
+  /// branch is prepared (F 1).
+  virtual Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) = 0;
+  /// The error of a message that failed, with its step where it can be told.
+  virtual Error describe_failure(const Message& message, const odbc::Answer& answer) = 0;
+  /// True: proved that nothing of the branch is left. `failure` is what stopped the message.
+  virtual bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) = 0;
+  /// Words by which a statement can change the session beyond its branch (session locks, settings).
+  virtual bool spoils_session(const std::string& statement) const = 0;
+
+  bool has_open_branch() const { return open_; }
+
+ private:
+  WorkReport run(const Message& message);
+  WorkReport give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
+                     WorkReport report);
+  std::optional<Error> take_results(const Message& message, odbc::Answer& answer,
+                                    std::vector<StatementResult>& results) const;
+  std::optional<Error> check_result(const odbc::ResultSet& result,
+                                    std::optional<std::int64_t> expected) const;
+
+  std::unique_ptr<Link> link_;
+  SessionId id_;
+  bool open_ = false;
+  Access access_ = Access::kReadWrite;
+  bool spoilt_ = false;
+};
+
+/// kGuardNotMet, without its step.
+Error guard_not_met(const Settings& settings, std::int64_t rows, std::int64_t expected);
+
+}  // namespace assent::rm

@@ -1,0 +1,564 @@
+#include "participant_agents/rm/postgres.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "participant_agents/rm/branch_session.h"
+#include "participant_agents/rm/link.h"
+#include "participant_agents/rm/sql_lexer.h"
+#include "protocol/base/check.h"
+
+namespace assent::rm {
+namespace {
+
+/// Autocommit is ODBC's default and stays on: transactions are opened by an explicit BEGIN (F 2).
+constexpr std::array kPins = {
+    PinnedOption{"Protocol", "7.4-0"},  // no hidden savepoints (F 1)
+    PinnedOption{"UseServerSidePrepare", "0"},
+    PinnedOption{"UseDeclareFetch", "0"},
+    PinnedOption{"BoolsAsChar", "0"},
+};
+
+/// The lock that keeps a second agent out of this database (R9): two numbers of ours.
+constexpr std::string_view kLockKey = "1095978580, 1";
+constexpr std::string_view kLockHeldBy =
+    "locktype = 'advisory' AND classid = 1095978580 AND objid = 1 AND objsubid = 2 AND granted AND "
+    "database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+constexpr std::string_view kOurSessions =
+    "usename = current_user AND datname = current_database() AND backend_type = 'client backend'";
+constexpr Duration kPollInterval = std::chrono::milliseconds(5);
+constexpr std::int64_t kOldestVersion = 140000;  // xid8 functions: 13; idle_session_timeout: 14
+
+/// In every session, work or control: what a step's meaning or its literals rest on, and what ends
+/// the session of an agent that died (F 8).
+constexpr std::string_view kSessionSettings =
+    "SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; "
+    "SET default_transaction_read_only = off; SET synchronous_commit = on; "
+    "SET client_connection_check_interval = '1s'; SET tcp_keepalives_idle = 5; "
+    "SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
+    "SET idle_in_transaction_session_timeout = 0; ";
+
+/// The columns of an identity; fails with 55000 on a server in recovery.
+constexpr std::string_view kIdentityColumns =
+    "(SELECT system_identifier::text FROM pg_control_system()) || '/' || "
+    "(SELECT oid::text FROM pg_database WHERE datname = current_database()), "
+    "left(pg_walfile_name(pg_current_wal_lsn()), 8), (pg_current_wal_lsn() - '0/0')::text";
+
+std::string quoted(const Xid& xid) {
+  return "'" + to_gid(xid) + "'";
+}
+
+std::int64_t to_ms(Duration duration) {
+  return std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+}
+
+DatabaseIdentity identity_at(const Row& row, std::size_t column) {
+  DatabaseIdentity identity;
+  identity.id = text_at(row, column);
+  identity.timeline =
+      static_cast<std::uint32_t>(std::stoul("0" + text_at(row, column + 1), nullptr, 16));
+  identity.position = unsigned_at(row, column + 2);
+  return identity;
+}
+
+/// The xid8 of a transaction of which the server lists 32 bits. Every transaction that is not
+/// frozen is within 2^31 of the next one, so the nearest number with these bits is the one
+/// (PostgreSQL, FullTransactionIdFromXidAndCtx).
+std::uint64_t widen(std::uint64_t listed, std::uint64_t snapshot_xmax) {
+  const auto behind = static_cast<std::int32_t>(static_cast<std::uint32_t>(listed) -
+                                                static_cast<std::uint32_t>(snapshot_xmax));
+  return snapshot_xmax + static_cast<std::uint64_t>(std::int64_t{behind});
+}
+
+/// Is a transaction's status in `now` proof of what happened in `then`?
+bool is_same_history(const DatabaseIdentity& then, const DatabaseIdentity& now) {
+  return then.id == now.id && then.timeline == now.timeline && now.position >= then.position;
+}
+
+FinishReport finished(Completion completion, Evidence evidence) {
+  return {.completion = completion, .evidence = evidence, .error = {}};
+}
+
+FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
+  return {.completion = completion, .evidence = evidence, .error = std::move(error)};
+}
+
+// ---------------------------------------------------------------- session
+
+class PostgresSession final : public BranchSession {
+ public:
+  PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
+      : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
+
+  using Session::commit;
+  FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
+  FinishReport rollback(const Xid& xid) override;
+
+ protected:
+  std::string compose(const Message& message) override;
+  Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
+  Error describe_failure(const Message& message, const odbc::Answer& answer) override;
+  bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
+  bool spoils_session(const std::string& statement) const override;
+
+ private:
+  struct Seen {
+    bool listed = false;
+    std::uint64_t transaction_id = 0;
+    DatabaseIdentity identity;
+  };
+
+  Result<Seen> look(const Xid& xid);
+  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
+  FinishReport settle_by_status(const BranchProof& proof);
+  Error hazard(std::string message) const {
+    return make_error(settings(), ErrorCode::kHazard, Effect::kUnknown, std::move(message));
+  }
+
+  DatabaseIdentity identity_;  ///< a primary's timeline never changes below a session
+  std::optional<std::int64_t> lock_timeout_ms_;  ///< what the session has; nullopt: not known
+  std::size_t leading_results_ = 0;  ///< of the message under way, before its statements
+};
+
+/// SET before BEGIN belongs to the branch's transaction: PREPARE keeps it, a rollback takes it
+/// back. The proof asks the function, not the four times dearer view, and widens the transaction id
+/// itself (F 1, F 4).
+std::string PostgresSession::compose(const Message& message) {
+  std::string sql;
+  leading_results_ = 0;
+  const std::int64_t lock_timeout = std::max<std::int64_t>(to_ms(message.lock_wait), 1);
+  if (!message.statements.empty() && lock_timeout_ms_ != lock_timeout) {
+    sql += "SET lock_timeout=" + std::to_string(lock_timeout) + ";";
+    lock_timeout_ms_ = lock_timeout;
+    ++leading_results_;
+  }
+  if (message.opens) {
+    sql += message.access == Access::kReadOnly ? "BEGIN READ ONLY;" : "BEGIN;";
+    ++leading_results_;
+  }
+  for (const std::string& statement : message.statements) sql.append(statement).append(";");
+  if (!message.ends) return sql;
+  if (message.access == Access::kReadOnly) return sql + "COMMIT";
+  const std::string gid = quoted(message.xid);
+  return sql + "PREPARE TRANSACTION " + gid +
+         ";SELECT transaction::text,pg_snapshot_xmax(pg_current_snapshot())::text,"
+         "(pg_current_wal_lsn()-'0/0')::text FROM pg_prepared_xact() WHERE gid=" +
+         gid;
+}
+
+Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Answer& answer) {
+  const std::size_t count = message.statements.size();
+  const bool prepares = message.ends && message.access == Access::kReadWrite;
+  const std::size_t trailing = message.ends ? (prepares ? 2 : 1) : 0;
+  if (answer.results.size() != leading_results_ + count + trailing) {
+    return make_error(settings(), ErrorCode::kStatementFailed, Effect::kNone,
+                      "a statement gave more than one result: its table has rules that an "
+                      "agent can't tell apart");
+  }
+  BranchProof proof;
+  if (prepares) {
+    const auto& rows = answer.results.back().rows;
+    if (rows.empty()) {
+      return make_error(settings(), ErrorCode::kStatementFailed, Effect::kNone,
+                        "the database ended the branch instead of preparing it");
+    }
+    proof.database = identity_;
+    proof.database.position = unsigned_at(rows.front(), 2);
+    proof.transaction_id = widen(unsigned_at(rows.front(), 0), unsigned_at(rows.front(), 1));
+  }
+  answer.results.resize(leading_results_ + count);
+  answer.results.erase(answer.results.begin(),
+                       answer.results.begin() + static_cast<std::ptrdiff_t>(leading_results_));
+  return proof;
+}
+
+/// psqlODBC hands out no result of a message that failed, so with several statements it can't be
+/// told which it was.
+Error PostgresSession::describe_failure(const Message& message, const odbc::Answer& answer) {
+  Error error = link().error(*answer.failure, Effect::kUnknown);
+  if (message.statements.size() == 1) error.step = static_cast<std::int32_t>(message.first_index);
+  return error;
+}
+
+bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& /*answer*/) {
+  lock_timeout_ms_.reset();
+  if (reached == Reached::kPrepared) return !link().run("ROLLBACK PREPARED " + quoted(xid)).failure;
+  if (reached == Reached::kOpen) return !link().run("ROLLBACK").failure;
+  // The failure may have come behind the prepare, and a branch of that name that is not ours is
+  // not ours to undo: the list tells.
+  const odbc::Answer answer =
+      link().run("ROLLBACK;SELECT 1 FROM pg_prepared_xact() WHERE gid=" + quoted(xid));
+  return !answer.failure && answer.results.back().rows.empty();
+}
+
+/// Session locks and settings outlive a transaction. By a word in the text, since calls hide in
+/// expressions; a false hit costs a new connection.
+bool PostgresSession::spoils_session(const std::string& statement) const {
+  std::string lower = statement;
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower.find("advisory") != std::string::npos ||
+         lower.find("set_config") != std::string::npos;
+}
+
+FinishReport PostgresSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
+  ASSENT_CHECK(!has_open_branch());
+  if (by != PreparedBy::kThisIncarnation) {
+    const auto seen = look(xid);
+    if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+    const bool is_the_one_that_voted = seen->listed && seen->transaction_id == proof.transaction_id;
+    if (!is_the_one_that_voted) return settle(*seen, proof, {});
+  }
+  const odbc::Answer answer = link().run("COMMIT PREPARED " + quoted(xid));
+  if (!answer.failure) return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
+  const Error why = link().error(*answer.failure, Effect::kUnknown);
+  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
+  const auto seen = look(xid);
+  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+  return settle(*seen, proof, why);
+}
+
+/// 42704 says that it is not there now, as the list does; what became of it before, a rollback need
+/// not know (R5).
+FinishReport PostgresSession::rollback(const Xid& xid) {
+  ASSENT_CHECK(!has_open_branch());
+  const odbc::Answer answer = link().run("ROLLBACK PREPARED " + quoted(xid));
+  if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
+  const Error why = link().error(*answer.failure, Effect::kUnknown);
+  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
+  const auto seen = look(xid);
+  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+  if (seen->listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
+  return finished(Completion::kRolledBack, Evidence::kListed);
+}
+
+Result<PostgresSession::Seen> PostgresSession::look(const Xid& xid) {
+  const auto rows = link().query(
+      "SELECT (SELECT transaction::text FROM pg_prepared_xact() WHERE gid=" + quoted(xid) +
+      "), pg_snapshot_xmax(pg_current_snapshot())::text, " + std::string(kIdentityColumns));
+  if (!rows) return rows.error();
+  const Row& row = rows->front();
+  Seen seen;
+  seen.listed = !text_at(row, 0).empty();
+  if (seen.listed) seen.transaction_id = widen(unsigned_at(row, 0), unsigned_at(row, 1));
+  seen.identity = identity_at(row, 2);
+  return seen;
+}
+
+FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof, const Error& why) {
+  if (seen.listed && seen.transaction_id != proof.transaction_id) {
+    return unfinished(Completion::kCannotTell, Evidence::kListed,
+                      hazard("a branch of that name is prepared, but by transaction " +
+                             std::to_string(seen.transaction_id) + " and not by " +
+                             std::to_string(proof.transaction_id) + ", which voted: look at both"));
+  }
+  if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
+  if (!is_same_history(proof.database, seen.identity)) {
+    return unfinished(
+        Completion::kCannotTell, Evidence::kNone,
+        hazard("the branch is not listed, and this database is not the history in which it was "
+               "prepared (failover or restore): find out whether its effects are there"));
+  }
+  return settle_by_status(proof);
+}
+
+FinishReport PostgresSession::settle_by_status(const BranchProof& proof) {
+  const std::string id = std::to_string(proof.transaction_id);
+  const auto rows = link().query("SELECT pg_xact_status('" + id + "'::xid8)");
+  if (!rows && link().lost())
+    return unfinished(Completion::kUnreached, Evidence::kNone, rows.error());
+  const std::string status = rows ? text_at(rows->front(), 0) : std::string();
+  if (status == "committed") return finished(Completion::kCommitted, Evidence::kTransactionStatus);
+  if (status == "aborted") return finished(Completion::kRolledBack, Evidence::kTransactionStatus);
+  if (status == "in progress") {
+    return unfinished(Completion::kStillPrepared, Evidence::kTransactionStatus,
+                      hazard("transaction " + id + " is just being finished"));
+  }
+  // Older than what the server remembers (NULL), or never assigned here (22023).
+  return unfinished(
+      Completion::kCannotTell, Evidence::kNone,
+      hazard("the branch is not listed and the server can't tell the status of transaction " + id +
+             (rows ? std::string() : ": " + rows.error().message)));
+}
+
+// ---------------------------------------------------------------- control
+
+class PostgresControl final : public Control {
+ public:
+  explicit PostgresControl(std::unique_ptr<Link> link) : link_(std::move(link)) {}
+
+  /// What take_control does after connecting, in its order.
+  Result<> check_server();
+  Result<> take_lock(Duration wait);
+  Result<> end_other_sessions(Duration wait);
+  Result<> create_schema();
+
+  SessionId id() const { return id_; }
+
+  std::string server_version() const override { return server_version_; }
+  std::uint32_t prepared_max() const override { return prepared_max_; }
+  std::vector<std::string> warnings() const override { return warnings_; }
+  Result<DatabaseIdentity> identity() override;
+  Result<> heartbeat() override;
+  Result<> end_session(SessionId id, Duration wait) override;
+  Result<> raise_fence(const Fence& fence) override;
+  Result<PreparedScan> list_prepared(LogId log_id) override;
+  Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override;
+  void interrupt() override { link_->interrupt(); }
+
+ private:
+  Error unfit(std::string message) const {
+    return make_error(link_->settings(), ErrorCode::kDatabaseUnfit, Effect::kNone,
+                      std::move(message));
+  }
+  Error who_holds_the_lock();
+  Error who_fences(const Fence& fence);
+  /// Ends the sessions that `condition` finds, again and again until none is found.
+  Result<> end_sessions(const std::string& condition, Duration wait);
+
+  std::unique_ptr<Link> link_;
+  SessionId id_{};
+  std::string server_version_;
+  std::uint32_t prepared_max_ = 0;
+  std::vector<std::string> warnings_;
+};
+
+Result<> PostgresControl::check_server() {
+  const auto rows = link_->query(
+      "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), "
+      "pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), "
+      "current_setting('max_prepared_transactions')::bigint, pg_backend_pid()",
+      Effect::kNone);
+  if (!rows) return rows.error();
+  const Row& row = rows->front();
+  if (integer_at(row, 0) < kOldestVersion)
+    return unfit("PostgreSQL " + text_at(row, 1) + " is too old: 14 or later is needed");
+  if (row.at(2) == Value(true))
+    return unfit("the server is a standby: point the agent at the primary");
+  if (text_at(row, 3) != "on")
+    return unfit("fsync is off: an acknowledged prepare could be lost. Set fsync = on");
+  if (integer_at(row, 5) == 0)
+    return unfit("max_prepared_transactions is 0: set it to at least the number of sessions");
+  if (text_at(row, 4) != "on")
+    warnings_.emplace_back("full_page_writes is off: a torn page after a crash loses data");
+  server_version_ = "PostgreSQL " + text_at(row, 1);
+  prepared_max_ = static_cast<std::uint32_t>(integer_at(row, 5));
+  id_ = SessionId{static_cast<std::uint64_t>(integer_at(row, 6))};
+  const auto set = link_->query(std::string(kSessionSettings) +
+                                    "SET statement_timeout = 0; SET idle_session_timeout = '10s'; "
+                                    "SELECT 1",
+                                Effect::kNone);
+  if (!set) return set.error();
+  return {};
+}
+
+Result<> PostgresControl::take_lock(Duration wait) {
+  const std::int64_t ms = std::max<std::int64_t>(to_ms(wait), 1);
+  const odbc::Answer answer =
+      link_->run("SET lock_timeout = " + std::to_string(ms) + "; SELECT pg_advisory_lock(" +
+                 std::string(kLockKey) + "); SET lock_timeout = 0");
+  if (!answer.failure) return {};
+  if (link_->meaning(*answer.failure) == Meaning::kConflict) return who_holds_the_lock();
+  return link_->error(*answer.failure, Effect::kNone);
+}
+
+Error PostgresControl::who_holds_the_lock() {
+  const auto rows = link_->query(
+      "SELECT format('session %s, %s from %s since %s', a.pid, a.application_name, "
+      "coalesce(host(a.client_addr), 'a local socket'), date_trunc('second', a.backend_start)) "
+      "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
+      std::string(kLockHeldBy));
+  std::string holder = "somebody who has just left";
+  if (rows && !rows->empty()) holder = text_at(rows->front(), 0);
+  return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
+                    "another agent has this database: " + holder + ". Stop one of the two");
+}
+
+Result<> PostgresControl::end_other_sessions(Duration wait) {
+  return end_sessions("pid <> pg_backend_pid()", wait);
+}
+
+Result<> PostgresControl::end_session(SessionId id, Duration wait) {
+  return end_sessions("pid = " + std::to_string(static_cast<std::uint64_t>(id)), wait);
+}
+
+Result<> PostgresControl::end_sessions(const std::string& condition, Duration wait) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  for (;;) {
+    const auto rows = link_->query(
+        "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE " +
+        std::string(kOurSessions) + " AND " + condition);
+    if (!rows) return rows.error();
+    if (rows->empty()) return {};
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return make_error(link_->settings(), ErrorCode::kTimeout, Effect::kUnknown,
+                        "database session " + std::to_string(integer_at(rows->front(), 0)) +
+                            " was told to end and is still there");
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+/// Numbers of 64 bits without sign have no type of their own here: numeric.
+Result<> PostgresControl::create_schema() {
+  const auto made = link_->query(
+      "CREATE SCHEMA IF NOT EXISTS assent; "
+      "CREATE TABLE IF NOT EXISTS assent.fence (log_id text PRIMARY KEY, coordinator text NOT "
+      "NULL, "
+      "epoch bigint NOT NULL, opening_nonce numeric(20) NOT NULL, log_top numeric(20) NOT NULL, "
+      "raised_at timestamptz NOT NULL); "
+      "SELECT 1");
+  if (!made) return made.error();
+  return {};
+}
+
+Result<DatabaseIdentity> PostgresControl::identity() {
+  const auto rows = link_->query("SELECT " + std::string(kIdentityColumns), Effect::kNone);
+  if (!rows) return rows.error();
+  return identity_at(rows->front(), 0);
+}
+
+/// An advisory lock lives as long as its session: nobody else can take it away.
+Result<> PostgresControl::heartbeat() {
+  const auto rows = link_->query("SELECT 1", Effect::kNone);
+  if (!rows) return rows.error();
+  return {};
+}
+
+Result<> PostgresControl::raise_fence(const Fence& fence) {
+  const auto statement = lex_statement(
+      Kind::kPostgres,
+      "INSERT INTO assent.fence AS f (log_id, coordinator, epoch, opening_nonce, log_top, "
+      "raised_at) "
+      "VALUES (?, ?, ?, ?::numeric, ?::numeric, now()) ON CONFLICT (log_id) DO UPDATE SET "
+      "coordinator = excluded.coordinator, epoch = excluded.epoch, "
+      "opening_nonce = excluded.opening_nonce, log_top = excluded.log_top, raised_at = now() "
+      "WHERE (f.epoch < excluded.epoch OR "
+      "(f.epoch = excluded.epoch AND f.opening_nonce = excluded.opening_nonce)) "
+      "AND f.log_top <= excluded.log_top RETURNING 1");
+  ASSENT_CHECK(statement.has_value());
+  const auto sql = render(Kind::kPostgres, *statement,
+                          {to_string(fence.log_id), fence.coordinator,
+                           std::int64_t{static_cast<std::uint32_t>(fence.epoch)},
+                           std::to_string(fence.opening_nonce), std::to_string(fence.log_top)});
+  if (!sql) return sql.error();
+  const auto rows = link_->query(*sql);
+  if (!rows) return rows.error();
+  if (rows->empty()) return who_fences(fence);
+  return {};
+}
+
+Error PostgresControl::who_fences(const Fence& fence) {
+  const auto rows = link_->query(
+      "SELECT format('epoch %s, nonce %s, log top %s, raised at %s by %s', epoch, opening_nonce, "
+      "log_top, raised_at, coordinator) FROM assent.fence WHERE log_id = '" +
+      to_string(fence.log_id) + "'");
+  std::string row = "unreadable";
+  if (rows && !rows->empty()) row = text_at(rows->front(), 0);
+  return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
+                    "this database has seen a newer opening of log " + to_string(fence.log_id) +
+                        " (" + row + "): the coordinator that asked is deposed or restored");
+}
+
+Result<PreparedScan> PostgresControl::list_prepared(LogId log_id) {
+  const auto rows = link_->query(
+      "SELECT gid, transaction::text, pg_snapshot_xmax(pg_current_snapshot())::text, "
+      "(extract(epoch FROM clock_timestamp() - prepared) * 1000000)::bigint "
+      "FROM pg_prepared_xact() "
+      "WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+      Effect::kNone);
+  if (!rows) return rows.error();
+  PreparedScan scan;
+  for (const Row& row : *rows) {
+    auto xid = parse_gid(text_at(row, 0));
+    const bool is_ours =
+        xid && xid->gtrid.log_id == log_id && xid->bqual == link_->settings().participant;
+    if (!is_ours) {
+      ++scan.foreign;
+      continue;
+    }
+    scan.branches.push_back({.xid = std::move(*xid),
+                             .transaction_id = widen(unsigned_at(row, 1), unsigned_at(row, 2)),
+                             .age = Duration(std::max<std::int64_t>(integer_at(row, 3), 1))});
+  }
+  return scan;
+}
+
+/// The status of the transaction id is the witness here: there are no rows.
+Result<> PostgresControl::forget_witnesses(const std::vector<Gtrid>& /*gtrids*/) {
+  return {};
+}
+
+// ---------------------------------------------------------------- resource manager
+
+class Postgres final : public ResourceManager {
+ public:
+  explicit Postgres(Settings settings) : settings_(std::move(settings)) {}
+
+  Result<std::unique_ptr<Control>> take_control(Duration wait) override;
+  Result<std::unique_ptr<Session>> open_session() override;
+  Result<> check_statement(const Statement& statement) const override;
+
+ private:
+  Settings settings_;
+  std::atomic<SessionId> control_{};  ///< the session that holds the lock
+};
+
+Result<std::unique_ptr<Control>> Postgres::take_control(Duration wait) {
+  auto link = Link::open(settings_, kPins);
+  if (!link) return link.error();
+  auto control = std::make_unique<PostgresControl>(std::move(*link));
+  if (const auto fit = control->check_server(); !fit) return fit.error();
+  if (const auto locked = control->take_lock(wait); !locked) return locked.error();
+  if (const auto alone = control->end_other_sessions(settings_.call_timeout); !alone)
+    return alone.error();
+  if (const auto made = control->create_schema(); !made) return made.error();
+  control_ = control->id();
+  return std::unique_ptr<Control>(std::move(control));
+}
+
+/// An agent that was asleep while another took over connects after that one's sweep, so it looks
+/// whose the lock is, in this order (R9).
+Result<std::unique_ptr<Session>> Postgres::open_session() {
+  auto link = Link::open(settings_, kPins);
+  if (!link) return link.error();
+  const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
+  const auto rows = (*link)->query(
+      std::string(kSessionSettings) +
+          "SET statement_timeout = " + std::to_string(to_ms(settings_.statement_timeout)) +
+          "; SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_locks WHERE pid = " + control +
+          " AND " + std::string(kLockHeldBy) + "), " + std::string(kIdentityColumns),
+      Effect::kNone);
+  if (!rows) return rows.error();
+  const Row& row = rows->front();
+  if (row.at(1) != Value(true)) {
+    return make_error(settings_, ErrorCode::kFenced, Effect::kNone,
+                      "this agent does not hold the lock of its database any more");
+  }
+  const SessionId id{static_cast<std::uint64_t>(integer_at(row, 0))};
+  return std::unique_ptr<Session>(
+      std::make_unique<PostgresSession>(std::move(*link), id, identity_at(row, 2)));
+}
+
+Result<> Postgres::check_statement(const Statement& statement) const {
+  const auto lexed = lex_statement(settings_.kind, statement.sql);
+  if (!lexed) return lexed.error();
+  const auto rendered = render(settings_.kind, *lexed, statement.params);
+  if (!rendered) return rendered.error();
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<ResourceManager> make_postgres(const Settings& settings) {
+  return std::make_unique<Postgres>(settings);
+}
+
+}  // namespace assent::rm

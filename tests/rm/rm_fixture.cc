@@ -1,0 +1,124 @@
+#include "tests/rm/rm_fixture.h"
+
+#include <map>
+#include <utility>
+
+#include <catch2/catch.hpp>
+
+namespace assent::rm::testing {
+namespace {
+
+live::DatabaseKind live_kind(Kind kind) {
+  return kind == Kind::kPostgres ? live::DatabaseKind::kPostgres : live::DatabaseKind::kMariadb;
+}
+
+}  // namespace
+
+Server::Server(Kind kind, std::map<std::string, std::string> settings) : kind_(kind) {
+  live::DatabaseSpec spec;
+  spec.name = "db-points";
+  spec.directory = folder_.path() / "db";
+  spec.log_file = folder_.path() / "db.log";
+  spec.port = port_.first();
+  spec.settings = std::move(settings);
+  spec.dies_with_owner = true;
+  server_ = live::DatabaseServer::make(live_kind(kind), spec);
+  server_->init();
+  server_->start();
+  server_->create_database("points");
+  server_->query("points",
+                 "CREATE TABLE card (id int PRIMARY KEY, points int NOT NULL CHECK (points >= 0));"
+                 "INSERT INTO card VALUES (1, 100), (2, 100), (3, 100), (4, 100), (5, 100);",
+                 live::Role::kApplication);
+}
+
+Server::~Server() {
+  server_->kill(live::KillScope::kEverything);
+}
+
+Settings Server::settings() const {
+  return {.kind = kind_,
+          .connection = server_->odbc_connection("points"),
+          .participant = "points",
+          .statement_timeout = std::chrono::seconds(10),
+          .call_timeout = std::chrono::seconds(10)};
+}
+
+std::int64_t Server::points(int card) {
+  return std::stoll(server_->query_value(
+      "points", "SELECT points FROM card WHERE id = " + std::to_string(card) + ";"));
+}
+
+std::int64_t Server::prepared_count() {
+  if (kind_ == Kind::kPostgres)
+    return std::stoll(server_->query_value("points", "SELECT count(*) FROM pg_prepared_xacts;"));
+  return static_cast<std::int64_t>(server_->query("points", "XA RECOVER;").size());
+}
+
+Server& shared_server(Kind kind) {
+  static std::map<Kind, std::unique_ptr<Server>> servers;
+  auto& server = servers[kind];
+  if (!server) server = std::make_unique<Server>(kind);
+  server->run("UPDATE card SET points = 100;");
+  return *server;
+}
+
+Agent::Agent(Server& server) : manager(server.manager()) {
+  control = must(manager->take_control(kPatience));
+  session = another_session();
+}
+
+std::unique_ptr<Session> Agent::another_session() {
+  return must(manager->open_session());
+}
+
+Xid next_xid() {
+  static std::uint64_t sequence = 0;
+  return {Gtrid{kLog, Epoch{1}, Sequence{++sequence}}, "points"};
+}
+
+Statement take_point(int card) {
+  Statement statement;
+  statement.sql = "UPDATE card SET points = points - 1 WHERE id = ?";
+  statement.params = {std::int64_t{card}};
+  statement.expect_rows = 1;
+  return statement;
+}
+
+Statement plain(std::string sql) {
+  Statement statement;
+  statement.sql = std::move(sql);
+  return statement;
+}
+
+Statement guarded(std::string sql, std::int64_t rows) {
+  Statement statement = plain(std::move(sql));
+  statement.expect_rows = rows;
+  return statement;
+}
+
+Work work_of(const Xid& xid, std::vector<Statement> statements, AfterWork then) {
+  Work work;
+  work.xid = xid;
+  work.statements = std::move(statements);
+  work.then = then;
+  work.lock_wait = std::chrono::seconds(1);
+  work.deadline = std::chrono::seconds(10);
+  return work;
+}
+
+void must(const Result<>& result) {
+  if (!result) fail_with(result.error());
+}
+
+std::string words(const Error& error) {
+  return std::string(to_string(error.code)) + ": " + error.message + " [" + error.sqlstate + " " +
+         std::to_string(error.native) + " step " + std::to_string(error.step) + "]";
+}
+
+void fail_with(const Error& error) {
+  FAIL(words(error));
+  std::abort();
+}
+
+}  // namespace assent::rm::testing
