@@ -1,43 +1,229 @@
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
 
 #include "coordinator/core/config.h"
 #include "coordinator/core/effects.h"
 #include "coordinator/core/events.h"
+#include "coordinator/core/participant.h"
 #include "coordinator/core/record.h"
+#include "coordinator/core/recovery.h"
+#include "coordinator/core/timers.h"
+#include "coordinator/core/transaction.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
 
 namespace assent::coordinator {
 
-/// What the core must know of its log's past before it serves.
-struct Past {
-  LogId log_id{};
-  Epoch epoch{};
-  std::optional<Gtrid> low_water;
-  WallTime log_time;
-  std::vector<CommitRecord> unfinished;
-};
-
 /// The two-phase commit coordinator as a value that takes events: no clock, socket, thread or file.
 /// `step` is called by one thread; the same events at the same times give the same effects.
+///
+/// Where to read: transaction.h has the states; submit.cc, interactive.cc and keys.cc what clients
+/// ask; decision.cc the votes, the decision and phase two; agents.cc links and orphan scans;
+/// admin.cc what people look at.
 class Coordinator {
  public:
+  /// `config` and `past` have been found good (Config::validate, check_past).
   Coordinator(Config config, Past past);
-  ~Coordinator();
-  Coordinator(Coordinator&&) noexcept;
-  Coordinator& operator=(Coordinator&&) noexcept;
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+  Coordinator(Coordinator&&) = default;  // participants stay where they are: map nodes don't move
+  Coordinator& operator=(Coordinator&&) = default;
+  ~Coordinator() = default;
 
-  Effects step(const Event& event, Now now);
+  Effects step(Event event, Now now);
 
   /// When TimePassed is due if nothing else happens; nullopt: never.
   std::optional<Instant> next_deadline() const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  /// A key being bound to "rolled back" without a transaction (R15).
+  struct Settlement {
+    RollbackRecord record;
+    std::vector<Waiter> waiters;
+  };
+  /// What a forced record is for.
+  using Appended = std::variant<Gtrid, std::string>;
+  /// An ended transaction whose end record is durable when a forced record after it is.
+  struct Ended {
+    LogToken durable_with{};
+    Gtrid gtrid;
+    std::vector<Participant*> witnesses;
+  };
+
+  // ---- events, one handler each
+  void on(ClientRequested event);
+  void on(const ClientSessionClosed& event);
+  void on(AgentConnected event);
+  void on(const AgentDisconnected& event);
+  void on(AgentReplied event);
+  void on(const LogDurable& event);
+  void on(const DecisionFound& event);
+  void on(const TimePassed& event);
+
+  // ---- what clients ask (submit.cc, interactive.cc, keys.cc, admin.cc)
+  void on_request(ClientRequested& asked, Submit& submit);
+  void on_request(ClientRequested& asked, Begin& begin);
+  void on_request(ClientRequested& asked, Execute& execute);
+  void on_request(ClientRequested& asked, CommitTransaction& commit);
+  void on_request(ClientRequested& asked, RollbackTransaction& rollback);
+  void on_request(ClientRequested& asked, OutcomeOf& outcome_of);
+  void on_request(ClientRequested& asked, ListTransactions& list);
+  void on_request(ClientRequested& asked, ShowTransaction& show);
+  void on_request(ClientRequested& asked, ListParticipants& list);
+
+  // ---- what agents answer (decision.cc, agents.cc)
+  void on_reply(Participant& participant, Worked& worked);
+  void on_reply(Participant& participant, Voted& voted);
+  void on_reply(Participant& participant, Finished& finished);
+  void on_reply(Participant& participant, PreparedList& list);
+  void on_reply(Participant& participant, Pong& pong);
+
+  // ---- keys (keys.cc, R15)
+  /// Answers, or lets join, a request whose key is taken; false: the key is free.
+  bool answered_by_key(ClientRequested& asked, const std::string& key, Waiter waiter);
+  void join(Transaction& tx, const Waiter& waiter);
+  void join(Settlement& settlement, const Waiter& waiter);
+  void settle(Transaction& tx);
+  void settle_without_transaction(const std::string& key, const Waiter& waiter);
+  void on_settlement_durable(const std::string& key);
+  Transaction* find_key(const std::string& key);
+  void hold_key(const std::string& key, const Gtrid& gtrid);
+  void release_key(const Transaction& tx);
+  Answer answer_from(const Decided& decided);
+
+  // ---- attempts (submit.cc)
+  Form form_of_first_attempt(const Request& request) const;
+  void note_conflict(const Transaction& tx, bool conflict);
+  void start_attempt(Request request, Form form);
+  void enlist_steps(Transaction& tx);
+  static Branch& enlist(Transaction& tx, Participant& participant);
+  std::optional<Error> refusal(const Request& request) const;
+  std::optional<Error> refusal_of_new_work() const;
+  std::optional<Error> refusal_of(const Participant& participant) const;
+  void refuse(Request& request, const Error& why);
+
+  // ---- interactive (interactive.cc)
+  Result<Branch*> interactive_branch(Transaction& tx, const Step& step);
+  void ask_end(Transaction& tx, const Waiter& waiter);
+  void answer_unknown_transaction(const ClientRequested& asked);
+  void forget_session(const Transaction& tx);
+
+  // ---- work and votes (decision.cc)
+  void send_next_work(Transaction& tx);
+  void send_due_prepares(Transaction& tx);
+  void send_steps(Transaction& tx, Branch& branch, AfterWork then);
+  void send_statement(Transaction& tx, Branch& branch, Statement statement);
+  void send_work(Transaction& tx, Branch& branch, std::vector<Statement> statements, AfterWork then,
+                 Duration lock_wait);
+  Duration left_for_agent(const Transaction& tx) const;
+  void answer_statement(Branch& branch, Worked& worked);
+  static void take_results(Transaction& tx, const Branch& branch,
+                           std::vector<StatementResult>& results);
+  static Error reason_in_request(const Branch& branch, std::optional<Error> told);
+  void on_vote_while_undecided(Transaction& tx, Branch& branch, Voted& voted);
+  void on_vote_after_rollback(Transaction& tx, Branch& branch, const Voted& voted);
+
+  // ---- decisions (decision.cc)
+  void decide_commit(Transaction& tx);
+  void on_commit_durable(Transaction& tx);
+  void decide_rollback(Transaction& tx, const Error& reason);
+  bool may_retry(const Transaction& tx) const;
+  static Duration pause_before_next_attempt(const Transaction& tx);
+  void plan_retry(Transaction& tx);
+  void conclude_rollback(Transaction& tx);
+  void reach_outcome(Transaction& tx, Outcome outcome);
+  void append_forced(Record record, Appended what);
+
+  // ---- phase two (decision.cc)
+  void tell_decision(Transaction& tx, Branch& branch);
+  void send_decision(Transaction& tx, Branch& branch);
+  void mark_done(Transaction& tx, Branch& branch);
+  static void forget_branch(Participant& participant, const Gtrid& gtrid);
+  void on_finished(Transaction& tx, Branch& branch, const Finished& finished);
+  void pin_hazard(Transaction& tx, Branch& branch, const std::string& why);
+  void violate(Transaction& tx, Branch& branch);
+  void freeze(const Error& why);
+
+  // ---- links, the prober (agents.cc)
+  bool take_database(Participant& participant, const Welcome& welcome);
+  void lose_link(Participant& participant, const std::string& why);
+  void tell_all(Participant& participant);
+  void on_unreached(Participant& participant, const Finished& finished);
+  void on_reached(Participant& participant);
+  void probe(Participant& participant);
+
+  // ---- scans, orphans, witness rows (agents.cc)
+  void ask_list(Participant& participant);
+  static void drop_hazards_not_in(Participant& participant, const PreparedList& list);
+  void on_listed(Participant& participant, const PreparedBranch& listed);
+  void on_listed_of(Transaction& tx, Participant& participant, const PreparedBranch& listed);
+  void show_hazard(Participant& participant, const Xid& xid, const std::string& message);
+  void commit_again(Participant& participant, const PreparedBranch& listed,
+                    const CommitRecord& record);
+  Transaction& take_committed(const CommitRecord& record);
+  void recover(const CommitRecord& record);
+  void roll_back_orphan(Participant& participant, const Gtrid& gtrid);
+  void tell_orphan(Participant& participant, const Gtrid& gtrid, Orphan& orphan);
+  void on_orphan_finished(Participant& participant, const Finished& finished);
+  void collect_forgettable(LogToken durable);
+  void send_forgettable(Participant& participant);
+
+  // ---- moving on (coordinator.cc)
+  /// Does whatever the transaction is ready for; every handler calls it last, because the
+  /// transaction may be gone afterwards.
+  void drive(Transaction& tx);
+  void end(Transaction& tx);
+  void remove(Transaction& tx);
+  void on_due(Transaction& tx);
+  void on_due(Participant& participant);
+  void answer_late_waiters(Transaction& tx);
+  void answer_waiters(Transaction& tx);
+  void reply_outcome(Transaction& tx, const Waiter& waiter);
+  void reschedule(Transaction& tx);
+  void reschedule(Participant& participant);
+
+  // ---- small things (coordinator.cc)
+  Gtrid next_gtrid() const;
+  Gtrid take_gtrid();
+  Gtrid lowest_unfinished(const Participant& participant) const;
+  Transaction* find(const Gtrid& gtrid);
+  Participant* find_participant(const std::string& name);
+  template <typename Body>
+  void send(Participant& participant, Body body);
+  void reply(ClientSessionId session, RequestId request, ClientReply reply);
+  void note(Note::Level level, std::string text);
+
+  Config config_;
+  LogId log_id_{};
+  Epoch epoch_{};
+  std::optional<Gtrid> low_water_;
+  WallTime log_time_;  ///< never goes backwards (R15)
+  Now now_;            ///< of the event being handled
+
+  std::map<std::string, Participant> participants_;  ///< as configured; never changes
+  std::map<Gtrid, Transaction> transactions_;        ///< all live ones (R2)
+  std::map<std::string, Gtrid> keys_;                ///< of live transactions
+  std::map<std::string, Settlement> settlements_;
+  std::map<ClientSessionId, std::set<Gtrid>> sessions_;  ///< interactive ones not asked to commit
+  std::set<Gtrid> interactive_;                          ///< those that may still open branches
+  std::map<LogToken, Appended> appended_;
+  std::deque<Ended> ended_;
+  Timers timers_;
+
+  std::uint64_t next_sequence_ = 1;
+  std::uint64_t next_token_ = 1;
+  std::uint64_t next_scan_ = 1;
+  std::int64_t conflict_rate_ = 0;  ///< parts in 65,536, decaying (section 9)
+  std::optional<Error> frozen_;     ///< a violation was seen: no new work (R6)
+  Effects effects_;                 ///< of the event being handled
 };
 
 }  // namespace assent::coordinator

@@ -16,7 +16,7 @@
 namespace assent::coordinator {
 
 /// Sent if the link of that incarnation still stands, else dropped: the core is told of every
-/// link's end and repeats.
+/// link's end and repeats. The driver fills in the log's top in a ListPrepared (R10).
 struct SendToAgent {
   std::string participant;
   AgentRequest request;

@@ -25,8 +25,10 @@ struct ClientRequested {
   RequestId request{};
   ClientRequest body;
   RequestHash hash{};  ///< of a Submit; zeros otherwise
-  std::optional<Decided>
-      known;  ///< what the log holds of the request's key, looked up when the request came in
+  /// What the log holds of the request's key (Submit, Begin, OutcomeOf) or, of those that name a
+  /// transaction by it, of its gtrid (CommitTransaction, RollbackTransaction, ShowTransaction);
+  /// looked up when the request came in, in the same turn as this event.
+  std::optional<Decided> known;
 };
 
 /// The connection is gone: nobody to answer. Interactive transactions whose commit it has not asked

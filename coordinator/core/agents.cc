@@ -1,0 +1,383 @@
+// Links to agents, one prober for each database that is out of reach, scans for orphans, and
+// witness rows that may go.
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/pace.h"
+#include "coordinator/core/send.h"
+#include "protocol/base/check.h"
+
+namespace assent::coordinator {
+namespace {
+
+/// After this a list that was asked for is not waited for any longer.
+constexpr Duration kScanPatience = std::chrono::seconds(60);
+/// Ends told to an agent in one message.
+constexpr std::size_t kForgetBatch = 100;
+/// More are dropped, and stay as a few bytes each in the participant's database.
+constexpr std::size_t kForgettableMax = 10'000;
+
+bool same_transaction(std::uint64_t listed, std::uint64_t recorded) {
+  return listed == 0 || recorded == 0 || listed == recorded;
+}
+
+const DecidedBranch* find_branch(const CommitRecord& record, const Xid& xid) {
+  const auto found = std::find_if(record.branches.begin(), record.branches.end(),
+                                  [&xid](const DecidedBranch& b) { return b.xid == xid; });
+  return found == record.branches.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- links
+
+void Coordinator::on(AgentConnected event) {
+  Participant* found = find_participant(event.participant);
+  ASSENT_CHECK(found != nullptr);
+  Participant& participant = *found;
+  lose_link(participant, "a new link replaced the one before");
+  participant.since = now_.steady;
+  if (!take_database(participant, event.welcome)) return reschedule(participant);
+  participant.connected = true;
+  participant.welcome = std::move(event.welcome);
+  participant.last_error.reset();
+  note(Note::Level::kInfo,
+       "participant=" + participant.name + " connected to " + participant.welcome->database.id);
+  tell_all(participant);
+  ask_list(participant);
+  reschedule(participant);
+}
+
+/// Two names for one database would commit twice where the caller meant two databases.
+bool Coordinator::take_database(Participant& participant, const Welcome& welcome) {
+  for (const auto& [name, other] : participants_) {
+    if (&other == &participant || !other.welcome) continue;
+    if (other.welcome->database.id != welcome.database.id) continue;
+    participant.last_error =
+        Error{.code = ErrorCode::kDatabaseUnfit,
+              .effect = assent::Effect::kNone,
+              .message = "its database " + welcome.database.id + " is that of participant " + name +
+                         "; give each participant a database of its own",
+              .participant = participant.name};
+    note(Note::Level::kError,
+         "participant=" + participant.name + " not taken: " + participant.last_error->message);
+    return false;
+  }
+  return true;
+}
+
+void Coordinator::on(const AgentDisconnected& event) {
+  Participant* participant = find_participant(event.participant);
+  ASSENT_CHECK(participant != nullptr);
+  if (participant->connected) {
+    note(Note::Level::kInfo,
+         "participant=" + participant->name + " disconnected: " + event.why.message);
+    participant->since = now_.steady;
+  }
+  participant->last_error = event.why;
+  lose_link(*participant, event.why.message);
+  reschedule(*participant);
+}
+
+/// Votes that had not come count as unknown, and what was open and unprepared is doomed (R5, R10).
+/// What had voted yes stays so, and what was decided is told again on the next link.
+void Coordinator::lose_link(Participant& participant, const std::string& why) {
+  if (!participant.connected) return;
+  participant.connected = false;
+  participant.scan_asked.reset();
+  participant.finished_during_scan.clear();
+  participant.unreached = false;
+  participant.probes = 0;
+  participant.next_probe.reset();
+  for (auto& [gtrid, orphan] : participant.orphans) orphan.told = false;
+  const Error lost{.code = ErrorCode::kConnectionLost,
+                   .effect = assent::Effect::kNone,
+                   .message = "the link to the agent was lost: " + why,
+                   .participant = participant.name};
+  const std::vector<Gtrid> gtrids(participant.branches.begin(), participant.branches.end());
+  for (const Gtrid& gtrid : gtrids) {
+    // Rolling one back may start its next attempt, but never ends another.
+    Transaction& tx = *find(gtrid);
+    Branch& branch = *tx.find_branch(participant);
+    branch.told = false;
+    branch.failures = 0;
+    branch.next_try.reset();
+    if (tx.undecided() && branch.state != BranchState::kPrepared) decide_rollback(tx, lost);
+    drive(tx);
+  }
+}
+
+void Coordinator::tell_all(Participant& participant) {
+  for (const Gtrid& gtrid : participant.branches) {
+    Transaction& tx = *find(gtrid);
+    Branch& branch = *tx.find_branch(participant);
+    if (!branch.decided()) continue;
+    tell_decision(tx, branch);
+    reschedule(tx);
+  }
+  for (auto& [gtrid, orphan] : participant.orphans) tell_orphan(participant, gtrid, orphan);
+}
+
+// ---------------------------------------------------------------- the prober
+
+void Coordinator::on_unreached(Participant& participant, const Finished& finished) {
+  if (finished.error) participant.last_error = finished.error;
+  participant.unreached = true;
+  if (participant.next_probe) return;
+  participant.next_probe =
+      now_.steady + doubled(config_.retry_min, participant.probes++, config_.retry_max);
+  reschedule(participant);
+}
+
+void Coordinator::on_reached(Participant& participant) {
+  if (!participant.unreached) return;
+  participant.unreached = false;
+  participant.probes = 0;
+  participant.next_probe.reset();
+  participant.last_error.reset();
+  tell_all(participant);
+  reschedule(participant);
+}
+
+/// Asks for one of all that wait; the answer tells for the others too.
+void Coordinator::probe(Participant& participant) {
+  participant.next_probe.reset();
+  for (const Gtrid& gtrid : participant.branches) {
+    Transaction& tx = *find(gtrid);
+    Branch& branch = *tx.find_branch(participant);
+    if (!branch.decided() || branch.told || branch.hazard) continue;
+    return send_decision(tx, branch);
+  }
+  participant.unreached = false;  // nobody waits for it but orphans, if any
+  tell_all(participant);
+}
+
+// ---------------------------------------------------------------- scans (R2)
+
+void Coordinator::ask_list(Participant& participant) {
+  participant.next_scan = now_.steady + config_.scan_interval;
+  send_forgettable(participant);
+  for (auto& [gtrid, orphan] : participant.orphans) tell_orphan(participant, gtrid, orphan);
+  if (participant.scan_asked && now_.steady < *participant.scan_asked + kScanPatience) return;
+  participant.scan = next_scan_++;
+  participant.scan_asked = now_.steady;
+  participant.finished_during_scan.clear();
+  send(participant, ListPrepared{participant.scan, 0});
+}
+
+void Coordinator::on_reply(Participant& participant, PreparedList& list) {
+  if (!participant.scan_asked || list.scan != participant.scan) return;  // late or repeated
+  participant.scan_asked.reset();
+  const std::set<Gtrid> finished = std::exchange(participant.finished_during_scan, {});
+  if (list.error) {
+    participant.last_error = list.error;
+    return;
+  }
+  participant.scanned = now_.steady;
+  participant.foreign_listed = list.foreign;
+  participant.prepared_listed = list.branches.size();
+  drop_hazards_not_in(participant, list);
+  for (const PreparedBranch& listed : list.branches) {
+    const bool ours = listed.xid.gtrid.log_id == log_id_ && listed.xid.bqual == participant.name;
+    if (!ours) {
+      --participant.prepared_listed;  // never touched (R3)
+      ++participant.foreign_listed;
+    } else if (!finished.contains(listed.xid.gtrid)) {
+      on_listed(participant, listed);
+    }
+  }
+}
+
+void Coordinator::drop_hazards_not_in(Participant& participant, const PreparedList& list) {
+  if (participant.hazards.empty()) return;
+  std::set<Gtrid> listed;
+  for (const PreparedBranch& branch : list.branches) listed.insert(branch.xid.gtrid);
+  std::erase_if(participant.hazards,
+                [&listed](const auto& hazard) { return !listed.contains(hazard.first); });
+}
+
+/// A transaction is in the table before its first message leaves, so a listed branch that is
+/// neither there nor in the log, looked at in this order after the list was made, is nobody's.
+void Coordinator::on_listed(Participant& participant, const PreparedBranch& listed) {
+  const Gtrid& gtrid = listed.xid.gtrid;
+  if (Transaction* tx = find(gtrid)) {
+    on_listed_of(*tx, participant, listed);
+    return drive(*tx);
+  }
+  if (participant.orphans.contains(gtrid)) return;  // being rolled back
+  effects_.push_back(FindDecision{participant.name, listed});
+}
+
+void Coordinator::on_listed_of(Transaction& tx, Participant& participant,
+                               const PreparedBranch& listed) {
+  Branch* branch = tx.find_branch(participant);
+  if (branch == nullptr || branch->state == BranchState::kWaiting) {
+    return show_hazard(participant, listed.xid, "prepared, but nothing of it was ever sent");
+  }
+  if (tx.phase != Phase::kCommitting && tx.phase != Phase::kRollingBack) return;  // it may vote yet
+  if (tx.phase == Phase::kCommitting &&
+      !same_transaction(listed.transaction_id, branch->proof.transaction_id)) {
+    return show_hazard(participant, listed.xid,
+                       "listed with another transaction id than the one that voted yes");
+  }
+  if (branch->done()) {
+    // Proved finished, and prepared again: an acknowledged end that the database did not keep
+    // (F 9, F 13).
+    branch->state =
+        tx.phase == Phase::kCommitting ? BranchState::kCommitting : BranchState::kRollingBack;
+    participant.branches.insert(tx.gtrid);
+  }
+  if (!branch->next_try) tell_decision(tx, *branch);
+}
+
+void Coordinator::show_hazard(Participant& participant, const Xid& xid,
+                              const std::string& message) {
+  const Error error{.code = ErrorCode::kHazard,
+                    .effect = assent::Effect::kUnknown,
+                    .message = message + "; left alone, a person has to decide",
+                    .participant = participant.name};
+  if (!participant.hazards.emplace(xid.gtrid, error).second) return;
+  note(Note::Level::kError, "xid=" + to_string(xid) + " hazard: " + error.message);
+}
+
+void Coordinator::on(const DecisionFound& event) {
+  Participant* participant = find_participant(event.participant);
+  ASSENT_CHECK(participant != nullptr);
+  const Gtrid& gtrid = event.branch.xid.gtrid;
+  if (find(gtrid) != nullptr) return;  // the next scan tells
+  if (event.decided) {
+    if (const auto* commit = std::get_if<CommitRecord>(&event.decided->record)) {
+      return commit_again(*participant, event.branch, *commit);
+    }
+    return roll_back_orphan(*participant, gtrid);
+  }
+  if (low_water_ && gtrid <= *low_water_) {
+    return show_hazard(*participant, event.branch.xid,
+                       "prepared, and so old that its decision may have been removed");
+  }
+  if (gtrid >= next_gtrid()) {
+    show_hazard(*participant, event.branch.xid, "prepared, but this opening never gave its gtrid");
+    return freeze(participant->hazards.at(gtrid));
+  }
+  roll_back_orphan(*participant, gtrid);
+}
+
+/// In the log, but in no table: it had ended, and the database did not keep that (F 9). Only this
+/// branch is told again; what proved the others may have been forgotten since.
+void Coordinator::commit_again(Participant& participant, const PreparedBranch& listed,
+                               const CommitRecord& record) {
+  const DecidedBranch* decided = find_branch(record, listed.xid);
+  if (decided == nullptr) {
+    return show_hazard(participant, listed.xid,
+                       "prepared, but not among the branches of its commit record");
+  }
+  if (!same_transaction(listed.transaction_id, decided->proof.transaction_id)) {
+    return show_hazard(participant, listed.xid,
+                       "listed with another transaction id than the one that voted yes");
+  }
+  note(Note::Level::kWarning,
+       "xid=" + to_string(listed.xid) + " is prepared again after it was committed; commit again");
+  std::erase(participant.forgettable, record.gtrid);
+  Transaction& tx = take_committed(record);
+  for (Branch& branch : tx.branches) {
+    if (branch.participant == &participant) {
+      tell_decision(tx, branch);
+    } else {
+      mark_done(tx, branch);
+    }
+  }
+  drive(tx);
+}
+
+Transaction& Coordinator::take_committed(const CommitRecord& record) {
+  Transaction& tx = transactions_[record.gtrid];
+  tx.gtrid = record.gtrid;
+  tx.form = Form::kRecovered;
+  tx.phase = Phase::kCommitting;
+  tx.verdict = Verdict::kFinal;
+  tx.outcome = Outcome::kCommitted;
+  tx.begun = now_.steady;
+  tx.request.key = record.key;
+  tx.request.hash = record.request_hash;
+  tx.request.not_after = record.not_after;
+  hold_key(record.key, record.gtrid);
+  for (const DecidedBranch& decided : record.branches) {
+    Participant* participant = find_participant(decided.xid.bqual);
+    if (participant == nullptr) continue;  // only of an ended one: check_past
+    Branch& branch = enlist(tx, *participant);
+    branch.state = BranchState::kCommitting;
+    branch.worked = true;
+    branch.proof = decided.proof;
+  }
+  return tx;
+}
+
+/// Committed in an earlier life of the coordinator; told when the agents connect.
+void Coordinator::recover(const CommitRecord& record) {
+  drive(take_committed(record));
+}
+
+// ---------------------------------------------------------------- orphans
+
+void Coordinator::roll_back_orphan(Participant& participant, const Gtrid& gtrid) {
+  const auto [entry, added] = participant.orphans.try_emplace(gtrid);
+  if (added) {
+    note(Note::Level::kInfo, "xid=" + to_string(Xid{gtrid, participant.name}) +
+                                 " is prepared and undecided: an orphan, rolled back");
+  }
+  tell_orphan(participant, gtrid, entry->second);
+}
+
+void Coordinator::tell_orphan(Participant& participant, const Gtrid& gtrid, Orphan& orphan) {
+  if (!participant.connected || participant.unreached || orphan.told) return;
+  orphan.told = true;
+  ++orphan.tries;
+  send(participant, Rollback{{gtrid, participant.name}});
+}
+
+void Coordinator::on_orphan_finished(Participant& participant, const Finished& finished) {
+  const auto found = participant.orphans.find(finished.xid.gtrid);
+  if (found == participant.orphans.end() || finished.told != Decision::kRollback) return;
+  Orphan& orphan = found->second;
+  orphan.told = false;  // told again with the next scan
+  if (finished.completion == Completion::kRolledBack) {
+    participant.orphans.erase(found);
+    return forget_branch(participant, finished.xid.gtrid);
+  }
+  orphan.last_error = finished.error;
+  if (finished.completion == Completion::kCommitted) {
+    const Error why{.code = ErrorCode::kHazard,
+                    .effect = assent::Effect::kUnknown,
+                    .message = "xid=" + to_string(finished.xid) +
+                               " committed although no commit was ever decided",
+                    .participant = participant.name};
+    orphan.last_error = why;
+    freeze(why);
+  }
+}
+
+// ---------------------------------------------------------------- witness rows
+
+/// An end record is durable when a forced one behind it is. Only then may the proof go: else a
+/// crash would bring the transaction back and nothing could prove its end (section 6).
+void Coordinator::collect_forgettable(LogToken durable) {
+  while (!ended_.empty() && ended_.front().durable_with <= durable) {
+    const Ended& ended = ended_.front();
+    for (Participant* participant : ended.witnesses) {
+      if (find(ended.gtrid) != nullptr) continue;  // back again: its end is yet to come
+      if (participant->forgettable.size() >= kForgettableMax) continue;
+      participant->forgettable.push_back(ended.gtrid);
+      if (participant->forgettable.size() >= kForgetBatch) send_forgettable(*participant);
+    }
+    ended_.pop_front();
+  }
+}
+
+void Coordinator::send_forgettable(Participant& participant) {
+  if (!participant.connected || participant.forgettable.empty()) return;
+  send(participant, ForgetWitnesses{std::exchange(participant.forgettable, {})});
+}
+
+}  // namespace assent::coordinator

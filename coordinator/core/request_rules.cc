@@ -1,0 +1,107 @@
+#include "coordinator/core/request_rules.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "protocol/message/statement.h"
+
+namespace assent::coordinator {
+namespace {
+
+Error invalid(std::string message) {
+  return {
+      .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
+}
+
+std::optional<Error> complaint_about_statement(const Statement& statement) {
+  if (statement.sql.empty()) return invalid("a step has no SQL; give it one statement");
+  if (statement.sql.size() > kSqlBytesMax) {
+    return invalid("a statement has more than " + std::to_string(kSqlBytesMax) +
+                   " bytes; shorten it or bind its values as parameters");
+  }
+  if (statement.params.size() > kParamsMax) {
+    return invalid("a statement has more than " + std::to_string(kParamsMax) + " parameters");
+  }
+  if (statement.expect_rows && *statement.expect_rows < 0) {
+    return invalid("expect_rows is negative");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> complaint_about_length(const std::string& key) {
+  if (key.size() <= kKeyBytesMax) return std::nullopt;
+  return invalid("the idempotency key has more than " + std::to_string(kKeyBytesMax) + " bytes");
+}
+
+std::optional<Error> complaint_about_not_after(const Submit& submit, const Config& config,
+                                               WallTime now) {
+  if (!submit.not_after) return std::nullopt;
+  if (submit.key.empty()) return invalid("not_after needs an idempotency key");
+  // Records stay until not_after is older than the retention, so it can't be anywhere (R15).
+  if (*submit.not_after > now + config.retention / 2) {
+    return invalid("not_after is more than half the retention ahead; choose an earlier one");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> complaint_about_steps(const Submit& submit, const Config& config) {
+  if (submit.steps.empty()) return invalid("a submit needs at least one step");
+  if (submit.steps.size() > kStepsMax) {
+    return invalid("a submit has more than " + std::to_string(kStepsMax) + " steps");
+  }
+  std::set<std::string_view> participants;
+  for (std::size_t i = 0; i < submit.steps.size(); ++i) {
+    auto complaint = complaint_about(submit.steps[i], config);
+    if (complaint) {
+      complaint->step = static_cast<std::int32_t>(i);
+      return complaint;
+    }
+    participants.insert(submit.steps[i].participant);
+  }
+  if (participants.size() > kParticipantsMax) {
+    return invalid("a transaction has more than " + std::to_string(kParticipantsMax) +
+                   " participants");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Error> complaint_about(const Submit& submit, const Config& config, WallTime now) {
+  if (auto complaint = complaint_about_length(submit.key)) return complaint;
+  if (submit.timeout < Duration{0}) return invalid("the timeout is negative");
+  if (auto complaint = complaint_about_not_after(submit, config, now)) return complaint;
+  return complaint_about_steps(submit, config);
+}
+
+std::optional<Error> complaint_about(const Begin& begin) {
+  if (begin.timeout < Duration{0}) return invalid("the timeout is negative");
+  return complaint_about_length(begin.key);
+}
+
+std::optional<Error> complaint_about(const Step& step, const Config& config) {
+  const auto& known = config.participants;
+  if (std::find(known.begin(), known.end(), step.participant) == known.end()) {
+    return Error{.code = ErrorCode::kUnknownParticipant,
+                 .effect = assent::Effect::kNone,
+                 .message =
+                     "no participant of that name is configured; "
+                     "`assentctl participants` lists them",
+                 .participant = step.participant};
+  }
+  auto complaint = complaint_about_statement(step.statement);
+  if (complaint) complaint->participant = step.participant;
+  return complaint;
+}
+
+std::optional<Error> complaint_about_key(const std::string& key) {
+  if (key.empty()) return invalid("the idempotency key is empty");
+  return complaint_about_length(key);
+}
+
+Duration timeout_or(Duration asked, Duration otherwise, Duration max) {
+  return std::min(asked > Duration{0} ? asked : otherwise, max);
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "coordinator/core/config.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+#include "protocol/message/client.h"
+
+/// What is looked at before anything is done: who breaks a bound gets one sentence, no effect
+/// (R14).
+
+namespace assent::coordinator {
+
+/// nullopt: nothing to complain of.
+std::optional<Error> complaint_about(const Submit& submit, const Config& config, WallTime now);
+std::optional<Error> complaint_about(const Begin& begin);
+std::optional<Error> complaint_about(const Step& step, const Config& config);
+/// Of a request that is about a key, which can't do without one.
+std::optional<Error> complaint_about_key(const std::string& key);
+
+/// What a caller's 0 means, and no more than the bound.
+Duration timeout_or(Duration asked, Duration otherwise, Duration max);
+
+}  // namespace assent::coordinator
