@@ -76,8 +76,8 @@ bool FrameReader::mid_frame() const {
 }
 
 std::span<char> FrameReader::room() {
-  std::size_t wanted = kReadBytes;
   const std::string_view unread = held();
+  std::size_t wanted = std::max(kReadBytes, unread.size() + 1);
   if (unread.size() >= kFrameHeaderBytes) {
     const std::size_t told = load_u32(unread.data() + kLengthAt);
     const std::size_t frame_bytes = kFrameHeaderBytes + std::min(told, body_bytes_max_);
