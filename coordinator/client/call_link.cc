@@ -1,0 +1,187 @@
+#include "coordinator/client/call_link.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include <boost/asio/post.hpp>
+
+#include "protocol/channel/address.h"
+#include "protocol/channel/tcp.h"
+
+namespace assent {
+namespace {
+
+Error error_of(ErrorCode code, Effect effect, std::string message) {
+  Error error;
+  error.code = code;
+  error.effect = effect;
+  error.message = std::move(message);
+  return error;
+}
+
+Error not_understood() {
+  return error_of(ErrorCode::kInvalid, Effect::kUnknown,
+                  "the coordinator sent what this library does not understand");
+}
+
+}  // namespace
+
+std::shared_ptr<CallLink> CallLink::make(boost::asio::io_context& io, ClientOptions options) {
+  return std::shared_ptr<CallLink>(new CallLink(io, std::move(options)));
+}
+
+CallLink::CallLink(boost::asio::io_context& io, ClientOptions options)
+    : io_(io), options_(std::move(options)), timer_(io) {}
+
+void CallLink::connect(OnConnected done) {
+  connecting_.push_back(std::move(done));
+  if (phase_ == Phase::kClosed) begin_connecting();
+}
+
+void CallLink::begin_connecting() {
+  phase_ = Phase::kConnecting;
+  auto connected = [self = shared_from_this()](Result<std::unique_ptr<Transport>> transport) {
+    self->on_transport(std::move(transport));
+  };
+  const auto address = parse_address(options_.coordinator);
+  if (address.has_error()) {
+    boost::asio::post(
+        io_, [connected = std::move(connected), error = address.error()] { connected(error); });
+    return;
+  }
+  assent::connect(io_, *address, options_.timeout, std::move(connected));
+}
+
+void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
+  if (connected.has_error()) {
+    Error error = connected.error();
+    error.message = fmt::format("no coordinator at {}: {}", options_.coordinator, error.message);
+    phase_ = Phase::kClosed;
+    tell_connected(error);
+    return;
+  }
+  ChannelLimits limits;
+  limits.hello_max = options_.timeout;
+  phase_ = Phase::kGreeting;
+  channel_ = Channel::make(io_, std::move(*connected), limits);
+  channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
+                  [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
+  ClientHello hello;
+  hello.application = options_.application;
+  if (const auto sent = channel_->send(hello); sent.has_error()) channel_->close(sent.error());
+}
+
+void CallLink::call(ClientRequest request, Instant deadline, OnReply done) {
+  const std::uint64_t id = ++calls_;
+  if (const auto sent = channel_->send(ClientCall{id, std::move(request)}); sent.has_error()) {
+    boost::asio::post(io_, [done = std::move(done), error = sent.error()] { done(error); });
+    return;
+  }
+  pending_.emplace(id, Pending{deadline, std::move(done)});
+  watch(deadline);
+}
+
+void CallLink::close() {
+  timer_.cancel();
+  if (channel_)
+    channel_->close(
+        error_of(ErrorCode::kConnectionLost, Effect::kUnknown, "the client was closed"));
+}
+
+void CallLink::on_body(std::string_view body) {
+  auto message = decode_to_client(body);
+  if (message.has_error()) {
+    channel_->close(message.error());
+  } else if (const auto* refused = std::get_if<Refused>(&*message)) {
+    channel_->close(refused->error);
+  } else if (phase_ == Phase::kGreeting) {
+    on_greeted(*message);
+  } else {
+    on_reply(std::move(*message));
+  }
+}
+
+void CallLink::on_greeted(const ToClient& message) {
+  if (!std::holds_alternative<ClientWelcome>(message)) {
+    channel_->close(not_understood());
+    return;
+  }
+  channel_->established();
+  phase_ = Phase::kOpen;
+  tell_connected({});
+}
+
+void CallLink::on_reply(ToClient message) {
+  auto* reply = std::get_if<ClientCallReply>(&message);
+  if (reply == nullptr) {
+    channel_->close(not_understood());
+    return;
+  }
+  complete(reply->request_id, std::move(reply->reply));
+}
+
+void CallLink::on_closed(const Error& reason) {
+  channel_.reset();
+  const Phase before = std::exchange(phase_, Phase::kClosed);
+  if (before == Phase::kGreeting) {
+    Error error = reason;
+    error.effect = Effect::kNone;
+    tell_connected(error);
+    return;
+  }
+  fail_pending(error_of(
+      ErrorCode::kConnectionLost, Effect::kUnknown,
+      fmt::format("the connection to the coordinator at {} ended before the answer came: {}",
+                  options_.coordinator, reason.message)));
+}
+
+void CallLink::tell_connected(const Result<>& result) {
+  for (const auto& done : std::exchange(connecting_, {})) done(result);
+}
+
+void CallLink::fail_pending(const Error& reason) {
+  for (const auto& [id, pending] : std::exchange(pending_, {})) pending.done(reason);
+}
+
+void CallLink::complete(std::uint64_t id, Result<ClientReply> reply) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;  // its deadline has passed
+  const OnReply done = std::move(found->second.done);
+  pending_.erase(found);
+  done(std::move(reply));
+}
+
+// One timer for all calls. It is set anew only for an earlier deadline, so that the usual call
+// costs no system call for it.
+void CallLink::watch(Instant deadline) {
+  if (timer_set_ && *timer_set_ <= deadline) return;
+  timer_set_ = deadline;
+  timer_.expires_after(deadline - read_clocks().steady);
+  timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
+    if (error) return;
+    if (const auto alive = self.lock()) alive->on_timer();
+  });
+}
+
+void CallLink::on_timer() {
+  timer_set_.reset();
+  const Instant now = read_clocks().steady;
+  std::vector<std::uint64_t> late;
+  std::optional<Instant> next;
+  for (const auto& [id, pending] : pending_) {
+    if (pending.deadline <= now) {
+      late.push_back(id);
+    } else if (!next || pending.deadline < *next) {
+      next = pending.deadline;
+    }
+  }
+  if (next) watch(*next);
+  for (const std::uint64_t id : late)
+    complete(id, error_of(ErrorCode::kTimeout, Effect::kUnknown,
+                          "the coordinator did not answer in time; ask for the outcome later"));
+}
+
+}  // namespace assent

@@ -1,0 +1,30 @@
+// Pays 100 points of card 1 towards its bill: both databases, or neither.
+#include <cstdio>
+
+#include "coordinator/client/client.h"
+
+int main(int argc, char** argv) {
+  auto client = assent::Client::connect({argc > 1 ? argv[1] : "127.0.0.1:7400"});
+  if (!client) {
+    std::fprintf(stderr, "%s\n", client.error().message.c_str());
+    return 4;
+  }
+
+  assent::Submission payment{.key = argc > 2 ? argv[2] : ""};
+  payment
+      .step("points", "UPDATE card SET points = points - ? WHERE id = ? AND points >= ?",
+            {100, 1, 100})
+      .expect_rows(1);
+  payment
+      .step("payments", "UPDATE bill SET due = due - ? WHERE card_id = ? AND due >= ?",
+            {100, 1, 100})
+      .expect_rows(1);
+
+  const assent::Answer answer = client->submit(payment);
+  if (answer.outcome == assent::Outcome::kCommitted) {
+    std::puts("paid");
+    return 0;
+  }
+  std::printf("not paid: %s\n", answer.error ? answer.error->message.c_str() : "no reason given");
+  return 1;
+}
