@@ -6,19 +6,12 @@
 #include <vector>
 
 #include "coordinator/log/leveldb_log.h"
+#include "tests/log/example_records.h"
 #include "tests/log/fault_env.h"
 #include "tests/log/reports.h"
 #include "tests/support/temporary_folder.h"
 
 namespace assent::testing {
-
-// The i-th of our example decisions, with the key "key-<i>" and two branches.
-coordinator::CommitRecord example_commit(LogId log_id, Epoch epoch, std::uint64_t i);
-coordinator::RollbackRecord example_rollback(LogId log_id, Epoch epoch, std::uint64_t i);
-coordinator::EndRecord end_of(const coordinator::CommitRecord& commit);
-std::string example_key(std::uint64_t i);
-
-inline constexpr WallTime kExampleTime{1'700'000'000'000};
 
 // A log in a folder of its own, on a disk that can fail. One thread.
 class LogFixture {
