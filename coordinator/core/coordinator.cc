@@ -59,6 +59,9 @@ void Coordinator::on(AgentReplied event) {
   std::visit([this, participant](auto& body) { on_reply(*participant, body); }, event.reply.body);
 }
 
+/// The driver asks whether a silent link still stands; nothing here depends on the answer.
+void Coordinator::on_reply(Participant&, Pong&) {}
+
 void Coordinator::on(const TimePassed&) {
   while (const auto due = timers_.take_due(now_.steady)) {
     if (const auto* gtrid = std::get_if<Gtrid>(&*due)) {

@@ -1,0 +1,471 @@
+#include "tests/core/coordinator_story.h"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+#include "tests/core/coordinator_text.h"
+
+namespace assent::coordinator {
+namespace {
+
+Duration milliseconds(std::uint64_t count) {
+  return std::chrono::milliseconds(count);
+}
+
+template <typename Enum>
+Enum from_name(const std::string& name, std::initializer_list<Enum> all) {
+  for (const Enum one : all) {
+    if (to_string(one) == name) return one;
+  }
+  throw std::invalid_argument("unknown name " + name);
+}
+
+ErrorCode error_code(const std::string& name) {
+  for (int code = 1; code <= static_cast<int>(ErrorCode::kStepsDiffer); ++code) {
+    if (to_string(static_cast<ErrorCode>(code)) == name) return static_cast<ErrorCode>(code);
+  }
+  throw std::invalid_argument("unknown error " + name);
+}
+
+RequestHash hash_of(std::uint64_t number) {
+  RequestHash hash{};
+  hash[0] = static_cast<std::uint8_t>(number);
+  return hash;
+}
+
+}  // namespace
+
+/// The words of a command after its verb: plain ones in their order, and name=value anywhere.
+class Story::Words {
+ public:
+  explicit Words(std::istringstream& in) {
+    for (std::string word; in >> word;) {
+      const auto equals = word.find('=');
+      if (equals == std::string::npos) {
+        plain_.push_back(word);
+      } else {
+        named_[word.substr(0, equals)] = word.substr(equals + 1);
+      }
+    }
+  }
+
+  bool more() const { return !plain_.empty(); }
+
+  std::string next() {
+    if (plain_.empty()) throw std::invalid_argument("a word is missing");
+    std::string word = plain_.front();
+    plain_.pop_front();
+    return word;
+  }
+
+  std::optional<std::string> text(const std::string& name) {
+    const auto node = named_.extract(name);
+    if (node.empty()) return std::nullopt;
+    return node.mapped();
+  }
+
+  std::optional<std::uint64_t> number(const std::string& name) {
+    const auto value = text(name);
+    if (!value) return std::nullopt;
+    return std::stoull(*value);
+  }
+
+  std::optional<Error> error() {
+    const auto name = text("error");
+    if (!name) return std::nullopt;
+    Error error;
+    error.code = error_code(*name);
+    error.message = "as told by the agent";
+    error.step = static_cast<std::int32_t>(number("step").value_or(0));
+    return error;
+  }
+
+  void expect_none_left() const {
+    if (!plain_.empty()) throw std::invalid_argument("unexpected " + plain_.front());
+    if (!named_.empty()) throw std::invalid_argument("unexpected " + named_.begin()->first);
+  }
+
+ private:
+  std::deque<std::string> plain_;
+  std::map<std::string, std::string> named_;
+};
+
+Story::Story() {
+  config_.name = "till";
+  config_.participants = {"payments", "points"};
+}
+
+std::string Story::play(const std::string& command) {
+  static const std::map<std::string, Handler> handlers = {
+      {"config", &Story::config},
+      {"connect", &Story::connect},
+      {"disconnect", &Story::disconnect},
+      {"submit", &Story::submit},
+      {"begin", &Story::begin},
+      {"execute", &Story::execute},
+      {"commit", &Story::commit},
+      {"rollback", &Story::rollback},
+      {"close", &Story::close},
+      {"outcome", &Story::outcome},
+      {"settle", &Story::settle},
+      {"worked", &Story::worked},
+      {"voted", &Story::voted},
+      {"finished", &Story::finished},
+      {"list", &Story::list},
+      {"found", &Story::found},
+      {"durable", &Story::durable},
+      {"time", &Story::time},
+      {"wall", &Story::wall},
+      {"crash", &Story::crash},
+      {"show", &Story::show},
+      {"transactions", &Story::transactions},
+      {"participants", &Story::participants},
+  };
+  std::istringstream in(command);
+  std::string verb;
+  in >> verb;
+  const auto handler = handlers.find(verb);
+  if (handler == handlers.end()) throw std::invalid_argument("unknown command " + verb);
+  output_.clear();
+  Words words(in);
+  if (coordinator_ == nullptr && verb != "config") open(std::nullopt);
+  (this->*handler->second)(words);
+  words.expect_none_left();
+  return output_.empty() ? "(nothing)\n" : output_;
+}
+
+// ---------------------------------------------------------------- the coordinator's life
+
+void Story::config(Words& words) {
+  if (words.more()) config_.participants.clear();
+  while (words.more()) config_.participants.push_back(words.next());
+  if (const auto max = words.number("transactions_max")) config_.transactions_max = *max;
+  if (const auto max = words.number("branches_max")) config_.branches_per_participant_max = *max;
+  if (const auto low = words.text("low_water")) {
+    epoch_ = 1;
+    open(gtrid_from(*low));
+  }
+}
+
+/// Opens the log anew: what was durable is what is known.
+void Story::open(std::optional<Gtrid> low_water) {
+  Past past;
+  past.log_id = kStoryLog;
+  past.epoch = Epoch{++epoch_};
+  past.low_water = low_water;
+  past.log_time = now_.wall;
+  for (const auto& [record, ended] : log_) {
+    const auto* commit = std::get_if<CommitRecord>(&record);
+    if (commit != nullptr && !ended) past.unfinished.push_back(*commit);
+  }
+  coordinator_ = std::make_unique<Coordinator>(config_, past);
+}
+
+void Story::crash(Words& words) {
+  const bool kept = words.more() && words.next() == "keeping-appends";
+  if (kept) {
+    for (const auto& [token, record] : queued_) write(record);
+  }
+  queued_.clear();
+  lookups_.clear();
+  scans_.clear();
+  open(std::nullopt);
+  step(TimePassed{});
+}
+
+void Story::time(Words& words) {
+  const Instant until = now_.steady + milliseconds(std::stoull(words.next()));
+  while (coordinator_->next_deadline() && *coordinator_->next_deadline() <= until) {
+    const Duration passed = std::max(*coordinator_->next_deadline() - now_.steady, Duration{0});
+    now_ = {now_.steady + passed, now_.wall + passed};
+    step(TimePassed{});
+  }
+  const Duration rest = until - now_.steady;
+  now_ = {until, now_.wall + rest};
+}
+
+/// Only the host's calendar clock jumps.
+void Story::wall(Words& words) {
+  now_.wall.ms_since_epoch += std::stoll(words.next());
+}
+
+void Story::durable(Words& words) {
+  std::size_t count = queued_.size();
+  if (words.more()) count = std::min<std::size_t>(count, std::stoull(words.next()));
+  std::vector<LogToken> tokens;
+  for (; count > 0; --count) {
+    const auto [token, record] = queued_.front();
+    queued_.pop_front();
+    write(record);
+    if (token) tokens.push_back(*token);
+  }
+  for (const LogToken token : tokens) step(LogDurable{token});
+}
+
+// ---------------------------------------------------------------- clients
+
+void Story::submit(Words& words) {
+  Submit submit;
+  submit.key = words.text("key").value_or("");
+  if (words.text("wait").value_or("applied") == "decided") submit.wait = WaitFor::kDecided;
+  submit.timeout = milliseconds(words.number("timeout").value_or(0));
+  if (const auto ms = words.number("not_after")) {
+    submit.not_after = WallTime{static_cast<std::int64_t>(*ms)};
+  }
+  while (words.more()) {
+    Step step;
+    std::istringstream parts(words.next());
+    std::getline(parts, step.participant, ':');
+    for (std::string flag; std::getline(parts, flag, ':');) {
+      if (flag == "ro") step.read_only = true;
+      if (flag == "shared") step.shared_reads = true;
+    }
+    step.statement.sql = "s" + std::to_string(submit.steps.size());
+    submit.steps.push_back(std::move(step));
+  }
+  const auto known = find_key(submit.key);
+  const RequestHash hash = hash_of(words.number("hash").value_or(1));
+  request(words, std::move(submit), hash, known);
+}
+
+void Story::begin(Words& words) {
+  Begin begin;
+  begin.key = words.text("key").value_or("");
+  begin.timeout = milliseconds(words.number("timeout").value_or(0));
+  request(words, begin, {}, find_key(begin.key));
+}
+
+void Story::execute(Words& words) {
+  Execute execute;
+  execute.gtrid = gtrid_from(words.next());
+  execute.step.participant = words.next();
+  execute.step.statement.sql = words.text("sql").value_or("s");
+  request(words, execute, {}, std::nullopt);
+}
+
+void Story::commit(Words& words) {
+  CommitTransaction commit;
+  commit.gtrid = gtrid_from(words.next());
+  commit.timeout = milliseconds(words.number("timeout").value_or(0));
+  if (words.text("wait").value_or("applied") == "decided") commit.wait = WaitFor::kDecided;
+  request(words, commit, {}, find_gtrid(commit.gtrid));
+}
+
+void Story::rollback(Words& words) {
+  const Gtrid gtrid = gtrid_from(words.next());
+  request(words, RollbackTransaction{gtrid}, {}, find_gtrid(gtrid));
+}
+
+void Story::close(Words& words) {
+  step(ClientSessionClosed{ClientSessionId{words.number("session").value_or(1)}});
+}
+
+void Story::outcome(Words& words) {
+  const std::string key = words.text("key").value_or("");
+  request(words, OutcomeOf{key, false}, {}, find_key(key));
+}
+
+void Story::settle(Words& words) {
+  const std::string key = words.text("key").value_or("");
+  request(words, OutcomeOf{key, true}, {}, find_key(key));
+}
+
+void Story::show(Words& words) {
+  const Gtrid gtrid = gtrid_from(words.next());
+  request(words, ShowTransaction{gtrid}, {}, find_gtrid(gtrid));
+}
+
+void Story::transactions(Words& words) {
+  request(words, ListTransactions{}, {}, std::nullopt);
+}
+
+void Story::participants(Words& words) {
+  request(words, ListParticipants{}, {}, std::nullopt);
+}
+
+void Story::request(Words& words, ClientRequest body, RequestHash hash,
+                    std::optional<Decided> known) {
+  ClientRequested asked;
+  asked.session = ClientSessionId{words.number("session").value_or(1)};
+  asked.request = RequestId{next_request_++};
+  asked.body = std::move(body);
+  asked.hash = hash;
+  asked.known = std::move(known);
+  step(std::move(asked));
+}
+
+// ---------------------------------------------------------------- agents
+
+void Story::connect(Words& words) {
+  AgentConnected connected;
+  connected.participant = words.next();
+  auto& incarnation = incarnations_[connected.participant];
+  incarnation = words.number("incarnation").value_or(incarnation + 1);
+  connected.welcome.incarnation = Incarnation{incarnation};
+  connected.welcome.kind = "postgres";
+  connected.welcome.database.id = words.text("db").value_or("db-" + connected.participant);
+  connected.welcome.prepared_max =
+      static_cast<std::uint32_t>(words.number("prepared_max").value_or(0));
+  step(std::move(connected));
+}
+
+void Story::disconnect(Words& words) {
+  AgentDisconnected gone;
+  gone.participant = words.next();
+  gone.why.code = ErrorCode::kConnectionLost;
+  gone.why.message = "connection reset";
+  step(std::move(gone));
+}
+
+void Story::worked(Words& words) {
+  const Gtrid gtrid = gtrid_from(words.next());
+  const std::string participant = words.next();
+  Worked worked;
+  worked.xid = {gtrid, participant};
+  worked.first_index =
+      static_cast<std::uint32_t>(words.number("index").value_or(worked_[{gtrid, participant}]));
+  worked.error = words.error();
+  if (!worked.error) worked.results.resize(words.number("results").value_or(1));
+  for (auto& result : worked.results) result.rows_affected = 1;
+  answer(words, participant, std::move(worked));
+}
+
+void Story::voted(Words& words) {
+  Voted voted;
+  const Gtrid gtrid = gtrid_from(words.next());
+  const std::string participant = words.next();
+  voted.xid = {gtrid, participant};
+  voted.vote = from_name(words.next(),
+                         {Vote::kPrepared, Vote::kReadOnly, Vote::kRolledBack, Vote::kUnknown});
+  voted.error = words.error();
+  voted.results.resize(words.number("results").value_or(0));
+  for (auto& result : voted.results) result.rows_affected = 1;
+  if (voted.vote == Vote::kPrepared) {
+    voted.proof.database.id = words.text("db").value_or("db-" + participant);
+    voted.proof.transaction_id = words.number("txid").value_or(0);
+    voted.proof.witness_row = words.number("witness").value_or(0) != 0;
+  }
+  answer(words, participant, std::move(voted));
+}
+
+void Story::finished(Words& words) {
+  Finished finished;
+  const Gtrid gtrid = gtrid_from(words.next());
+  const std::string participant = words.next();
+  finished.xid = {gtrid, participant};
+  finished.completion = from_name(
+      words.next(), {Completion::kCommitted, Completion::kRolledBack, Completion::kStillPrepared,
+                     Completion::kCannotTell, Completion::kUnreached});
+  const auto told = words.text("told");
+  finished.told = told ? from_name(*told, {Decision::kCommit, Decision::kRollback})
+                       : told_[{gtrid, participant}];
+  finished.error = words.error();
+  answer(words, participant, std::move(finished));
+}
+
+void Story::list(Words& words) {
+  const std::string participant = words.next();
+  PreparedList list;
+  list.scan = words.number("scan").value_or(scans_[participant]);
+  list.foreign = words.number("foreign").value_or(0);
+  list.error = words.error();
+  while (words.more()) {
+    std::istringstream parts(words.next());
+    std::string gtrid;
+    std::string transaction_id;
+    std::getline(parts, gtrid, ':');
+    std::getline(parts, transaction_id);
+    PreparedBranch branch;
+    branch.xid = {gtrid_from(gtrid), participant};
+    if (!transaction_id.empty()) branch.transaction_id = std::stoull(transaction_id);
+    list.branches.push_back(branch);
+  }
+  answer(words, participant, std::move(list));
+}
+
+void Story::found(Words&) {
+  const std::deque<FindDecision> asked = std::exchange(lookups_, {});
+  for (const auto& lookup : asked) {
+    step(DecisionFound{lookup.participant, lookup.branch, find_gtrid(lookup.branch.xid.gtrid)});
+  }
+}
+
+void Story::answer(Words& words, const std::string& participant,
+                   std::variant<Worked, Voted, Finished, PreparedList, Pong> body) {
+  AgentReplied replied;
+  replied.participant = participant;
+  replied.reply.incarnation =
+      Incarnation{words.number("incarnation").value_or(incarnations_[participant])};
+  replied.reply.body = std::move(body);
+  step(std::move(replied));
+}
+
+// ---------------------------------------------------------------- the world around the core
+
+void Story::step(Event event) {
+  for (const Effect& effect : coordinator_->step(std::move(event), now_)) {
+    output_ += text(effect);
+    remember(effect);
+  }
+}
+
+void Story::remember(const Effect& effect) {
+  if (const auto* send = std::get_if<SendToAgent>(&effect)) {
+    const auto& body = send->request.body;
+    if (const auto* work = std::get_if<Work>(&body)) {
+      worked_[{work->xid.gtrid, send->participant}] = work->first_index;
+    } else if (const auto* commit = std::get_if<Commit>(&body)) {
+      told_[{commit->xid.gtrid, send->participant}] = Decision::kCommit;
+    } else if (const auto* rollback = std::get_if<Rollback>(&body)) {
+      told_[{rollback->xid.gtrid, send->participant}] = Decision::kRollback;
+    } else if (const auto* list = std::get_if<ListPrepared>(&body)) {
+      scans_[send->participant] = list->scan;
+    }
+  } else if (const auto* forced = std::get_if<AppendForced>(&effect)) {
+    queued_.emplace_back(forced->token, forced->record);
+  } else if (const auto* append = std::get_if<AppendUnforced>(&effect)) {
+    queued_.emplace_back(std::nullopt, append->record);
+  } else if (const auto* find = std::get_if<FindDecision>(&effect)) {
+    lookups_.push_back(*find);
+  }
+}
+
+void Story::write(const Record& record) {
+  const auto* end = std::get_if<EndRecord>(&record);
+  if (end == nullptr) {
+    log_.emplace_back(record, false);
+    return;
+  }
+  for (auto& [kept, ended] : log_) {
+    const auto* commit = std::get_if<CommitRecord>(&kept);
+    if (commit != nullptr && commit->gtrid == end->gtrid) ended = true;
+  }
+}
+
+std::optional<Decided> Story::find_key(const std::string& key) const {
+  if (key.empty()) return std::nullopt;
+  for (const auto& [record, ended] : log_) {
+    if (const auto* commit = std::get_if<CommitRecord>(&record); commit && commit->key == key) {
+      return Decided{*commit, ended};
+    }
+    if (const auto* no = std::get_if<RollbackRecord>(&record); no && no->key == key) {
+      return Decided{*no, ended};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Decided> Story::find_gtrid(const Gtrid& gtrid) const {
+  for (const auto& [record, ended] : log_) {
+    if (const auto* commit = std::get_if<CommitRecord>(&record); commit && commit->gtrid == gtrid) {
+      return Decided{*commit, ended};
+    }
+    if (const auto* no = std::get_if<RollbackRecord>(&record); no && no->gtrid == gtrid) {
+      return Decided{*no, ended};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace assent::coordinator

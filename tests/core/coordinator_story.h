@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/core/coordinator.h"
+
+/// Plays one story: a coordinator core, a log that remembers what was made durable, and a clock;
+/// agents and clients speak only when the story says so. See testdata/coordinator/README for the
+/// commands.
+
+namespace assent::coordinator {
+
+class Story {
+ public:
+  Story();
+
+  /// Carries out one command and returns what the coordinator did, a line for each effect. Throws
+  /// std::exception on a command that it doesn't know.
+  std::string play(const std::string& command);
+
+ private:
+  class Words;
+  using Handler = void (Story::*)(Words&);
+
+  void config(Words& words);
+  void connect(Words& words);
+  void disconnect(Words& words);
+  void submit(Words& words);
+  void begin(Words& words);
+  void execute(Words& words);
+  void commit(Words& words);
+  void rollback(Words& words);
+  void close(Words& words);
+  void outcome(Words& words);
+  void settle(Words& words);
+  void worked(Words& words);
+  void voted(Words& words);
+  void finished(Words& words);
+  void list(Words& words);
+  void found(Words& words);
+  void durable(Words& words);
+  void time(Words& words);
+  void wall(Words& words);
+  void crash(Words& words);
+  void show(Words& words);
+  void transactions(Words& words);
+  void participants(Words& words);
+
+  void open(std::optional<Gtrid> low_water);
+  void request(Words& words, ClientRequest body, RequestHash hash, std::optional<Decided> known);
+  void answer(Words& words, const std::string& participant,
+              std::variant<Worked, Voted, Finished, PreparedList, Pong> body);
+  void step(Event event);
+  void remember(const Effect& effect);
+  void write(const Record& record);
+  std::optional<Decided> find_key(const std::string& key) const;
+  std::optional<Decided> find_gtrid(const Gtrid& gtrid) const;
+
+  Config config_;
+  std::unique_ptr<Coordinator> coordinator_;
+  Now now_{{std::chrono::seconds(100)}, {1'000'000}};
+  std::uint32_t epoch_ = 0;
+  std::uint64_t next_request_ = 1;
+  std::map<std::string, std::uint64_t> incarnations_;
+  std::map<std::string, std::uint64_t> scans_;  ///< the last one asked for
+  std::map<std::pair<Gtrid, std::string>, Decision> told_;
+  std::map<std::pair<Gtrid, std::string>, std::uint32_t> worked_;  ///< first index last asked for
+  std::deque<FindDecision> lookups_;
+  std::deque<std::pair<std::optional<LogToken>, Record>> queued_;  ///< appended, not durable
+  std::vector<std::pair<Record, bool>> log_;                       ///< durable; whether ended
+  std::string output_;
+};
+
+}  // namespace assent::coordinator
