@@ -65,6 +65,8 @@ class BranchSession : public Session {
   virtual bool spoils_session(const std::string& statement) const = 0;
 
   bool has_open_branch() const { return open_; }
+  /// Of the branch under way, or of the last one.
+  Access access() const { return access_; }
 
  private:
   WorkReport run(const Message& message);

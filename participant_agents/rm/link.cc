@@ -47,8 +47,10 @@ std::int64_t integer_at(const Row& row, std::size_t column) {
 }
 
 std::string text_at(const Row& row, std::size_t column) {
-  const auto* value = std::get_if<std::string>(&row.at(column));
-  return value == nullptr ? std::string() : *value;
+  const Value& value = row.at(column);
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* bytes = std::get_if<Bytes>(&value)) return bytes->data;
+  return {};
 }
 
 std::uint64_t unsigned_at(const Row& row, std::size_t column) {

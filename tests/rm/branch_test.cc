@@ -14,7 +14,7 @@ using namespace assent::rm::testing;
 namespace {
 
 Kind each_kind() {
-  return GENERATE(Kind::kPostgres);
+  return GENERATE(Kind::kPostgres, Kind::kMariadb);
 }
 
 }  // namespace

@@ -1,0 +1,719 @@
+#include "participant_agents/rm/mariadb.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "participant_agents/rm/branch_session.h"
+#include "participant_agents/rm/link.h"
+#include "participant_agents/rm/sql_lexer.h"
+#include "protocol/base/check.h"
+
+namespace assent::rm {
+namespace {
+
+/// Autocommit is ODBC's default and stays on.
+constexpr std::array kPins = {
+    PinnedOption{"OPTION", "2"},  // CLIENT_FOUND_ROWS: counts are rows met, as in PostgreSQL
+    PinnedOption{"AUTO_RECONNECT", "0"},  // statements would go on outside their branch (F 14)
+    PinnedOption{"CHARSET", "utf8mb4"},
+};
+
+constexpr std::string_view kSqlMode =
+    "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION";
+/// Named locks belong to the whole server, we to one database (R9).
+constexpr std::string_view kLockName = "CONCAT('assent_', MD5(DATABASE()))";
+constexpr std::string_view kOurSessions =
+    "user = SUBSTRING_INDEX(USER(), '@', 1) AND db = DATABASE() AND id <> CONNECTION_ID()";
+constexpr Duration kPollInterval = std::chrono::milliseconds(5);
+/// A session leaves the process list a moment before its branches are free to be finished (F 9).
+constexpr Duration kAfterLastSeen = std::chrono::milliseconds(50);
+
+/// Native codes that are looked at by name.
+constexpr std::int32_t kUnknownThread = 1094;
+constexpr std::int32_t kAccessDenied = 1227;
+/// Our own SIGNAL: no server uses numbers from 30001 on by itself.
+constexpr std::int32_t kGuardSignal = 31000;
+constexpr std::string_view kGuardWord = "assent guard ";
+
+/// As in XA statements and as XA RECOVER FORMAT='SQL' shows it (F 10, F 14).
+std::string xa_name(const Xid& xid) {
+  return "'" + to_string(xid.gtrid) + "','" + xid.bqual + "'," + std::to_string(kFormatId);
+}
+
+/// nullopt: not a name that we give.
+std::optional<Xid> parse_xa_name(std::string_view text) {
+  const std::string tail = "'," + std::to_string(kFormatId);
+  constexpr std::string_view kBetween = "','";
+  const std::size_t between = text.find(kBetween);
+  if (!text.starts_with('\'') || !text.ends_with(tail) || between == std::string_view::npos)
+    return std::nullopt;
+  const std::size_t bqual = between + kBetween.size();
+  if (bqual + tail.size() > text.size()) return std::nullopt;
+  const auto gtrid = parse_gtrid(text.substr(1, between - 1));
+  const std::string_view name = text.substr(bqual, text.size() - tail.size() - bqual);
+  if (!gtrid || !is_participant_name(name)) return std::nullopt;
+  return Xid{*gtrid, Bqual(name)};
+}
+
+std::string number(LogId value) {
+  return std::to_string(static_cast<std::uint64_t>(value));
+}
+std::string number(Epoch value) {
+  return std::to_string(static_cast<std::uint32_t>(value));
+}
+std::string number(Sequence value) {
+  return std::to_string(static_cast<std::uint64_t>(value));
+}
+
+std::int64_t whole_seconds(Duration duration) {
+  return std::chrono::ceil<std::chrono::seconds>(duration).count();
+}
+
+/// In every session, work or control. pseudo_slave_mode detaches a branch from its session when it
+/// is prepared (F 9).
+std::string session_settings() {
+  return "SET SESSION pseudo_slave_mode = 1, autocommit = 1, sql_mode = '" + std::string(kSqlMode) +
+         "', idle_transaction_timeout = 0";
+}
+
+FinishReport finished(Completion completion, Evidence evidence) {
+  return {.completion = completion, .evidence = evidence, .error = {}};
+}
+
+FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
+  return {.completion = completion, .evidence = evidence, .error = std::move(error)};
+}
+
+// ---------------------------------------------------------------- session
+
+class MariadbSession final : public BranchSession {
+ public:
+  MariadbSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
+      : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
+
+  using Session::commit;
+  FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
+  FinishReport rollback(const Xid& xid) override;
+
+ protected:
+  std::string compose(const Message& message) override;
+  Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
+  Error describe_failure(const Message& message, const odbc::Answer& answer) override;
+  bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
+  bool spoils_session(const std::string& statement) const override;
+
+ private:
+  struct Seen {
+    bool listed = false;
+    bool witness = false;
+    std::string database_id;
+  };
+
+  static bool wants_counts(const Message& message);
+  static void append_guard(std::string& sql, const std::string& count, std::size_t index,
+                           std::int64_t expected);
+  bool undo_xa(const Xid& xid, Reached reached, const odbc::Answer& answer);
+  Result<Seen> look(const Xid& xid);
+  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
+  FinishReport check_ok_of_commit(const Xid& xid);
+  Error hazard(std::string message) const {
+    return make_error(settings(), ErrorCode::kHazard, Effect::kUnknown, std::move(message));
+  }
+
+  DatabaseIdentity identity_;
+  std::optional<std::int64_t> lock_wait_seconds_;  ///< what the session has; nullopt: not known
+};
+
+/// With a guard on every statement and no rows to come back all counts are known beforehand.
+bool MariadbSession::wants_counts(const Message& message) {
+  for (std::size_t i = 0; i < message.statements.size(); ++i) {
+    if (message.may_return_rows[i] || !message.described[i].expect_rows) return true;
+  }
+  return false;
+}
+
+/// ROW_COUNT() is -1 after a statement that returned rows: those are counted when they have
+/// arrived.
+void MariadbSession::append_guard(std::string& sql, const std::string& count, std::size_t index,
+                                  std::int64_t expected) {
+  sql += "IF " + count + " NOT IN (" + std::to_string(expected) +
+         ",-1) THEN SET @assent_m=CONCAT('" + std::string(kGuardWord) + std::to_string(index) +
+         " '," + count +
+         "); SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO=" + std::to_string(kGuardSignal) +
+         ",MESSAGE_TEXT=@assent_m; END IF; ";
+}
+
+/// One compound statement: it stops at the first error and leaves the branch as it is then, for
+/// `undo`. No handler in it: handlers don't see kills and timeouts, and the answer to XA ROLLBACK
+/// would be lost in them. Counts are kept in user variables, since a local variable would hide a
+/// column of the same name from the statements.
+std::string MariadbSession::compose(const Message& message) {
+  const std::string xid = xa_name(message.xid);
+  const bool read_only = message.access == Access::kReadOnly;
+  const bool counts = wants_counts(message);
+  std::string sql = "BEGIN NOT ATOMIC ";
+  const std::int64_t lock_wait = whole_seconds(message.lock_wait);
+  if (!message.statements.empty() && lock_wait_seconds_ != lock_wait) {
+    sql += "SET SESSION innodb_lock_wait_timeout=" + std::to_string(lock_wait) + "; ";
+    lock_wait_seconds_ = lock_wait;
+  }
+  if (message.opens) sql += read_only ? "START TRANSACTION READ ONLY; " : "XA START " + xid + "; ";
+  std::string all_counts;
+  for (std::size_t i = 0; i < message.statements.size(); ++i) {
+    const std::string count = "@assent_n" + std::to_string(i);
+    const auto expected = message.described[i].expect_rows;
+    sql += message.statements[i] + "; ";
+    if (counts || expected) sql += "SET " + count + "=ROW_COUNT(); ";
+    if (expected) append_guard(sql, count, i, *expected);
+    all_counts += (i == 0 ? "" : ",") + count;
+  }
+  if (counts) sql += "SELECT " + all_counts + "; ";
+  if (message.ends && read_only) sql += "COMMIT; ";
+  if (message.ends && !read_only) {
+    const Gtrid& gtrid = message.xid.gtrid;
+    sql += "INSERT INTO assent_witness VALUES(" + number(gtrid.log_id) + "," + number(gtrid.epoch) +
+           "," + number(gtrid.sequence) + ",'" + message.xid.bqual + "'); XA END " + xid +
+           "; XA PREPARE " + xid + "; ";
+  }
+  return sql + "END";
+}
+
+/// The result sets of the statements that return rows, in their order; then ours with the counts,
+/// if asked for; then that of the compound statement itself, without columns.
+Result<BranchProof> MariadbSession::interpret(const Message& message, odbc::Answer& answer) {
+  const Error mismatch = make_error(settings(), ErrorCode::kStatementFailed, Effect::kUnknown,
+                                    "the results of the message don't match its statements");
+  const std::size_t statements = message.statements.size();
+  const bool counts = wants_counts(message);
+  auto& sets = answer.results;
+  if (sets.size() < (counts ? 2U : 1U) || !sets.back().columns.empty()) return mismatch;
+  sets.pop_back();
+  Row row_counts;
+  if (counts) {
+    if (sets.back().rows.size() != 1 || sets.back().columns.size() != statements) return mismatch;
+    row_counts = std::move(sets.back().rows.front());
+    sets.pop_back();
+  }
+  std::vector<odbc::ResultSet> of_statements;
+  auto next = sets.begin();
+  for (std::size_t i = 0; i < statements; ++i) {
+    const std::int64_t count =
+        counts ? integer_at(row_counts, i) : *message.described[i].expect_rows;
+    if (count >= 0) {
+      of_statements.emplace_back().row_count = count;
+    } else {
+      if (next == sets.end()) return mismatch;
+      of_statements.push_back(std::move(*next++));
+    }
+  }
+  if (next != sets.end()) return mismatch;
+  sets = std::move(of_statements);
+  if (!message.ends || message.access == Access::kReadOnly) return BranchProof{};
+  return BranchProof{.database = identity_, .transaction_id = 0, .witness_row = true};
+}
+
+Error MariadbSession::describe_failure(const Message& message, const odbc::Answer& answer) {
+  const odbc::Diagnostic& failure = *answer.failure;
+  const std::size_t word = failure.message.find(kGuardWord);
+  if (failure.native == kGuardSignal && word != std::string::npos) {
+    const char* at = failure.message.data() + word + kGuardWord.size();
+    const char* end = failure.message.data() + failure.message.size();
+    std::size_t index = 0;
+    std::int64_t rows = 0;
+    const auto first = std::from_chars(at, end, index);
+    if (first.ptr != end) std::from_chars(first.ptr + 1, end, rows);
+    if (first.ec == std::errc() && index < message.described.size() &&
+        message.described[index].expect_rows) {
+      Error error = guard_not_met(settings(), rows, *message.described[index].expect_rows);
+      error.step = static_cast<std::int32_t>(message.first_index + index);
+      return error;
+    }
+  }
+  Error error = link().error(failure, Effect::kUnknown);
+  if (message.statements.size() == 1) error.step = static_cast<std::int32_t>(message.first_index);
+  return error;
+}
+
+bool MariadbSession::undo(const Xid& xid, Reached reached, const odbc::Answer& answer) {
+  lock_wait_seconds_.reset();
+  if (access() == Access::kReadOnly) return !link().run("ROLLBACK").failure;
+  return undo_xa(xid, reached, answer);
+}
+
+/// Failed statements don't doom the branch, so it is always rolled back explicitly (F 12). XA END
+/// fails after a deadlock, when the branch is prepared, or not even begun: only the answer to XA
+/// ROLLBACK counts.
+bool MariadbSession::undo_xa(const Xid& xid, Reached reached, const odbc::Answer& answer) {
+  if (answer.failure) {
+    const Meaning meaning = link().meaning(*answer.failure);
+    // A branch of that name is there and not ours: XA ROLLBACK would end it (F 14).
+    if (meaning == Meaning::kDuplicateBranch || meaning == Meaning::kBranchElsewhere) return false;
+  }
+  const std::string name = xa_name(xid);
+  if (reached != Reached::kPrepared) {
+    const odbc::Answer ended = link().run("XA END " + name);
+    if (ended.failure && link().lost()) return false;
+  }
+  const odbc::Answer rolled_back = link().run("XA ROLLBACK " + name);
+  if (!rolled_back.failure) return true;
+  if (link().lost()) return false;
+  // Nothing was begun (a syntax error stops the whole message), or the prepare itself failed.
+  const auto idle = link().query("SELECT @@in_transaction");
+  if (!idle || integer_at(idle->front(), 0) != 0) return false;
+  const auto seen = look(xid);
+  return seen && !seen->listed && !seen->witness;
+}
+
+bool MariadbSession::spoils_session(const std::string& statement) const {
+  std::string lower = statement;
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower.find("get_lock") != std::string::npos;
+}
+
+FinishReport MariadbSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
+  ASSENT_CHECK(!has_open_branch());
+  if (by != PreparedBy::kThisIncarnation) {
+    const auto seen = look(xid);
+    if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+    if (!seen->listed || seen->database_id != proof.database.id) return settle(*seen, proof, {});
+  }
+  const odbc::Answer answer = link().run("XA COMMIT " + xa_name(xid));
+  if (!answer.failure && by == PreparedBy::kThisIncarnation)
+    return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
+  if (!answer.failure) return check_ok_of_commit(xid);
+  const Error why = link().error(*answer.failure, Effect::kUnknown);
+  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
+  const auto seen = look(xid);
+  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+  return settle(*seen, proof, why);
+}
+
+/// The OK of a branch that another session prepared can be a lie: then the row is not there, the
+/// branch has left the list, keeps its locks, and is prepared again after a restart (F 9).
+FinishReport MariadbSession::check_ok_of_commit(const Xid& xid) {
+  const auto seen = look(xid);
+  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+  if (seen->witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
+  return unfinished(Completion::kStillPrepared, Evidence::kNoWitnessRow,
+                    hazard("MariaDB answered OK to XA COMMIT and did not commit: the branch keeps "
+                           "its locks until the server is restarted; restart it"));
+}
+
+FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& proof, const Error& why) {
+  if (seen.database_id != proof.database.id) {
+    return unfinished(Completion::kCannotTell, seen.listed ? Evidence::kListed : Evidence::kNone,
+                      hazard("this database (" + seen.database_id +
+                             ") is not the one in which the branch was prepared (" +
+                             proof.database.id + "): find out whether its effects are there"));
+  }
+  if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
+  if (seen.witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
+  // Rolled back by foreign hands, or lost by the server until its restart (F 9).
+  return unfinished(
+      Completion::kCannotTell, Evidence::kNoWitnessRow,
+      hazard("the branch is neither listed nor has it left its witness row: somebody rolled it "
+             "back, or the server forgot it until it is restarted; find out which"));
+}
+
+FinishReport MariadbSession::rollback(const Xid& xid) {
+  ASSENT_CHECK(!has_open_branch());
+  const odbc::Answer answer = link().run("XA ROLLBACK " + xa_name(xid));
+  if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
+  const Error why = link().error(*answer.failure, Effect::kUnknown);
+  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
+  const auto seen = look(xid);
+  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+  if (seen->listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
+  if (seen->witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
+  return finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
+}
+
+/// The list first, then the row (section 6). XA RECOVER goes inside a compound statement: bare, it
+/// breaks the driver (F 10).
+Result<MariadbSession::Seen> MariadbSession::look(const Xid& xid) {
+  const Gtrid& gtrid = xid.gtrid;
+  const odbc::Answer answer = link().run(
+      "BEGIN NOT ATOMIC XA RECOVER FORMAT='SQL'; SELECT (SELECT COUNT(*) FROM assent_witness WHERE "
+      "log_id=" +
+      number(gtrid.log_id) + " AND epoch=" + number(gtrid.epoch) +
+      " AND sequence=" + number(gtrid.sequence) + " AND bqual='" + xid.bqual +
+      "'), (SELECT id FROM assent_identity); END");
+  if (answer.failure) return link().error(*answer.failure, Effect::kUnknown);
+  ASSENT_CHECK(answer.results.size() == 3);
+  Seen seen;
+  const std::string name = xa_name(xid);
+  for (const Row& row : answer.results[0].rows)
+    seen.listed = seen.listed || text_at(row, 3) == name;
+  const Row& row = answer.results[1].rows.front();
+  seen.witness = integer_at(row, 0) != 0;
+  seen.database_id = text_at(row, 1);
+  return seen;
+}
+
+// ---------------------------------------------------------------- control
+
+class MariadbControl final : public Control {
+ public:
+  explicit MariadbControl(std::unique_ptr<Link> link) : link_(std::move(link)) {}
+
+  /// What take_control does after connecting, in its order.
+  Result<> check_server();
+  Result<> take_lock(Duration wait);
+  Result<> end_other_sessions(Duration wait);
+  Result<> create_schema();
+
+  SessionId id() const { return id_; }
+
+  std::string server_version() const override { return server_version_; }
+  std::uint32_t prepared_max() const override { return 0; }
+  std::vector<std::string> warnings() const override { return warnings_; }
+  Result<DatabaseIdentity> identity() override;
+  Result<> heartbeat() override;
+  Result<> end_session(SessionId id, Duration wait) override;
+  Result<> raise_fence(const Fence& fence) override;
+  Result<PreparedScan> list_prepared(LogId log_id) override;
+  Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override;
+  void interrupt() override { link_->interrupt(); }
+
+ private:
+  Error unfit(std::string message) const {
+    return make_error(link_->settings(), ErrorCode::kDatabaseUnfit, Effect::kNone,
+                      std::move(message));
+  }
+  Result<> set_session();
+  Result<> warn_of_other_engines();
+  Error who_holds_the_lock();
+  Error who_fences(const Fence& fence);
+  /// Ends the sessions that `condition` finds, again and again until none is found.
+  Result<> end_sessions(const std::string& condition, Duration wait);
+
+  std::unique_ptr<Link> link_;
+  SessionId id_{};
+  std::string server_version_;
+  std::vector<std::string> warnings_;
+};
+
+/// "10.11.19-MariaDB-..." is at least 10.5.
+bool is_supported_version(const std::string& version) {
+  int major = 0;
+  int minor = 0;
+  const char* end = version.data() + version.size();
+  const auto dot = std::from_chars(version.data(), end, major);
+  if (dot.ptr != end) std::from_chars(dot.ptr + 1, end, minor);
+  return version.find("MariaDB") != std::string::npos &&
+         (major > 10 || (major == 10 && minor >= 5));
+}
+
+Result<> MariadbControl::check_server() {
+  const auto rows = link_->query(
+      "SELECT VERSION(), CONNECTION_ID(), DATABASE(), @@innodb_flush_log_at_trx_commit, @@log_bin, "
+      "@@sync_binlog, @@default_storage_engine, @@innodb_doublewrite, (SELECT COUNT(*) FROM "
+      "information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'WSREP_ON' AND VARIABLE_VALUE = "
+      "'ON')",
+      Effect::kNone);
+  if (!rows) return rows.error();
+  const Row& row = rows->front();
+  if (!is_supported_version(text_at(row, 0)))
+    return unfit("the server is " + text_at(row, 0) + ": MariaDB 10.5 or later is needed");
+  if (text_at(row, 2).empty())
+    return unfit("the connection string names no database: add Database=...");
+  if (integer_at(row, 3) != 1)
+    return unfit("an acknowledged prepare could be lost: set innodb_flush_log_at_trx_commit = 1");
+  if (integer_at(row, 4) != 0 && integer_at(row, 5) != 1)
+    return unfit("the binary log is on and could lose branches: set sync_binlog = 1");
+  if (integer_at(row, 8) != 0) return unfit("XA does not work with Galera: wsrep_on is ON");
+  if (text_at(row, 6) != "InnoDB")
+    return unfit("default_storage_engine is " + text_at(row, 6) + ": only InnoDB can prepare");
+  if (integer_at(row, 7) == 0)
+    warnings_.emplace_back("innodb_doublewrite is off: a torn page after a crash loses data");
+  server_version_ = text_at(row, 0);
+  id_ = SessionId{static_cast<std::uint64_t>(integer_at(row, 1))};
+  if (const auto set = set_session(); !set) return set.error();
+  return warn_of_other_engines();
+}
+
+/// READ COMMITTED, so that deleting witness rows locks no gaps into which branches write theirs.
+Result<> MariadbControl::set_session() {
+  const odbc::Answer set =
+      link_->run(session_settings() +
+                 ", wait_timeout = 10, max_statement_time = 0, innodb_lock_wait_timeout = 5, "
+                 "tx_isolation = 'READ-COMMITTED'");
+  if (!set.failure) return {};
+  if (set.failure->native == kAccessDenied) {
+    return unfit(
+        "the account can't detach prepared branches (F 9): GRANT BINLOG REPLAY ON *.* to "
+        "it. The server said: " +
+        set.failure->message);
+  }
+  return link_->error(*set.failure, Effect::kNone);
+}
+
+Result<> MariadbControl::warn_of_other_engines() {
+  const auto rows = link_->query(
+      "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND "
+      "table_type = 'BASE TABLE' AND engine <> 'InnoDB' LIMIT 1",
+      Effect::kNone);
+  if (!rows) return rows.error();
+  if (!rows->empty()) {
+    warnings_.emplace_back("table " + text_at(rows->front(), 0) +
+                           " is not in InnoDB: a rollback does not take its changes back");
+  }
+  return {};
+}
+
+Result<> MariadbControl::take_lock(Duration wait) {
+  const auto rows = link_->query("SELECT GET_LOCK(" + std::string(kLockName) + ", " +
+                                     std::to_string(whole_seconds(wait)) + ")",
+                                 Effect::kNone);
+  if (!rows) return rows.error();
+  if (integer_at(rows->front(), 0) == 1) return {};
+  return who_holds_the_lock();
+}
+
+Error MariadbControl::who_holds_the_lock() {
+  const auto rows = link_->query(
+      "SELECT CONCAT('session ', id, ' of ', user, ' from ', host) FROM "
+      "information_schema.processlist WHERE id = IS_USED_LOCK(" +
+      std::string(kLockName) + ")");
+  std::string holder = "somebody who has just left";
+  if (rows && !rows->empty()) holder = text_at(rows->front(), 0);
+  return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
+                    "another agent has this database: " + holder + ". Stop one of the two");
+}
+
+Result<> MariadbControl::end_other_sessions(Duration wait) {
+  return end_sessions("TRUE", wait);
+}
+
+Result<> MariadbControl::end_session(SessionId id, Duration wait) {
+  return end_sessions("id = " + std::to_string(static_cast<std::uint64_t>(id)), wait);
+}
+
+Result<> MariadbControl::end_sessions(const std::string& condition, Duration wait) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  for (bool seen_any = false;; seen_any = true) {
+    const auto rows = link_->query("SELECT id FROM information_schema.processlist WHERE " +
+                                   std::string(kOurSessions) + " AND " + condition);
+    if (!rows) return rows.error();
+    if (rows->empty()) {
+      if (seen_any) std::this_thread::sleep_for(kAfterLastSeen);
+      return {};
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return make_error(link_->settings(), ErrorCode::kTimeout, Effect::kUnknown,
+                        "database session " + std::to_string(integer_at(rows->front(), 0)) +
+                            " was told to end and is still there");
+    }
+    for (const Row& row : *rows) {
+      const odbc::Answer killed =
+          link_->run("KILL CONNECTION " + std::to_string(integer_at(row, 0)));
+      if (killed.failure && killed.failure->native != kUnknownThread)
+        return link_->error(*killed.failure, Effect::kUnknown);
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+/// Inside the participant's own database, so that a copy of it carries them.
+Result<> MariadbControl::create_schema() {
+  std::random_device random;
+  std::string id;
+  for (int i = 0; i < 4; ++i) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    const std::uint32_t bits = random();
+    for (unsigned shift = 0; shift < 32; shift += 4) id += kHex[(bits >> shift) & 0xFU];
+  }
+  const std::array<std::string, 4> statements = {
+      "CREATE TABLE IF NOT EXISTS assent_witness (log_id BIGINT UNSIGNED NOT NULL, epoch INT "
+      "UNSIGNED NOT NULL, sequence BIGINT UNSIGNED NOT NULL, bqual VARCHAR(32) CHARACTER SET ascii "
+      "COLLATE ascii_bin NOT NULL, PRIMARY KEY (log_id, epoch, sequence, bqual)) ENGINE=InnoDB",
+      "CREATE TABLE IF NOT EXISTS assent_fence (log_id BIGINT UNSIGNED PRIMARY KEY, coordinator "
+      "VARCHAR(200) CHARACTER SET utf8mb4 NOT NULL, epoch INT UNSIGNED NOT NULL, opening_nonce "
+      "BIGINT UNSIGNED NOT NULL, log_top BIGINT UNSIGNED NOT NULL, raised_at DATETIME(6) NOT NULL) "
+      "ENGINE=InnoDB",
+      "CREATE TABLE IF NOT EXISTS assent_identity (one TINYINT PRIMARY KEY CHECK (one = 1), id "
+      "CHAR(32) CHARACTER SET ascii NOT NULL) ENGINE=InnoDB",
+      "INSERT IGNORE INTO assent_identity VALUES (1, '" + id + "')"};
+  for (const std::string& statement : statements) {
+    const odbc::Answer made = link_->run(statement);
+    if (made.failure) return link_->error(*made.failure, Effect::kUnknown);
+  }
+  return {};
+}
+
+Result<DatabaseIdentity> MariadbControl::identity() {
+  const auto rows = link_->query("SELECT id FROM assent_identity", Effect::kNone);
+  if (!rows) return rows.error();
+  if (rows->empty()) return unfit("assent_identity is empty: restart the agent");
+  return DatabaseIdentity{.id = text_at(rows->front(), 0), .timeline = 0, .position = 0};
+}
+
+Result<> MariadbControl::heartbeat() {
+  const auto rows = link_->query(
+      "SELECT IS_USED_LOCK(" + std::string(kLockName) + ") = CONNECTION_ID()", Effect::kNone);
+  if (!rows) return rows.error();
+  if (integer_at(rows->front(), 0) == 1) return {};
+  return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
+                    "this agent does not hold the lock of its database any more");
+}
+
+/// Two statements that are each whole: only the holder of the lock writes here.
+Result<> MariadbControl::raise_fence(const Fence& fence) {
+  const auto insert = lex_statement(
+      Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))");
+  const auto update = lex_statement(
+      Kind::kMariadb,
+      "UPDATE assent_fence SET coordinator = ?, epoch = ?, opening_nonce = ?, log_top = ?, "
+      "raised_at = UTC_TIMESTAMP(6) WHERE log_id = ? AND (epoch < ? OR (epoch = ? AND "
+      "opening_nonce = ?)) AND log_top <= ?");
+  ASSENT_CHECK(insert.has_value() && update.has_value());
+  const std::string log = number(fence.log_id);
+  const std::int64_t epoch{static_cast<std::uint32_t>(fence.epoch)};
+  const std::string nonce = std::to_string(fence.opening_nonce);
+  const std::string top = std::to_string(fence.log_top);
+  const auto inserting =
+      render(Kind::kMariadb, *insert, {log, fence.coordinator, epoch, nonce, top});
+  const auto updating =
+      render(Kind::kMariadb, *update,
+             {fence.coordinator, epoch, nonce, top, log, epoch, epoch, nonce, top});
+  if (!inserting) return inserting.error();
+  if (!updating) return updating.error();
+  for (const std::string& sql : {*inserting, *updating}) {
+    const odbc::Answer answer = link_->run(sql);
+    if (answer.failure) return link_->error(*answer.failure, Effect::kUnknown);
+    if (answer.results.back().row_count == 1) return {};
+  }
+  return who_fences(fence);
+}
+
+Error MariadbControl::who_fences(const Fence& fence) {
+  const auto rows = link_->query(
+      "SELECT CONCAT('epoch ', epoch, ', nonce ', opening_nonce, ', log top ', log_top, ', raised "
+      "at ', raised_at, ' UTC by ', coordinator) FROM assent_fence WHERE log_id = " +
+      number(fence.log_id));
+  std::string row = "unreadable";
+  if (rows && !rows->empty()) row = text_at(rows->front(), 0);
+  return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
+                    "this database has seen a newer opening of log " + to_string(fence.log_id) +
+                        " (" + row + "): the coordinator that asked is deposed or restored");
+}
+
+Result<PreparedScan> MariadbControl::list_prepared(LogId log_id) {
+  const odbc::Answer answer = link_->run("BEGIN NOT ATOMIC XA RECOVER FORMAT='SQL'; END");
+  if (answer.failure) return link_->error(*answer.failure, Effect::kNone);
+  PreparedScan scan;
+  for (const Row& row : answer.results.front().rows) {
+    auto xid = parse_xa_name(text_at(row, 3));
+    const bool is_ours =
+        xid && xid->gtrid.log_id == log_id && xid->bqual == link_->settings().participant;
+    if (!is_ours) {
+      ++scan.foreign;
+      continue;
+    }
+    scan.branches.push_back({.xid = std::move(*xid), .transaction_id = 0, .age = {}});
+  }
+  return scan;
+}
+
+/// By log and epoch, so that each group is a range of the primary key.
+Result<> MariadbControl::forget_witnesses(const std::vector<Gtrid>& gtrids) {
+  if (gtrids.empty()) return {};
+  std::map<std::pair<LogId, Epoch>, std::string> sequences;
+  for (const Gtrid& gtrid : gtrids) {
+    std::string& list = sequences[{gtrid.log_id, gtrid.epoch}];
+    list += (list.empty() ? "" : ",") + number(gtrid.sequence);
+  }
+  std::string sql;
+  for (const auto& [opening, list] : sequences) {
+    sql += (sql.empty() ? "DELETE FROM assent_witness WHERE " : " OR ") +
+           ("(log_id=" + number(opening.first)) + " AND epoch=" + number(opening.second) +
+           " AND sequence IN (" + list + ") AND bqual='" + link_->settings().participant + "')";
+  }
+  const odbc::Answer answer = link_->run(sql);
+  if (answer.failure) return link_->error(*answer.failure, Effect::kUnknown);
+  return {};
+}
+
+// ---------------------------------------------------------------- resource manager
+
+class Mariadb final : public ResourceManager {
+ public:
+  explicit Mariadb(Settings settings) : settings_(std::move(settings)) {}
+
+  Result<std::unique_ptr<Control>> take_control(Duration wait) override;
+  Result<std::unique_ptr<Session>> open_session() override;
+  Result<> check_statement(const Statement& statement) const override;
+
+ private:
+  Settings settings_;
+  std::atomic<SessionId> control_{};  ///< the session that holds the lock
+};
+
+Result<std::unique_ptr<Control>> Mariadb::take_control(Duration wait) {
+  auto link = Link::open(settings_, kPins);
+  if (!link) return link.error();
+  auto control = std::make_unique<MariadbControl>(std::move(*link));
+  if (const auto fit = control->check_server(); !fit) return fit.error();
+  if (const auto locked = control->take_lock(wait); !locked) return locked.error();
+  if (const auto alone = control->end_other_sessions(settings_.call_timeout); !alone)
+    return alone.error();
+  if (const auto made = control->create_schema(); !made) return made.error();
+  control_ = control->id();
+  return std::unique_ptr<Control>(std::move(control));
+}
+
+/// An agent that was asleep while another took over connects after that one's sweep, so it looks
+/// whose the lock is, in this order (R9). max_statement_time counts a whole message as one
+/// statement.
+Result<std::unique_ptr<Session>> Mariadb::open_session() {
+  auto link = Link::open(settings_, kPins);
+  if (!link) return link.error();
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(settings_.statement_timeout).count();
+  const odbc::Answer set = (*link)->run(
+      session_settings() + ", max_statement_time = " + std::to_string(ms) +
+      " / 1000.0, lock_wait_timeout = " +
+      std::to_string(std::max<std::int64_t>(whole_seconds(settings_.statement_timeout), 1)) +
+      ", tx_isolation = 'REPEATABLE-READ'");
+  if (set.failure) return (*link)->error(*set.failure, Effect::kNone);
+  const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
+  const auto rows =
+      (*link)->query("SELECT CONNECTION_ID(), COALESCE(IS_USED_LOCK(" + std::string(kLockName) +
+                         ") = " + control + ", 0), (SELECT id FROM assent_identity)",
+                     Effect::kNone);
+  if (!rows) return rows.error();
+  const Row& row = rows->front();
+  if (integer_at(row, 1) != 1) {
+    return make_error(settings_, ErrorCode::kFenced, Effect::kNone,
+                      "this agent does not hold the lock of its database any more");
+  }
+  const SessionId id{static_cast<std::uint64_t>(integer_at(row, 0))};
+  DatabaseIdentity identity{.id = text_at(row, 2), .timeline = 0, .position = 0};
+  return std::unique_ptr<Session>(
+      std::make_unique<MariadbSession>(std::move(*link), id, std::move(identity)));
+}
+
+Result<> Mariadb::check_statement(const Statement& statement) const {
+  const auto lexed = lex_statement(settings_.kind, statement.sql);
+  if (!lexed) return lexed.error();
+  const auto rendered = render(settings_.kind, *lexed, statement.params);
+  if (!rendered) return rendered.error();
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<ResourceManager> make_mariadb(const Settings& settings) {
+  return std::make_unique<Mariadb>(settings);
+}
+
+}  // namespace assent::rm
