@@ -58,7 +58,7 @@ void CallLink::begin_connecting() {
 void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
   if (connected.has_error()) {
     Error error = connected.error();
-    error.message = fmt::format("no coordinator at {}: {}", options_.coordinator, error.message);
+    error.message = fmt::format("the coordinator can't be reached: {}", error.message);
     phase_ = Phase::kClosed;
     tell_connected(error);
     return;

@@ -46,7 +46,7 @@ ExitStatus bad_input(const std::string& message) {
 ExitStatus could_not_ask(const Arguments& arguments, const Error& error) {
   if (arguments.json) fmt::print("{}\n", to_json(error));
   fmt::print(stderr, "assentctl: {}", to_text(error));
-  return ExitStatus::kRefused;
+  return error.code == ErrorCode::kInvalid ? ExitStatus::kBadInput : ExitStatus::kRefused;
 }
 
 Result<Client> connect(const Arguments& arguments) {

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "coordinator/server/driver.h"
+#include "protocol/channel/address.h"
+#include "protocol/channel/backoff.h"
+#include "protocol/channel/channel.h"
+#include "protocol/message/agent.h"
+
+namespace assent::coordinator {
+
+/// The one link to a participant's agent: connects, says hello, carries requests and replies, and
+/// begins again with a capped backoff whenever it ends. One thread.
+///
+/// kWaiting -> kConnecting -> kGreeting -> kOpen; from each back to kWaiting when it fails.
+class AgentLink final : public std::enable_shared_from_this<AgentLink> {
+ public:
+  /// Says the hello anew for each link: the top of the log moves.
+  using MakeHello = std::function<Hello()>;
+
+  /// The driver must outlive the link's last turn of the loop.
+  static std::shared_ptr<AgentLink> make(boost::asio::io_context& io, Driver& driver,
+                                         std::string participant, Address address,
+                                         MakeHello make_hello);
+
+  void start();
+
+  /// Dropped unless the link is open and its agent of that incarnation.
+  void send(const AgentRequest& request);
+
+  /// Ends the link for good, without a word to the driver.
+  void stop();
+
+ private:
+  AgentLink(boost::asio::io_context& io, Driver& driver, std::string participant, Address address,
+            MakeHello make_hello);
+
+  void connect();
+  void on_connected(Result<std::unique_ptr<Transport>> connected);
+  void on_body(std::string_view body);
+  void on_greeted(FromAgent message);
+  void on_reply(FromAgent message);
+  void on_closed(const Error& reason);
+  void lost(const Error& reason);
+  void wait_and_connect();
+  void watch_silence();
+  void on_silence();
+  void ping();
+
+  boost::asio::io_context& io_;
+  Driver& driver_;
+  const std::string participant_;
+  const Address address_;
+  const MakeHello make_hello_;
+
+  Backoff backoff_;
+  boost::asio::steady_timer timer_;  ///< until the next try, or the next look at a silent link
+  std::shared_ptr<Channel> channel_;
+  std::optional<Incarnation> incarnation_;  ///< of the open link's agent
+  Gtrid lowest_unfinished_;                 ///< as the core last said it: for pings
+  Instant heard_;
+  std::string last_complaint_;
+  bool stopped_ = false;
+};
+
+}  // namespace assent::coordinator

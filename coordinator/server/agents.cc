@@ -1,0 +1,22 @@
+#include "coordinator/server/agents.h"
+
+#include <utility>
+
+namespace assent::coordinator {
+
+void Agents::add(Driver& driver, const std::string& participant, const Address& address,
+                 AgentLink::MakeHello make_hello) {
+  auto link = AgentLink::make(io_, driver, participant, address, std::move(make_hello));
+  links_.emplace(participant, link);
+  link->start();
+}
+
+void Agents::send(const std::string& participant, AgentRequest request) {
+  links_.at(participant)->send(request);
+}
+
+void Agents::stop() {
+  for (const auto& [participant, link] : links_) link->stop();
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,150 @@
+#include "coordinator/server/client_session.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+#include <variant>
+
+namespace assent::coordinator {
+namespace {
+
+Error error_of(ErrorCode code, std::string message) {
+  Error error;
+  error.code = code;
+  error.message = std::move(message);
+  return error;
+}
+
+Answer answer_of(Outcome outcome, Error error) {
+  Answer answer;
+  answer.outcome = outcome;
+  answer.error = std::move(error);
+  return answer;
+}
+
+/// Only new work is refused for load (R14): who asks for an end or an outcome is heard.
+bool is_new_work(const ClientRequest& body) {
+  return std::holds_alternative<Submit>(body) || std::holds_alternative<Begin>(body) ||
+         std::holds_alternative<Execute>(body);
+}
+
+/// The refusal of a key promises that the key is free (R15). Nobody has looked, so for a key it is
+/// "unknown".
+ClientReply refusal_for_load(const ClientRequest& body, Error error) {
+  if (std::holds_alternative<Execute>(body)) return Executed{{}, std::move(error)};
+  const auto* submit = std::get_if<Submit>(&body);
+  const bool keyed = submit != nullptr && !submit->key.empty();
+  return answer_of(keyed ? Outcome::kUnknown : Outcome::kRefused, std::move(error));
+}
+
+}  // namespace
+
+std::shared_ptr<ClientSession> ClientSession::make(ClientSessionId id, const ClientWelcome& welcome,
+                                                   std::size_t requests_max, Owner& owner) {
+  return std::shared_ptr<ClientSession>(new ClientSession(id, welcome, requests_max, owner));
+}
+
+ClientSession::ClientSession(ClientSessionId id, const ClientWelcome& welcome,
+                             std::size_t requests_max, Owner& owner)
+    : id_(id), welcome_(welcome), requests_max_(requests_max), owner_(owner) {}
+
+void ClientSession::start(boost::asio::io_context& io, std::unique_ptr<Transport> transport) {
+  channel_ = Channel::make(io, std::move(transport));
+  channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
+                  [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
+}
+
+void ClientSession::reply(RequestId request, ClientReply reply) {
+  --waiting_;
+  owner_.answered(1);
+  send_reply(request, std::move(reply));
+}
+
+void ClientSession::close(const Error& reason) {
+  channel_->close_when_sent(reason);
+}
+
+void ClientSession::on_body(std::string_view body) {
+  auto message = decode_from_client(body);
+  if (message.has_error()) {
+    on_refused_body(body, message.error());
+  } else if (greeted_) {
+    on_call(std::move(*message));
+  } else {
+    on_hello(*message);
+  }
+}
+
+void ClientSession::on_refused_body(std::string_view body, const Error& error) {
+  const auto request = greeted_ ? request_id_of(body) : std::nullopt;
+  if (!request) {
+    refuse(error);
+    return;
+  }
+  send_reply(RequestId{*request}, answer_of(Outcome::kRefused, error));
+}
+
+void ClientSession::on_hello(const FromClient& message) {
+  if (!std::holds_alternative<ClientHello>(message)) {
+    refuse(error_of(ErrorCode::kInvalid, "the first message of a client must be its hello"));
+    return;
+  }
+  greeted_ = true;
+  channel_->established();
+  if (const auto sent = channel_->send(welcome_); sent.has_error()) channel_->close(sent.error());
+}
+
+void ClientSession::on_call(FromClient message) {
+  auto* call = std::get_if<ClientCall>(&message);
+  if (call == nullptr) {
+    refuse(error_of(ErrorCode::kInvalid, "a client says hello only once"));
+    return;
+  }
+  const RequestId request{call->request_id};
+  if (waiting_ >= requests_max_ && is_new_work(call->request)) {
+    auto busy = error_of(ErrorCode::kBusy,
+                         fmt::format("this connection has {} requests under way, the most allowed; "
+                                     "wait for an answer, then send again",
+                                     waiting_));
+    send_reply(request, refusal_for_load(call->request, std::move(busy)));
+    return;
+  }
+  if (waiting_ >= 2 * requests_max_) {
+    refuse(error_of(ErrorCode::kBusy,
+                    fmt::format("this connection has {} requests under way", waiting_)));
+    return;
+  }
+  ++waiting_;
+  if (!owner_.requested(id_, request, std::move(call->request))) --waiting_;
+}
+
+void ClientSession::on_closed(const Error& reason) {
+  // A client that leaves is nothing to talk about.
+  if (reason.code != ErrorCode::kConnectionLost && reason.code != ErrorCode::kStopping)
+    spdlog::warn("client={} closed: {}", channel_->peer(), reason.message);
+  owner_.answered(std::exchange(waiting_, 0));
+  owner_.closed(id_);
+}
+
+void ClientSession::refuse(const Error& error) {
+  if (const auto sent = channel_->send(Refused{error}); sent.has_error()) {
+    channel_->close(sent.error());
+    return;
+  }
+  channel_->close_when_sent(error);
+}
+
+void ClientSession::send_reply(RequestId request, ClientReply reply) {
+  ClientCallReply message{static_cast<std::uint64_t>(request), std::move(reply)};
+  const auto sent = channel_->send(message);
+  if (!sent.has_error()) return;
+  // Longer than a frame: the outcome still fits when the rows are left out.
+  if (auto* answer = std::get_if<Answer>(&message.reply)) {
+    answer->results.clear();
+    if (!channel_->send(message).has_error()) return;
+  }
+  channel_->close(sent.error());
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,85 @@
+#include "coordinator/server/clients.h"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "protocol/wire/request_hash.h"
+
+namespace assent::coordinator {
+namespace {
+
+/// A key without a hash would match nothing; without a key nobody asks for it.
+RequestHash hash_of(const ClientRequest& body) {
+  const auto* submit = std::get_if<Submit>(&body);
+  if (submit == nullptr || submit->key.empty()) return {};
+  return request_hash(submit->steps, submit->not_after);
+}
+
+}  // namespace
+
+Result<> Clients::listen(const Address& address) {
+  auto listener = Listener::open(
+      io_, address, limits_.sessions_max,
+      [this](std::unique_ptr<Transport> transport) { accept(std::move(transport)); });
+  if (listener.has_error()) return listener.error();
+  listener_ = std::move(*listener);
+  return {};
+}
+
+void Clients::serve(Driver& driver, const ClientWelcome& welcome) {
+  driver_ = &driver;
+  welcome_ = welcome;
+}
+
+void Clients::reply(ClientSessionId session, RequestId request, ClientReply reply) {
+  const auto found = sessions_.find(session);
+  if (found != sessions_.end()) found->second->reply(request, std::move(reply));
+}
+
+void Clients::drain(std::function<void()> when_done) {
+  listener_.reset();
+  when_drained_ = std::move(when_done);
+  if (sessions_.empty()) {
+    boost::asio::post(io_, when_drained_);
+  } else if (under_way_ == 0) {
+    close_all();
+  }
+}
+
+void Clients::accept(std::unique_ptr<Transport> transport) {
+  const ClientSessionId id{++sessions_begun_};
+  auto session = ClientSession::make(id, welcome_, limits_.requests_max, *this);
+  sessions_.emplace(id, session);
+  session->start(io_, std::move(transport));
+}
+
+bool Clients::requested(ClientSessionId session, RequestId request, ClientRequest body) {
+  // While draining the link closes without an answer: a refusal would promise that the key is free
+  // (R15).
+  if (when_drained_) return false;
+  ++under_way_;
+  const RequestHash hash = hash_of(body);
+  driver_->client_requested(session, request, std::move(body), hash);
+  return true;
+}
+
+void Clients::answered(std::size_t count) {
+  under_way_ -= count;
+  if (when_drained_ && under_way_ == 0) close_all();
+}
+
+void Clients::closed(ClientSessionId session) {
+  sessions_.erase(session);
+  driver_->client_closed(session);
+  if (when_drained_ && sessions_.empty()) when_drained_();
+}
+
+void Clients::close_all() {
+  Error stopping;
+  stopping.code = ErrorCode::kStopping;
+  stopping.message = "the coordinator is stopping";
+  for (const auto& [id, session] : sessions_) session->close(stopping);
+}
+
+}  // namespace assent::coordinator

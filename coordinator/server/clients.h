@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include <boost/asio/io_context.hpp>
+
+#include "coordinator/server/client_session.h"
+#include "coordinator/server/driver.h"
+#include "coordinator/server/ports.h"
+#include "protocol/channel/address.h"
+#include "protocol/channel/tcp.h"
+
+namespace assent::coordinator {
+
+/// The listener for clients and their sessions. One thread.
+class Clients final : public ClientsPort, private ClientSession::Owner {
+ public:
+  struct Limits {
+    std::size_t sessions_max = 0;
+    std::size_t requests_max = 0;  ///< of one session, not yet answered
+  };
+
+  Clients(boost::asio::io_context& io, Limits limits) : io_(io), limits_(limits) {}
+
+  /// Takes the port; connections wait in the system's queue until the loop runs. kIo: taken by
+  /// another.
+  Result<> listen(const Address& address);
+  /// Once, before the loop runs. The driver must outlive the loop.
+  void serve(Driver& driver, const ClientWelcome& welcome);
+  /// With the port that the system chose.
+  const Address& address() const { return listener_->address(); }
+
+  void reply(ClientSessionId session, RequestId request, ClientReply reply) override;
+
+  /// No new connection; requests that arrive from now on are not looked at. When every request
+  /// under way has been answered all sessions are closed; then `when_done`, from the loop.
+  void drain(std::function<void()> when_done);
+
+ private:
+  void accept(std::unique_ptr<Transport> transport);
+  bool requested(ClientSessionId session, RequestId request, ClientRequest body) override;
+  void answered(std::size_t count) override;
+  void closed(ClientSessionId session) override;
+  void close_all();
+
+  boost::asio::io_context& io_;
+  const Limits limits_;
+  Driver* driver_ = nullptr;
+  ClientWelcome welcome_;
+  std::unique_ptr<Listener> listener_;
+  std::map<ClientSessionId, std::shared_ptr<ClientSession>> sessions_;
+  std::uint64_t sessions_begun_ = 0;
+  std::size_t under_way_ = 0;           ///< requests not yet answered, of all sessions
+  std::function<void()> when_drained_;  ///< set: draining
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,198 @@
+#include "coordinator/server/driver.h"
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "coordinator/server/crash_points.h"
+#include "protocol/base/crash_point.h"
+
+namespace assent::coordinator {
+namespace {
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <typename... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+/// What the log is to be asked for, if anything: the request's key, or the gtrid that it names.
+/// CommitTransaction's key was looked up when its Begin came in, and the core has held it since;
+/// its gtrid may be of a transaction that has left the core's table.
+Result<std::optional<Decided>> ask_log(DecisionLog& log, const ClientRequest& body) {
+  using Found = Result<std::optional<Decided>>;
+  const auto by_key = [&log](const std::string& key) -> Found {
+    if (key.empty()) return std::optional<Decided>();
+    return log.find_key(key);
+  };
+  return std::visit(
+      Overloaded{[&](const Submit& it) -> Found { return by_key(it.key); },
+                 [&](const Begin& it) -> Found { return by_key(it.key); },
+                 [&](const OutcomeOf& it) -> Found { return by_key(it.key); },
+                 [&](const CommitTransaction& it) -> Found { return log.find_gtrid(it.gtrid); },
+                 [&](const RollbackTransaction& it) -> Found { return log.find_gtrid(it.gtrid); },
+                 [&](const ShowTransaction& it) -> Found { return log.find_gtrid(it.gtrid); },
+                 [](const auto&) -> Found { return std::optional<Decided>(); }},
+      body);
+}
+
+Answer cannot_tell(const Error& why) {
+  Answer answer;
+  answer.outcome = Outcome::kUnknown;
+  answer.error = why;
+  answer.error->effect = assent::Effect::kUnknown;
+  return answer;
+}
+
+void pass_before(const Event& event) {
+  if (const auto* requested = std::get_if<ClientRequested>(&event)) {
+    if (std::holds_alternative<Submit>(requested->body)) crash_point(crash::kSubmitReceived);
+  } else if (const auto* replied = std::get_if<AgentReplied>(&event)) {
+    if (std::holds_alternative<Voted>(replied->reply.body)) crash_point(crash::kVoteReceived);
+    if (std::holds_alternative<Finished>(replied->reply.body))
+      crash_point(crash::kFinishedReceived);
+  } else if (std::holds_alternative<LogDurable>(event)) {
+    crash_point(crash::kDurableReceived);
+  }
+}
+
+}  // namespace
+
+Driver::Driver(Coordinator core, DecisionLog& log, AgentsPort& agents, ClientsPort& clients,
+               HostPort& host)
+    : core_(std::move(core)), log_(log), agents_(agents), clients_(clients), host_(host) {}
+
+void Driver::start() {
+  host_.wake_at(core_.next_deadline());
+}
+
+void Driver::client_requested(ClientSessionId session, RequestId request, ClientRequest body,
+                              const RequestHash& hash) {
+  happen(ClientRequested{session, request, std::move(body), hash, std::nullopt});
+}
+
+void Driver::client_closed(ClientSessionId session) {
+  happen(ClientSessionClosed{session});
+}
+
+void Driver::agent_connected(std::string participant, Welcome welcome) {
+  happen(AgentConnected{std::move(participant), std::move(welcome)});
+}
+
+void Driver::agent_disconnected(std::string participant, Error why) {
+  happen(AgentDisconnected{std::move(participant), std::move(why)});
+}
+
+void Driver::agent_replied(std::string participant, AgentReply reply) {
+  happen(AgentReplied{std::move(participant), std::move(reply)});
+}
+
+void Driver::time_passed() {
+  happen(TimePassed{});
+}
+
+void Driver::log_durable(const std::vector<LogToken>& tokens) {
+  if (halted_) return;
+  for (const LogToken token : tokens) waiting_.emplace_back(LogDurable{token});
+  run_waiting();
+}
+
+void Driver::log_failed(const Error& why) {
+  if (halted_) return;
+  halted_ = true;
+  waiting_.clear();
+  host_.halt(why);
+}
+
+void Driver::happen(Event event) {
+  if (halted_) return;
+  waiting_.push_back(std::move(event));
+  run_waiting();
+}
+
+void Driver::run_waiting() {
+  if (running_) return;
+  running_ = true;
+  while (!waiting_.empty()) {
+    Event event = std::move(waiting_.front());
+    waiting_.pop_front();
+    take(std::move(event));
+  }
+  running_ = false;
+  if (!halted_) host_.wake_at(core_.next_deadline());
+}
+
+void Driver::take(Event event) {
+  pass_before(event);
+  // The log is asked when the core is about to see the request, not when it arrived: a transaction
+  // that leaves the core's table in between is in the log by then, so its key is always in one of
+  // the two.
+  if (auto* requested = std::get_if<ClientRequested>(&event)) {
+    if (!look_up(*requested)) return;
+  }
+  Effects effects = core_.step(std::move(event), host_.now());
+  for (Effect& effect : effects) {
+    if (halted_) return;
+    carry_out(effect);
+  }
+}
+
+bool Driver::look_up(ClientRequested& requested) {
+  auto found = ask_log(log_, requested.body);
+  if (found.has_error()) {
+    clients_.reply(requested.session, requested.request, cannot_tell(found.error()));
+    return false;
+  }
+  requested.known = std::move(*found);
+  return true;
+}
+
+void Driver::carry_out(Effect& effect) {
+  std::visit(Overloaded{[this](SendToAgent& send) { carry_out_send(send); },
+                        [this](ReplyToClient& reply) { carry_out_reply(reply); },
+                        [this](AppendForced& append) { carry_out_append(append); },
+                        [this](AppendUnforced& append) { carry_out_append(append); },
+                        [this](FindDecision& find) { carry_out_find(find); },
+                        [this](Note& note) { host_.note(note); }},
+             effect);
+}
+
+void Driver::carry_out_send(SendToAgent& send) {
+  const bool work = std::holds_alternative<Work>(send.request.body);
+  const bool commit = std::holds_alternative<Commit>(send.request.body);
+  if (commit) crash_point(crash::kCommitBeforeSend);
+  agents_.send(send.participant, std::move(send.request));
+  if (work) host_.crash_point_after_sends(crash::kWorkSent);
+  if (commit) host_.crash_point_after_sends(crash::kCommitAfterSend);
+}
+
+void Driver::carry_out_reply(ReplyToClient& reply) {
+  const bool answer = std::holds_alternative<Answer>(reply.reply);
+  if (answer) crash_point(crash::kAnswerBefore);
+  clients_.reply(reply.session, reply.request, std::move(reply.reply));
+  if (answer) host_.crash_point_after_sends(crash::kAnswerAfter);
+}
+
+void Driver::carry_out_append(AppendForced& append) {
+  crash_point(crash::kAppendBefore);
+  log_.append_forced(std::move(append.record), host_.now().wall, append.token);
+}
+
+void Driver::carry_out_append(AppendUnforced& append) {
+  const bool end = std::holds_alternative<EndRecord>(append.record);
+  log_.append(std::move(append.record), host_.now().wall);
+  if (end) crash_point(crash::kEndAppended);
+}
+
+void Driver::carry_out_find(FindDecision& find) {
+  auto found = log_.find_gtrid(find.branch.xid.gtrid);
+  if (found.has_error()) {
+    // Taken as "no record", a damaged block would roll back a committed branch.
+    log_failed(found.error());
+    return;
+  }
+  happen(DecisionFound{std::move(find.participant), std::move(find.branch), std::move(*found)});
+}
+
+}  // namespace assent::coordinator

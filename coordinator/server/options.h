@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/config.h"
+#include "protocol/base/result.h"
+#include "protocol/channel/address.h"
+
+/// What assentd is told by its configuration file (TOML).
+
+namespace assent::coordinator {
+
+struct ParticipantOptions {
+  std::string name;
+  Address agent;
+  std::filesystem::path token_file;  ///< absolute, or relative to the configuration file's folder
+};
+
+struct ServerOptions {
+  Address listen;
+  std::filesystem::path data_dir;  ///< of the decision log; made when missing
+  std::vector<ParticipantOptions> participants;
+  Config core;  ///< name and participants are filled in
+  std::size_t sessions_max = 1'000;
+  /// Requests of one session that may wait for their answer (R14).
+  std::size_t session_requests_max = 1'000;
+};
+
+/// One line for everything that is wrong, each naming file, line and key; unknown keys are wrong
+/// too. Reads the configuration file only: no effect.
+Result<ServerOptions> read_options(const std::filesystem::path& file);
+
+/// The secret shared with an agent: the file's text without white space around it. Refused when
+/// others than its owner may read it.
+Result<std::string> read_token(const std::filesystem::path& file);
+
+}  // namespace assent::coordinator

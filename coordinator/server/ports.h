@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "coordinator/core/effects.h"
+#include "coordinator/core/events.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+
+/// What the driver needs of the world besides the log (coordinator/log/decision_log.h). assentd
+/// stands on sockets and clocks; the simulator on its own. All calls come from the driver's thread,
+/// and may call the driver back: it queues.
+
+namespace assent::coordinator {
+
+class AgentsPort {
+ public:
+  virtual ~AgentsPort() = default;
+  /// Dropped when the link of that incarnation is gone: the core is told of every link's end.
+  virtual void send(const std::string& participant, AgentRequest request) = 0;
+};
+
+class ClientsPort {
+ public:
+  virtual ~ClientsPort() = default;
+  /// Dropped when the session is gone.
+  virtual void reply(ClientSessionId session, RequestId request, ClientReply reply) = 0;
+};
+
+class HostPort {
+ public:
+  virtual ~HostPort() = default;
+  virtual Now now() = 0;
+  /// Driver::time_passed is to be called at `due` or soon after; nullopt: not before something else
+  /// happens. Replaces the wish before it.
+  virtual void wake_at(std::optional<Instant> due) = 0;
+  virtual void note(const Note& note) = 0;
+  /// A crash point that means "the bytes have left": passed when all that was sent so far has been
+  /// handed to the network.
+  virtual void crash_point_after_sends(std::string_view name) = 0;
+  /// The log can no longer be trusted (R12). Nobody is answered from here on: close everything and
+  /// end the process; the next opening reads the truth. Called once.
+  virtual void halt(const Error& why) = 0;
+};
+
+}  // namespace assent::coordinator

@@ -1,0 +1,193 @@
+#include "coordinator/server/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "coordinator/log/leveldb_log.h"
+#include "protocol/base/crash_point.h"
+
+namespace assent::coordinator {
+namespace {
+
+constexpr Duration kDrainMax = std::chrono::seconds(2);
+
+Past past_of(const LogOpening& opening) {
+  Past past;
+  past.log_id = opening.log_id;
+  past.epoch = opening.epoch;
+  past.low_water = opening.low_water;
+  past.log_time = opening.log_time;
+  past.unfinished = opening.unfinished;
+  return past;
+}
+
+ClientWelcome welcome_of(const std::string& name, const LogOpening& opening) {
+  ClientWelcome welcome;
+  welcome.coordinator = name;
+  welcome.log_id = opening.log_id;
+  welcome.epoch = opening.epoch;
+  return welcome;
+}
+
+spdlog::level::level_enum level_of(Note::Level level) {
+  switch (level) {
+    case Note::Level::kInfo:
+      return spdlog::level::info;
+    case Note::Level::kWarning:
+      return spdlog::level::warn;
+    case Note::Level::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::make(const ServerOptions& options) {
+  std::unique_ptr<Server> server(new Server(options));
+  if (auto read = server->read_tokens(); read.has_error()) return read.error();
+  if (auto taken = server->clients_.listen(options.listen); taken.has_error()) return taken.error();
+  return server;
+}
+
+Server::Server(const ServerOptions& options)
+    : options_(options),
+      io_(1),
+      signals_(io_),
+      timer_(io_),
+      patience_(io_),
+      clients_(io_, {options.sessions_max, options.session_requests_max}),
+      agents_(io_),
+      crash_points_(std::getenv("ASSENT_CRASH_POINT") != nullptr) {}
+
+Result<> Server::read_tokens() {
+  for (const auto& participant : options_.participants) {
+    auto token = read_token(participant.token_file);
+    if (token.has_error()) return token.error();
+    tokens_[participant.name] = std::move(*token);
+  }
+  return {};
+}
+
+Result<> Server::open_log() {
+  auto log = LevelDbLog::open({.dir = options_.data_dir}, log_listener());
+  if (log.has_error()) return log.error();
+  log_ = std::move(*log);
+  const LogOpening& opening = log_->opening();
+  spdlog::info("log={} epoch={} top={} unfinished={} folder={}", to_string(opening.log_id),
+               static_cast<std::uint32_t>(opening.epoch), opening.top, opening.unfinished.size(),
+               options_.data_dir.string());
+  Past past = past_of(opening);
+  if (auto fits = check_past(options_.core, past); fits.has_error()) return fits.error();
+  driver_.reset(
+      new Driver(Coordinator(options_.core, std::move(past)), *log_, agents_, clients_, *this));
+  clients_.serve(*driver_, welcome_of(options_.core.name, opening));
+  return {};
+}
+
+bool Server::run() {
+  take_signals();
+  driver_->start();
+  connect_agents();
+  io_.run();
+  return !driver_->halted();
+}
+
+DecisionLog::Listener Server::log_listener() {
+  // Called on the log's thread; one post for a whole batch.
+  return {[this](std::vector<LogToken> tokens) {
+            boost::asio::post(io_,
+                              [this, tokens = std::move(tokens)] { driver_->log_durable(tokens); });
+          },
+          [this](Error why) {
+            boost::asio::post(io_, [this, why = std::move(why)] { driver_->log_failed(why); });
+          }};
+}
+
+void Server::connect_agents() {
+  for (const auto& participant : options_.participants) {
+    auto hello = [this, &participant] {
+      const LogOpening& opening = log_->opening();
+      Hello made;
+      made.coordinator = options_.core.name;
+      made.token = tokens_.at(participant.name);
+      made.participant = participant.name;
+      made.log_id = opening.log_id;
+      made.epoch = opening.epoch;
+      made.opening_nonce = opening.nonce;
+      made.log_top = log_->top();
+      return made;
+    };
+    agents_.add(*driver_, participant.name, participant.agent, std::move(hello));
+  }
+}
+
+void Server::take_signals() {
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (!error) stop_gently();
+  });
+}
+
+void Server::stop_gently() {
+  spdlog::info("stopping: no new work is taken");
+  patience_.expires_after(kDrainMax);
+  patience_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) io_.stop();
+  });
+  clients_.drain([this] { io_.stop(); });
+}
+
+Now Server::now() {
+  return read_clocks();
+}
+
+void Server::wake_at(std::optional<Instant> due) {
+  due_ = due;
+  // A timer that is early costs one look; setting it anew for each event would cost a system call.
+  if (due_ && (!armed_ || *due_ < *armed_)) arm(*due_);
+}
+
+void Server::arm(Instant due) {
+  armed_ = due;
+  timer_.expires_after(due - read_clocks().steady);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) on_timer();
+  });
+}
+
+void Server::on_timer() {
+  armed_.reset();
+  if (!due_) return;
+  if (*due_ > read_clocks().steady) {
+    arm(*due_);
+  } else {
+    driver_->time_passed();
+  }
+}
+
+void Server::note(const Note& note) {
+  spdlog::log(level_of(note.level), "{}", note.text);
+}
+
+void Server::crash_point_after_sends(std::string_view name) {
+  if (!crash_points_) return;
+  // Channels write at the end of the turn, so the next turn is after it.
+  boost::asio::post(io_, [this, name] { boost::asio::post(io_, [name] { crash_point(name); }); });
+}
+
+void Server::halt(const Error& why) {
+  spdlog::critical(
+      "the decision log failed: {}. What it holds is uncertain now, so nobody is answered; "
+      "repair the cause (disk full?) and start assentd again",
+      why.message);
+  io_.stop();
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "coordinator/log/decision_log.h"
+#include "coordinator/server/agents.h"
+#include "coordinator/server/clients.h"
+#include "coordinator/server/driver.h"
+#include "coordinator/server/options.h"
+#include "coordinator/server/ports.h"
+
+namespace assent::coordinator {
+
+/// assentd: one loop for sessions, links and the core, and the log's own thread for syncs.
+class Server final : private HostPort {
+ public:
+  /// Reads the token files and takes the port. An error: the configuration asks for what can't be
+  /// had; nothing was changed.
+  static Result<std::unique_ptr<Server>> make(const ServerOptions& options);
+
+  /// Opens the decision log, which raises its epoch. After `make`, once. kInvalid: the
+  /// configuration does not fit what the log holds unfinished (section 6).
+  Result<> open_log();
+
+  /// Serves until SIGTERM or SIGINT (true) or until the log fails (false). After `open_log`, once.
+  bool run();
+
+  const Address& address() const { return clients_.address(); }
+
+ private:
+  explicit Server(const ServerOptions& options);
+
+  Result<> read_tokens();
+  DecisionLog::Listener log_listener();
+  void connect_agents();
+  void take_signals();
+  void stop_gently();
+
+  Now now() override;
+  void wake_at(std::optional<Instant> due) override;
+  void note(const Note& note) override;
+  void crash_point_after_sends(std::string_view name) override;
+  void halt(const Error& why) override;
+
+  void arm(Instant due);
+  void on_timer();
+
+  const ServerOptions options_;
+  std::map<std::string, std::string> tokens_;  ///< by participant
+
+  boost::asio::io_context io_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer timer_;     ///< of the core's deadlines
+  boost::asio::steady_timer patience_;  ///< with requests under way when stopping
+  Clients clients_;
+  Agents agents_;
+  std::unique_ptr<DecisionLog> log_;
+  std::unique_ptr<Driver> driver_;
+
+  std::optional<Instant> due_;    ///< what the core wants
+  std::optional<Instant> armed_;  ///< what the timer is set to, never later than due_
+  const bool crash_points_;
+};
+
+}  // namespace assent::coordinator
