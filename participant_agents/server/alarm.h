@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "protocol/base/time.h"
+
+namespace assent::agent {
+
+/// One timer for many deadlines that are seldom met: it is only ever set earlier, so that an
+/// operation which ends in time costs no timer at all. `ring` may come too early; who is rung looks
+/// at the clock and sets the next. The io_context's thread.
+class Alarm {
+ public:
+  Alarm(boost::asio::io_context& io, std::function<void()> ring)
+      : timer_(io), ring_(std::move(ring)) {}
+
+  void set(Instant at);
+
+ private:
+  void wait();
+
+  boost::asio::steady_timer timer_;
+  std::function<void()> ring_;
+  std::optional<Instant> set_;
+};
+
+}  // namespace assent::agent

@@ -1,0 +1,70 @@
+#include "participant_agents/server/control_thread.h"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace assent::agent {
+
+ControlThread::ControlThread(boost::asio::io_context& io, rm::ResourceManager& manager,
+                             Duration lock_wait, Hooks hooks)
+    : io_(io),
+      manager_(manager),
+      hooks_(std::move(hooks)),
+      thread_([this, lock_wait] { main(lock_wait); }) {}
+
+ControlThread::~ControlThread() {
+  thread_.join();
+}
+
+void ControlThread::ask_exit() {
+  {
+    const std::lock_guard lock(mutex_);
+    exit_asked_ = true;
+  }
+  came_.notify_one();
+}
+
+void ControlThread::main(Duration lock_wait) {
+  auto control = manager_.take_control(lock_wait);
+  if (control) {
+    tell([this, taken = ControlTaken{(*control)->server_version(), (*control)->prepared_max()}] {
+      hooks_.taken(taken);
+    });
+    serve(**control);
+  } else {
+    tell([this, error = control.error()] { hooks_.taken(error); });
+    std::unique_lock lock(mutex_);
+    came_.wait(lock, [this] { return exit_asked_; });
+  }
+  control = Error{};
+  tell([this] { hooks_.exited(); });
+}
+
+void ControlThread::serve(rm::Control& control) {
+  while (true) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      came_.wait(lock, [this] { return !jobs_.empty() || exit_asked_; });
+      if (exit_asked_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job(control);
+  }
+}
+
+void ControlThread::add(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  came_.notify_one();
+}
+
+void ControlThread::tell(std::function<void()> what) {
+  boost::asio::post(io_, std::move(what));
+}
+
+}  // namespace assent::agent

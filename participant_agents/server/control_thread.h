@@ -1,0 +1,73 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include <boost/asio/io_context.hpp>
+
+#include "participant_agents/rm/resource_manager.h"
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+
+namespace assent::agent {
+
+/// What take_control found.
+struct ControlTaken {
+  std::string server_version;
+  std::uint32_t prepared_max = 0;
+};
+
+/// The control session of one incarnation and the thread that blocks in it (R9). What it is asked
+/// to do it does in that order. All calls from the io_context's thread, where every callback is
+/// called.
+class ControlThread {
+ public:
+  struct Hooks {
+    std::function<void(Result<ControlTaken>)> taken;  ///< once; after an error nothing more happens
+    std::function<void()> exited;                     ///< once, after ask_exit()
+  };
+
+  /// Begins to take control; waits up to `lock_wait` for another agent's lock.
+  ControlThread(boost::asio::io_context& io, rm::ResourceManager& manager, Duration lock_wait,
+                Hooks hooks);
+  /// After `exited`.
+  ~ControlThread();
+  ControlThread(const ControlThread&) = delete;
+  ControlThread& operator=(const ControlThread&) = delete;
+
+  /// After `taken`. `done` is called with what `act` returned, unless ask_exit() came first.
+  template <typename Value>
+  void run(std::function<Value(rm::Control&)> act, std::function<void(Value)> done) {
+    add([this, act = std::move(act), done = std::move(done)](rm::Control& control) {
+      tell([value = act(control), done]() mutable { done(std::move(value)); });
+    });
+  }
+
+  /// What has not begun is dropped; then the session is closed, which gives the lock back.
+  void ask_exit();
+
+ private:
+  using Job = std::function<void(rm::Control&)>;
+
+  void main(Duration lock_wait);
+  void serve(rm::Control& control);
+  void add(Job job);
+  void tell(std::function<void()> what);
+
+  boost::asio::io_context& io_;
+  rm::ResourceManager& manager_;
+  const Hooks hooks_;
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::deque<Job> jobs_;
+  bool exit_asked_ = false;
+  std::thread thread_;
+};
+
+}  // namespace assent::agent

@@ -1,0 +1,246 @@
+#include "participant_agents/server/incarnation.h"
+
+#include <spdlog/spdlog.h>
+
+#include <random>
+#include <utility>
+
+#include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
+
+namespace assent::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kHeartbeat = seconds(2);
+/// How long one try to see a session gone may keep the control session from everything else.
+constexpr Duration kGoneWait = seconds(1);
+constexpr Duration kLookAgain = milliseconds(100);
+
+Incarnation draw_incarnation() {
+  std::random_device random;
+  std::uint64_t bits = 0;
+  while (bits == 0) bits = (std::uint64_t{random()} << 32U) | random();
+  return Incarnation{bits};
+}
+
+rm::Fence row_of(FenceTop&& top) {
+  return {std::move(top.coordinator), top.log_id, top.epoch, top.opening_nonce, top.log_top};
+}
+
+}  // namespace
+
+IncarnationLife::IncarnationLife(boost::asio::io_context& io, rm::ResourceManager& manager,
+                                 LinkPort& links, IncarnationSettings settings, Duration lock_wait,
+                                 Hooks hooks)
+    : io_(io),
+      links_(links),
+      settings_(std::move(settings)),
+      hooks_(std::move(hooks)),
+      alarm_(io, [this] { on_alarm(); }),
+      heartbeat_(io),
+      look_again_(io),
+      sessions_(io, manager, settings_.sessions,
+                {.tell = [this](Event event) { handle(std::move(event)); },
+                 .see_gone = [this](rm::SessionId session,
+                                    std::function<void()> gone) { see_gone(session, gone); },
+                 .opened = [this] { on_opened(); },
+                 .ended = [this] { on_sessions_ended(); }}),
+      control_(io, manager, lock_wait,
+               {.taken = [this](Result<ControlTaken> taken) { on_taken(std::move(taken)); },
+                .exited = [this] { hooks_.over(*ending_); }}) {}
+
+void IncarnationLife::handle(Event event) {
+  if (!ending_) driver_->handle(std::move(event));
+}
+
+// ---------------------------------------------------------------- begin and end
+
+void IncarnationLife::on_taken(Result<ControlTaken> taken) {
+  if (!taken) {
+    control_lost_ = true;
+    if (!ending_) ending_ = taken.error();
+    return control_.ask_exit();
+  }
+  if (ending_) return control_.ask_exit();
+  taken_ = std::move(*taken);
+  beat_later();
+  sessions_.begin();
+}
+
+void IncarnationLife::on_opened() {
+  AgentConfig config;
+  config.participant = settings_.participant;
+  config.incarnation = draw_incarnation();
+  config.kind = settings_.kind;
+  config.server_version = taken_->server_version;
+  config.prepared_max = taken_->prepared_max;
+  config.work_sessions = static_cast<std::uint32_t>(settings_.sessions.work_sessions);
+  config.link_grace = settings_.link_grace;
+  driver_ = std::make_unique<Driver>(std::move(config), Ports{links_, sessions_, *this, *this});
+  hooks_.serving();
+}
+
+void IncarnationLife::end(Error why) {
+  if (ending_) return;
+  ending_ = std::move(why);
+  hooks_.ending(*ending_);
+  heartbeat_.cancel();
+  look_again_.cancel();
+  // Without control its thread is still trying to take it; on_taken goes on from there.
+  if (taken_) sessions_.end();
+}
+
+void IncarnationLife::on_sessions_ended() {
+  cut_ones_left_ = control_lost_ ? 0 : sessions_.cut_at_end().size();
+  if (cut_ones_left_ == 0) return control_.ask_exit();
+  see_cut_ones_gone();
+}
+
+/// A statement that waits for a lock does not notice that its client is gone, and the next agent
+/// may be long in coming (F 8).
+void IncarnationLife::see_cut_ones_gone() {
+  for (const rm::SessionId session : sessions_.cut_at_end()) {
+    control_.run<Result<>>(
+        [session](rm::Control& control) { return control.end_session(session, kGoneWait); },
+        [this, session](Result<> gone) {
+          if (!gone) {
+            spdlog::warn("session {} was not seen gone: {}", static_cast<std::uint64_t>(session),
+                         gone.error().message);
+          }
+          if (--cut_ones_left_ == 0) control_.ask_exit();
+        });
+  }
+}
+
+// ---------------------------------------------------------------- the control session
+
+void IncarnationLife::beat_later() {
+  heartbeat_.expires_after(kHeartbeat);
+  heartbeat_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) beat();
+  });
+}
+
+void IncarnationLife::beat() {
+  if (std::exchange(beating_, true)) return;
+  control_.run<Result<>>([](rm::Control& control) { return control.heartbeat(); },
+                         [this](Result<> alive) {
+                           beating_ = false;
+                           if (ending_) return;
+                           if (alive) return beat_later();
+                           control_lost_ = true;
+                           end(alive.error());
+                         });
+}
+
+/// Whether control is lost, only the heartbeat can say.
+void IncarnationLife::on_control_error(const Error& error) {
+  if (ending_ || error.code != ErrorCode::kConnectionLost) return;
+  heartbeat_.cancel();
+  beat();
+}
+
+void IncarnationLife::raise_fence(RaiseFence&& raise) {
+  control_.run<Result<DatabaseIdentity>>(
+      [row = row_of(std::move(raise.fence))](rm::Control& control) -> Result<DatabaseIdentity> {
+        crash_point("agent.fence.before");
+        if (auto raised = control.raise_fence(row); !raised) return raised.error();
+        crash_point("agent.fence.after");
+        return control.identity();
+      },
+      [this, link = raise.link](Result<DatabaseIdentity> identity) {
+        if (ending_) return;
+        FenceRaised raised{link, {}, std::nullopt};
+        if (identity) {
+          raised.database = std::move(*identity);
+        } else {
+          raised.error = identity.error();
+          on_control_error(*raised.error);
+        }
+        handle(std::move(raised));
+      });
+}
+
+void IncarnationLife::list(StartList&& list) {
+  std::optional<rm::Fence> row;
+  if (list.fence) row = row_of(std::move(*list.fence));
+  control_.run<Result<rm::PreparedScan>>(
+      [row = std::move(row),
+       log_id = list.log_id](rm::Control& control) -> Result<rm::PreparedScan> {
+        if (row) {
+          if (auto raised = control.raise_fence(*row); !raised) return raised.error();
+        }
+        return control.list_prepared(log_id);
+      },
+      [this, link = list.link, number = list.scan](Result<rm::PreparedScan> scan) {
+        if (ending_) return;
+        ListEnded ended{link, number, {}, 0, std::nullopt};
+        if (scan) {
+          ended.branches = std::move(scan->branches);
+          ended.foreign = scan->foreign;
+        } else {
+          ended.error = scan.error();
+          on_control_error(*ended.error);
+        }
+        handle(std::move(ended));
+      });
+}
+
+void IncarnationLife::delete_witnesses(DeleteWitnesses&& witnesses) {
+  control_.run<Result<>>(
+      [gtrids = std::move(witnesses.gtrids)](rm::Control& control) {
+        return control.forget_witnesses(gtrids);
+      },
+      [this](Result<> deleted) {
+        if (deleted) return;
+        spdlog::warn("witness rows stay until they are named again: {}", deleted.error().message);
+        on_control_error(deleted.error());
+      });
+}
+
+/// Tries until the session is gone or control is lost: before that nothing may be said about its
+/// branch (R9).
+void IncarnationLife::see_gone(rm::SessionId session, std::function<void()> gone) {
+  control_.run<Result<>>(
+      [session](rm::Control& control) { return control.end_session(session, kGoneWait); },
+      [this, session, gone = std::move(gone)](Result<> ended) {
+        if (ending_) return;
+        if (ended) return gone();
+        spdlog::warn("session {} is still there: {}", static_cast<std::uint64_t>(session),
+                     ended.error().message);
+        on_control_error(ended.error());
+        see_gone_later(session, gone);
+      });
+}
+
+void IncarnationLife::see_gone_later(rm::SessionId session, std::function<void()> gone) {
+  still_there_.emplace_back(session, std::move(gone));
+  look_again_.expires_after(kLookAgain);
+  look_again_.async_wait([this](const boost::system::error_code& error) {
+    if (error || ending_) return;
+    for (auto& [id, then] : std::exchange(still_there_, {})) see_gone(id, std::move(then));
+  });
+}
+
+// ---------------------------------------------------------------- time
+
+Instant IncarnationLife::now() {
+  return read_clocks().steady;
+}
+
+void IncarnationLife::wake_at(Instant at) {
+  wake_at_ = at;
+  alarm_.set(at);
+}
+
+void IncarnationLife::on_alarm() {
+  if (ending_ || !wake_at_) return;
+  if (now() < *wake_at_) return alarm_.set(*wake_at_);
+  wake_at_.reset();
+  driver_->handle(TimePassed{});
+}
+
+}  // namespace assent::agent

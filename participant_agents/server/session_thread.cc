@@ -1,0 +1,151 @@
+#include "participant_agents/server/session_thread.h"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
+
+namespace assent::agent {
+
+SessionThread::SessionThread(boost::asio::io_context& io, rm::ResourceManager& manager,
+                             std::function<void(JobEnd)> ended, std::function<void()> exited)
+    : io_(io),
+      manager_(manager),
+      ended_(std::move(ended)),
+      exited_(std::move(exited)),
+      thread_([this] { main(); }) {}
+
+SessionThread::~SessionThread() {
+  thread_.join();
+}
+
+void SessionThread::run(Job job) {
+  {
+    const std::lock_guard lock(job_mutex_);
+    ASSENT_CHECK(!job_);
+    job_ = std::move(job);
+  }
+  job_came_.notify_one();
+}
+
+void SessionThread::interrupt() {
+  const std::lock_guard lock(session_mutex_);
+  if (session_) session_->interrupt();
+}
+
+void SessionThread::ask_exit() {
+  {
+    const std::lock_guard lock(job_mutex_);
+    exit_asked_ = true;
+  }
+  job_came_.notify_one();
+  interrupt();
+}
+
+void SessionThread::main() {
+  while (auto job = next_job()) {
+    boost::asio::post(io_, [this, end = carry_out(*job)]() mutable { ended_(std::move(end)); });
+  }
+  replace_session(nullptr);
+  boost::asio::post(io_, [this] { exited_(); });
+}
+
+std::optional<Job> SessionThread::next_job() {
+  std::unique_lock lock(job_mutex_);
+  job_came_.wait(lock, [this] { return job_ || exit_asked_; });
+  if (exit_asked_) return std::nullopt;
+  return std::exchange(job_, std::nullopt);
+}
+
+JobEnd SessionThread::carry_out(Job& job) {
+  JobEnd end;
+  if (session_) end.session = session_->id();
+  end.report = std::visit([this](auto& j) { return act(j); }, job);
+  if (!session_) return end;
+  end.session = session_->id();
+  end.usable = session_->usable();
+  if (!end.usable) replace_session(nullptr);
+  return end;
+}
+
+void SessionThread::replace_session(std::unique_ptr<rm::Session> session) {
+  {
+    const std::lock_guard lock(session_mutex_);
+    std::swap(session_, session);
+  }
+  // Closing the old one may take a moment: not under the lock that interrupt() needs.
+}
+
+Report SessionThread::act(OpenSession&) {
+  auto opened = manager_.open_session();
+  if (!opened) return opened.error();
+  replace_session(std::move(*opened));
+  return std::monostate();
+}
+
+Report SessionThread::act(CloseSession&) {
+  replace_session(nullptr);
+  return std::monostate();
+}
+
+Report SessionThread::act(RunWork& job) {
+  if (auto error = check_statements(job.work)) return refuse_work(job.work, std::move(*error));
+  crash_point("agent.work.before");
+  auto report = session_->work(job.work);
+  crash_point("agent.work.after");
+  return report;
+}
+
+std::optional<Error> SessionThread::check_statements(const Work& work) const {
+  std::int32_t step = 0;
+  for (const Statement& statement : work.statements) {
+    if (auto checked = manager_.check_statement(statement); !checked) {
+      Error error = checked.error();
+      if (error.step < 0) error.step = step;
+      return error;
+    }
+    ++step;
+  }
+  return std::nullopt;
+}
+
+/// A statement that may not be run is a failed one: it dooms its branch (R8).
+rm::WorkReport SessionThread::refuse_work(const Work& work, Error error) {
+  rm::WorkReport report;
+  report.error = std::move(error);
+  if (work.first_index == 0) {
+    report.vote = Vote::kRolledBack;
+  } else if (session_->roll_back_open(work.xid).completion == Completion::kRolledBack) {
+    report.vote = Vote::kRolledBack;
+  }
+  return report;
+}
+
+Report SessionThread::act(RunPrepare& job) {
+  crash_point("agent.prepare.before");
+  auto report = session_->prepare(job.xid);
+  crash_point("agent.prepare.after");
+  return report;
+}
+
+Report SessionThread::act(RunRollBackOpen& job) {
+  return session_->roll_back_open(job.xid);
+}
+
+Report SessionThread::act(RunCommit& job) {
+  crash_point("agent.commit.before");
+  auto report = session_->commit(job.xid, job.proof);
+  crash_point("agent.commit.after");
+  return report;
+}
+
+Report SessionThread::act(RunRollback& job) {
+  crash_point("agent.rollback.before");
+  auto report = session_->rollback(job.xid);
+  crash_point("agent.rollback.after");
+  return report;
+}
+
+}  // namespace assent::agent

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <variant>
+
+#include <boost/asio/io_context.hpp>
+
+#include "participant_agents/rm/resource_manager.h"
+#include "protocol/base/result.h"
+#include "protocol/base/xid.h"
+#include "protocol/message/agent.h"
+#include "protocol/message/proof.h"
+
+namespace assent::agent {
+
+// ---------------------------------------------------------------- what a session's thread does
+
+struct OpenSession {};
+struct CloseSession {};
+struct RunWork {
+  Work work;
+};
+struct RunPrepare {
+  Xid xid;
+};
+struct RunRollBackOpen {
+  Xid xid;
+};
+struct RunCommit {
+  Xid xid;
+  BranchProof proof;
+};
+struct RunRollback {
+  Xid xid;
+};
+
+using Job = std::variant<OpenSession, CloseSession, RunWork, RunPrepare, RunRollBackOpen, RunCommit,
+                         RunRollback>;
+
+/// Nothing: opened or closed. Error: not opened.
+using Report = std::variant<std::monostate, Error, rm::WorkReport, rm::FinishReport>;
+
+/// What came of a job.
+struct JobEnd {
+  Report report;
+  rm::SessionId session{};
+  bool usable = false;  ///< false: the connection is closed, its database session to be seen gone
+};
+
+/// One database session and the thread that blocks in it. Crash points on this thread:
+/// agent.work, agent.prepare, agent.commit, agent.rollback, each with .before (nothing was sent to
+/// the database) and .after (it has answered).
+///
+/// All calls from the io_context's thread, where `ended` is called too, once for each job; and
+/// `exited` once, after ask_exit() and the last of them.
+class SessionThread {
+ public:
+  SessionThread(boost::asio::io_context& io, rm::ResourceManager& manager,
+                std::function<void(JobEnd)> ended, std::function<void()> exited);
+  /// After `exited`.
+  ~SessionThread();
+  SessionThread(const SessionThread&) = delete;
+  SessionThread& operator=(const SessionThread&) = delete;
+
+  /// One job at a time: the next after the end of the last.
+  void run(Job job);
+
+  /// Cuts the job under way. The session is not usable afterwards, also when the job had ended.
+  void interrupt();
+
+  /// Interrupts, closes the session and ends the thread.
+  void ask_exit();
+
+ private:
+  void main();
+  std::optional<Job> next_job();
+  JobEnd carry_out(Job& job);
+
+  Report act(OpenSession&);
+  Report act(CloseSession&);
+  Report act(RunWork& job);
+  Report act(RunPrepare& job);
+  Report act(RunRollBackOpen& job);
+  Report act(RunCommit& job);
+  Report act(RunRollback& job);
+  std::optional<Error> check_statements(const Work& work) const;
+  rm::WorkReport refuse_work(const Work& work, Error error);
+  void replace_session(std::unique_ptr<rm::Session> session);
+
+  boost::asio::io_context& io_;
+  rm::ResourceManager& manager_;
+  const std::function<void(JobEnd)> ended_;
+  const std::function<void()> exited_;
+
+  std::mutex job_mutex_;
+  std::condition_variable job_came_;
+  std::optional<Job> job_;
+  bool exit_asked_ = false;
+
+  std::mutex session_mutex_;  ///< the thread replaces the pointer, interrupt() uses it
+  std::unique_ptr<rm::Session> session_;
+
+  std::thread thread_;
+};
+
+}  // namespace assent::agent
