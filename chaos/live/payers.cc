@@ -1,5 +1,6 @@
 #include "chaos/live/payers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/base/time.h"
@@ -15,6 +16,20 @@ constexpr std::chrono::milliseconds kPause{20};  // before a refused payment is 
 
 Instant now() {
   return read_clocks().steady;
+}
+
+Answer run_statements(Client& client, const Payment& payment, Duration timeout) {
+  auto transaction = client.begin(payment.key, timeout);
+  if (transaction.has_error()) {
+    Answer refused;
+    refused.outcome = Outcome::kRefused;
+    refused.error = transaction.error();
+    return refused;
+  }
+  for (const Step& step : workload::steps_of(payment)) {
+    if (transaction->execute(step).has_error()) return transaction->rollback();
+  }
+  return transaction->commit(WaitFor::kApplied, timeout);
 }
 
 void ask(History& history, Client& client, const Payment& payment) {
@@ -63,10 +78,11 @@ History Payers::finish() {
 
 void Payers::run(History& history) {
   std::optional<Client> client;
-  while (!stopping_) {
+  for (int number = 1; !stopping_; ++number) {
     const auto payment = next();
     if (!payment) break;
-    pay(client, *payment, history);
+    const bool interactive = spec_.interactive_every != 0 && number % spec_.interactive_every == 0;
+    pay(client, *payment, interactive, history);
   }
   --running_;
 }
@@ -76,13 +92,15 @@ std::optional<Payment> Payers::next() {
   return next_();
 }
 
-void Payers::pay(std::optional<Client>& client, const Payment& payment, History& history) {
+void Payers::pay(std::optional<Client>& client, const Payment& payment, bool interactive,
+                 History& history) {
   const Instant give_up = now() + spec_.patience;
   Answer answer;
   do {
     // Without a connection nothing is asked, so there is nothing to note.
     if (connect(client)) {
-      answer = submit(*client, payment, history, spec_.call_timeout);
+      answer = interactive ? pay_interactively(*client, payment, history, spec_.call_timeout)
+                           : submit(*client, payment, history, spec_.call_timeout);
       if (answer.outcome != Outcome::kRefused) break;
     }
     std::this_thread::sleep_for(kPause);
@@ -113,6 +131,12 @@ void Payers::count(Verdict verdict) {
   }
 }
 
+bool is_linked(Client& client) {
+  const auto list = client.participants();
+  return list && std::all_of(list->participants.begin(), list->participants.end(),
+                             [](const ParticipantSummary& each) { return each.connected; });
+}
+
 Answer submit(Client& client, const Payment& payment, History& history, Duration timeout) {
   Submission submission;
   submission.key = payment.key;
@@ -120,6 +144,14 @@ Answer submit(Client& client, const Payment& payment, History& history, Duration
   submission.steps = workload::steps_of(payment);
   const Instant asked = now();
   Answer answer = client.submit(std::move(submission));
+  history.note(payment, asked, now(), answer);
+  return answer;
+}
+
+Answer pay_interactively(Client& client, const Payment& payment, History& history,
+                         Duration timeout) {
+  const Instant asked = now();
+  Answer answer = run_statements(client, payment, timeout);
   history.note(payment, asked, now(), answer);
   return answer;
 }

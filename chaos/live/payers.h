@@ -21,6 +21,8 @@ struct PayersSpec {
   Duration call_timeout = std::chrono::seconds(5);
   // How long a payment is tried again that was refused, which had no effect.
   Duration patience = std::chrono::seconds(30);
+  // Every so many payments of a client go statement by statement instead of as one submit; 0: none.
+  int interactive_every = 0;
 };
 
 class Payers {
@@ -53,7 +55,7 @@ class Payers {
  private:
   void run(workload::History& history);
   std::optional<workload::Payment> next();
-  void pay(std::optional<Client>& client, const workload::Payment& payment,
+  void pay(std::optional<Client>& client, const workload::Payment& payment, bool interactive,
            workload::History& history);
   bool connect(std::optional<Client>& client);
   void count(workload::Verdict verdict);
@@ -70,9 +72,16 @@ class Payers {
   std::vector<std::thread> threads_;          // last: they use all of the above
 };
 
+// The coordinator can be asked, and has a link to the agent of every participant.
+bool is_linked(Client& client);
+
 // One submit, noted.
 Answer submit(Client& client, const workload::Payment& payment, workload::History& history,
               Duration timeout = std::chrono::seconds(5));
+
+// The same statement by statement: begin, execute each step, commit; after an error rollback.
+Answer pay_interactively(Client& client, const workload::Payment& payment,
+                         workload::History& history, Duration timeout = std::chrono::seconds(5));
 
 // Asks for the outcome of every open payment until none is left or the time is over; a key of which
 // nothing is known is settled, which binds it to rolled back. True: none is open any more.
