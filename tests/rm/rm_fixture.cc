@@ -1,5 +1,6 @@
 #include "tests/rm/rm_fixture.h"
 
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -105,6 +106,17 @@ Work work_of(const Xid& xid, std::vector<Statement> statements, AfterWork then) 
   work.lock_wait = std::chrono::seconds(1);
   work.deadline = std::chrono::seconds(10);
   return work;
+}
+
+Kind each_kind() {
+  const Kind kind = GENERATE(Kind::kPostgres, Kind::kMariadb);
+  UNSCOPED_INFO((kind == Kind::kPostgres ? "on PostgreSQL" : "on MariaDB"));
+  return kind;
+}
+
+void require_vote(const WorkReport& report, Vote vote) {
+  INFO((report.error ? words(*report.error) : std::string("no error")));
+  REQUIRE(report.vote == vote);
 }
 
 void must(const Result<>& result) {

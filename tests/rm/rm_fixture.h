@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +71,11 @@ Statement guarded(std::string sql, std::int64_t rows);
 
 Work work_of(const Xid& xid, std::vector<Statement> statements,
              AfterWork then = AfterWork::kPrepare);
+
+/// Runs the rest of the test case once for each database.
+Kind each_kind();
+
+void require_vote(const WorkReport& report, Vote vote);
 
 /// The value, or a test failure with the error's words.
 template <typename T>
