@@ -134,6 +134,8 @@ class DatabaseServer {
  protected:
   explicit DatabaseServer(DatabaseSpec spec, const std::string& preferred_account);
 
+  Process& process() { return process_; }
+
   virtual void create_cluster() = 0;
   virtual void prepare_start() = 0;  // settings files, and what a crash left in the way
   virtual std::vector<std::string> server_command() const = 0;

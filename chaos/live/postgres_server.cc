@@ -1,6 +1,7 @@
 #include "chaos/live/postgres_server.h"
 
 #include <signal.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -41,6 +42,31 @@ const std::map<std::string, std::string>& durable_settings() {
 }  // namespace
 
 PostgresServer::PostgresServer(DatabaseSpec spec) : DatabaseServer(std::move(spec), "postgres") {}
+
+// A killed server leaves a segment of System V shared memory in the kernel for good, unless it is
+// started again; one that is told to leave at once (SIGQUIT) takes it along.
+PostgresServer::~PostgresServer() {
+  if (is_running()) {
+    resume();
+    process().send(SIGQUIT);
+    if (!process().wait_for_end(std::chrono::seconds(10))) kill(KillScope::kEverything);
+  }
+  release_shared_memory();
+}
+
+// The lock file of a server that did not clean up names it: "key id" in its seventh line.
+void PostgresServer::release_shared_memory() const {
+  std::ifstream file(data_directory() / "cluster" / "postmaster.pid");
+  std::string line;
+  for (int i = 1; i < 7; ++i) std::getline(file, line);
+  unsigned long key = 0;
+  int id = 0;
+  shmid_ds segment{};
+  if (!(file >> key >> id) || ::shmctl(id, IPC_STAT, &segment) != 0) return;
+  // The number may belong to somebody else by now, or a backend may be leaving still.
+  const bool ours = static_cast<key_t>(key) == segment.shm_perm.__key && segment.shm_nattch == 0;
+  if (ours) ::shmctl(id, IPC_RMID, nullptr);
+}
 
 void PostgresServer::check_installed() {
   for (const char* name : {"initdb", "postgres", "psql"}) program(name);

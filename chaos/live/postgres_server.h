@@ -10,6 +10,7 @@ namespace assent::live {
 class PostgresServer : public DatabaseServer {
  public:
   explicit PostgresServer(DatabaseSpec spec);
+  ~PostgresServer() override;
 
   static void check_installed();
 
@@ -30,6 +31,7 @@ class PostgresServer : public DatabaseServer {
  private:
   void create_roles();
   void forget_corpse() const;
+  void release_shared_memory() const;
 };
 
 }  // namespace assent::live

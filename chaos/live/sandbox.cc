@@ -407,6 +407,21 @@ void Sandbox::start_all() {
   start_databases();
   start_agents();
   start_coordinator();
+  wait_for_links();
+}
+
+void Sandbox::wait_for_links(std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  for (const auto& participant : spec_.participants) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    // What coordinator/server/agent_link writes when an agent has welcomed it.
+    if (coordinator().wait_for_log({"participant=" + participant.name + " ", " connected "}, left))
+      continue;
+    throw SandboxError("the coordinator has no link to " + agent_name(participant.name) +
+                       "; the end of its log:\n" + tail_of(log_file(kCoordinator)) +
+                       "and of the agent's:\n" + tail_of(log_file(agent_name(participant.name))));
+  }
 }
 
 void Sandbox::stop_all() {

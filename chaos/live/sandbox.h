@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -52,9 +53,9 @@ struct SandboxSpec {
 
   // For tests; none of it is kept in the folder.
   std::map<std::string, std::map<std::string, std::string>> database_settings;  // by participant
-  std::string coordinator_settings;  // further lines for [coordinator] in coordinator.toml
-  std::string agent_settings;        // further lines for [agent] in every agent's file
-  std::string database_section;      // further lines for [database] in every agent's file
+  std::string coordinator_settings;  // further lines behind [coordinator] in coordinator.toml
+  std::string agent_settings;        // further lines behind [agent] in every agent's file
+  std::string database_section;      // further lines behind [database] in every agent's file
 };
 
 // Where assentd and assent-agentd are: in $ASSENT_BIN_DIR, beside this program, or in the build
@@ -94,7 +95,11 @@ class Sandbox {
   void start_databases();
   void start_agents();
   void start_coordinator();
-  void start_all();
+  void start_all();  // and the coordinator has a link to every agent
+
+  // Throws when there is an agent to which this start of the coordinator has not had a link within
+  // the timeout. Until then work for that participant is refused.
+  void wait_for_links(std::chrono::milliseconds timeout = std::chrono::seconds(30));
 
   // Orderly, in the opposite order.
   void stop_all();

@@ -1,5 +1,6 @@
 #include "chaos/live/service.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "chaos/live/ports.h"
@@ -9,6 +10,7 @@ namespace {
 
 constexpr std::chrono::seconds kStartTimeout{60};
 constexpr std::chrono::seconds kStopTimeout{30};
+constexpr const char* kReady = " ready ";  // not the end of "already"
 
 }  // namespace
 
@@ -34,7 +36,7 @@ void Service::wait_until_ready() {
   bool ready = false;
   wait_until(
       [&] {
-        ready = says_ready() && accepts_connections(spec_.port);
+        ready = has_logged({kReady}) && accepts_connections(spec_.port);
         return ready || !is_running();
       },
       kStartTimeout);
@@ -57,11 +59,19 @@ void Service::stop() {
                      " s and was killed" + end_of_log());
 }
 
-bool Service::says_ready() const {
+bool Service::wait_for_log(const std::vector<std::string>& words,
+                           std::chrono::milliseconds timeout) {
+  return wait_until([&] { return has_logged(words); }, timeout);
+}
+
+bool Service::has_logged(const std::vector<std::string>& words) const {
   std::ifstream log(spec_.log_file);
   log.seekg(static_cast<std::streamoff>(log_size_before_));
   for (std::string line; std::getline(log, line);) {
-    if (line.find("ready") != std::string::npos) return true;
+    const bool has_all = std::all_of(words.begin(), words.end(), [&line](const std::string& word) {
+      return line.find(word) != std::string::npos;
+    });
+    if (has_all) return true;
   }
   return false;
 }

@@ -21,7 +21,7 @@ struct ServiceSpec {
   bool dies_with_owner = false;  // ProcessSpec has the same
 };
 
-// A coordinator or an agent: a server of ours that writes a line with the word "ready" when it
+// A coordinator or an agent: a server of ours that writes a line with the word " ready " when it
 // serves. Ended with this object. Errors are SandboxErrors with the end of the server's log.
 class Service {
  public:
@@ -34,6 +34,9 @@ class Service {
   // The same without waiting, for a server that is expected to die or to wait for another first.
   void launch(const std::map<std::string, std::string>& environment = {});
   void wait_until_ready();
+
+  // True when a line of its log, since its last start, had all these words before the timeout.
+  bool wait_for_log(const std::vector<std::string>& words, std::chrono::milliseconds timeout);
 
   void stop();  // SIGTERM; no effect when it is not running
   void kill() { process_.kill_and_reap(); }
@@ -52,7 +55,7 @@ class Service {
   const ServiceSpec& spec() const { return spec_; }
 
  private:
-  bool says_ready() const;
+  bool has_logged(const std::vector<std::string>& words) const;
   std::string end_of_log() const;
 
   ServiceSpec spec_;
