@@ -23,6 +23,12 @@ bool same_transaction(std::uint64_t listed, std::uint64_t recorded) {
   return listed == 0 || recorded == 0 || listed == recorded;
 }
 
+/// Why an agent refuses a hello that will not be better the next time.
+bool needs_a_person(ErrorCode why) {
+  return why == ErrorCode::kFenced || why == ErrorCode::kUnauthorized ||
+         why == ErrorCode::kDatabaseUnfit || why == ErrorCode::kUnsupportedVersion;
+}
+
 const DecidedBranch* find_branch(const CommitRecord& record, const Xid& xid) {
   const auto found = std::find_if(record.branches.begin(), record.branches.end(),
                                   [&xid](const DecidedBranch& b) { return b.xid == xid; });
@@ -71,11 +77,13 @@ bool Coordinator::take_database(Participant& participant, const Welcome& welcome
 void Coordinator::on(const AgentDisconnected& event) {
   Participant* participant = find_participant(event.participant);
   ASSENT_CHECK(participant != nullptr);
-  if (participant->connected) {
-    note(Note::Level::kInfo,
-         "participant=" + participant->name + " disconnected: " + event.why.message);
-    participant->since = now_.steady;
+  const bool news = participant->connected || !participant->last_error ||
+                    participant->last_error->code != event.why.code;
+  if (news) {
+    note(needs_a_person(event.why.code) ? Note::Level::kError : Note::Level::kInfo,
+         "participant=" + participant->name + " not connected: " + event.why.message);
   }
+  if (participant->connected) participant->since = now_.steady;
   participant->last_error = event.why;
   lose_link(*participant, event.why.message);
   reschedule(*participant);
@@ -178,6 +186,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   participant.scanned = now_.steady;
   participant.foreign_listed = list.foreign;
   participant.prepared_listed = list.branches.size();
+  on_reached(participant);
   drop_hazards_not_in(participant, list);
   for (const PreparedBranch& listed : list.branches) {
     const bool ours = listed.xid.gtrid.log_id == log_id_ && listed.xid.bqual == participant.name;
@@ -190,12 +199,15 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   }
 }
 
+/// Whatever hand it was: what isn't listed any more is told again, if it is still to be finished.
 void Coordinator::drop_hazards_not_in(Participant& participant, const PreparedList& list) {
   if (participant.hazards.empty()) return;
   std::set<Gtrid> listed;
   for (const PreparedBranch& branch : list.branches) listed.insert(branch.xid.gtrid);
-  std::erase_if(participant.hazards,
-                [&listed](const auto& hazard) { return !listed.contains(hazard.first); });
+  const std::size_t dropped = std::erase_if(participant.hazards, [&listed](const auto& hazard) {
+    return !listed.contains(hazard.first);
+  });
+  if (dropped > 0) tell_all(participant);
 }
 
 /// A transaction is in the table before its first message leaves, so a listed branch that is

@@ -162,7 +162,7 @@ class Coordinator {
 
   // ---- scans, orphans, witness rows (agents.cc)
   void ask_list(Participant& participant);
-  static void drop_hazards_not_in(Participant& participant, const PreparedList& list);
+  void drop_hazards_not_in(Participant& participant, const PreparedList& list);
   void on_listed(Participant& participant, const PreparedBranch& listed);
   void on_listed_of(Transaction& tx, Participant& participant, const PreparedBranch& listed);
   void show_hazard(Participant& participant, const Xid& xid, const std::string& message);

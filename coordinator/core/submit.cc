@@ -121,7 +121,12 @@ std::optional<Error> Coordinator::refusal(const Request& request) const {
 }
 
 std::optional<Error> Coordinator::refusal_of_new_work() const {
-  if (frozen_) return frozen_;
+  if (frozen_) {
+    return Error{.code = ErrorCode::kHazard,
+                 .effect = assent::Effect::kNone,
+                 .message = "no new work is taken since a violation was seen: " + frozen_->message,
+                 .participant = frozen_->participant};
+  }
   if (transactions_.size() < config_.transactions_max) return std::nullopt;
   return Error{.code = ErrorCode::kBusy,
                .effect = assent::Effect::kNone,

@@ -313,7 +313,7 @@ void Story::connect(Words& words) {
 void Story::disconnect(Words& words) {
   AgentDisconnected gone;
   gone.participant = words.next();
-  gone.why.code = ErrorCode::kConnectionLost;
+  gone.why.code = error_code(words.text("error").value_or("connection_lost"));
   gone.why.message = "connection reset";
   step(std::move(gone));
 }
