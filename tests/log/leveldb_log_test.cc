@@ -1,13 +1,32 @@
 #include "coordinator/log/leveldb_log.h"
 
+#include <leveldb/db.h>
+
+#include <chrono>
+
 #include <catch2/catch.hpp>
 
+#include "coordinator/log/leveldb_keys.h"
 #include "tests/log/log_fixture.h"
 
 namespace assent::coordinator {
 namespace {
 
+using assent::testing::end_of;
+using assent::testing::example_key;
+using assent::testing::example_rollback;
+using assent::testing::kExampleTime;
 using assent::testing::LogFixture;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::optional<Decided> find_key(LogFixture& f, std::uint64_t i) {
+  const auto found = f.log().find_key(example_key(i));
+  REQUIRE(found.has_value());
+  return *found;
+}
 
 TEST_CASE("a new log has a random id, epoch 1 and nothing in it", "[log]") {
   LogFixture one;
@@ -52,6 +71,310 @@ TEST_CASE("what was reported durable is there after a power cut", "[log]") {
   f.cut_power();
   f.open();
   CHECK(f.has_all(1, 100));
+}
+
+TEST_CASE("R1: nobody hears of a decision before its sync", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 1);
+  f.disk().hold_sync();
+  f.commit(2, 2);
+  f.disk().wait_until_held();
+  CHECK(f.reports().durable() == std::vector<LogToken>{LogToken{1}});
+  CHECK(!find_key(f, 2));
+  CHECK(f.log().top() == 2);  // the opening is 1, the first commit 2
+  SECTION("and a power cut in between leaves nothing of it") {
+    const auto copy = f.take_copy();
+    f.disk().cut_power(f.dir(), copy);
+    f.disk().release_sync();
+    f.restore(copy);
+    f.open();
+    CHECK(f.has(1));
+    CHECK(!find_key(f, 2));
+  }
+  SECTION("and afterwards everybody does") {
+    f.disk().release_sync();
+    REQUIRE(f.reports().wait_for(2));
+    CHECK(f.has(2));
+    CHECK(f.log().top() == 3);
+  }
+}
+
+TEST_CASE("all that wait go with one sync, reported once and in their order", "[log]") {
+  LogFixture f;
+  f.open();
+  f.disk().hold_sync();
+  f.commit(1, 1);
+  f.disk().wait_until_held();
+  const auto syncs = f.disk().syncs();
+  f.commit(2, 33);
+  f.disk().release_sync();
+  REQUIRE(f.reports().wait_for(33));
+  CHECK(f.disk().syncs() == syncs + 2);  // the one that was held, and one for the 32
+  CHECK(f.reports().batches() == 2);
+  std::vector<LogToken> expected;
+  for (std::uint64_t i = 1; i <= 33; ++i) expected.push_back(LogToken{i});
+  CHECK(f.reports().durable() == expected);
+  CHECK(f.has_all(1, 33));
+}
+
+TEST_CASE("a record that is not forced costs no sync when a forced one follows", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 1);
+  const auto syncs = f.disk().syncs();
+  f.log().append(end_of(f.commit_record(1)), kExampleTime);
+  f.commit_durably(2, 2);
+  CHECK(f.disk().syncs() == syncs + 1);
+  CHECK(find_key(f, 1)->ended);
+  CHECK(!find_key(f, 2)->ended);
+}
+
+TEST_CASE("a record that is not forced is durable within a second all the same", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 1);
+  f.disk().hold_sync();
+  f.log().append(end_of(f.commit_record(1)), kExampleTime);
+  f.disk().wait_until_held();  // for ever, if nobody wrote it
+  f.disk().release_sync();
+}
+
+TEST_CASE("closing writes what is queued", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit(1, 10);
+  f.log().append(end_of(f.commit_record(3)), kExampleTime);
+  f.close();
+  CHECK(f.reports().durable().size() == 10);
+  f.open();
+  CHECK(f.has_all(1, 10));
+  CHECK(find_key(f, 3)->ended);
+}
+
+TEST_CASE("an opening tells which commits have no end, oldest first", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 6);
+  for (const std::uint64_t i : {1U, 4U, 6U}) {
+    f.log().append(end_of(f.commit_record(i)), kExampleTime);
+  }
+  f.close();
+  f.open();
+  const std::vector<CommitRecord> expected{f.commit_record(2), f.commit_record(3),
+                                           f.commit_record(5)};
+  CHECK(f.log().opening().unfinished == expected);
+}
+
+TEST_CASE("R2: every opening raises the epoch and draws a new nonce", "[log]") {
+  LogFixture f;
+  f.open();
+  const auto first = f.log().opening();
+  f.open();
+  CHECK(f.log().opening().epoch == Epoch{2});
+  CHECK(f.log().opening().log_id == first.log_id);
+  CHECK(f.log().opening().nonce != first.nonce);
+  f.commit_durably(1, 1);
+  f.cut_power();
+  f.open();
+  CHECK(f.log().opening().epoch == Epoch{3});
+  CHECK(f.has(1));
+}
+
+TEST_CASE("R15: a rollback is found by key and by gtrid", "[log]") {
+  LogFixture f;
+  f.open();
+  const auto rollback = example_rollback(f.log().opening().log_id, Epoch{1}, 5);
+  RollbackRecord settled = rollback;
+  settled.gtrid.sequence = Sequence{0};
+  settled.key = "settled";
+  f.log().append_forced(rollback, kExampleTime, LogToken{1});
+  f.log().append_forced(settled, kExampleTime, LogToken{2});
+  REQUIRE(f.reports().wait_for(2));
+  f.open();
+  CHECK(find_key(f, 5) == Decided{rollback, false});
+  CHECK(*f.log().find_gtrid(rollback.gtrid) == Decided{rollback, false});
+  CHECK(*f.log().find_key("settled") == Decided{settled, false});
+  CHECK(*f.log().find_gtrid(settled.gtrid) == std::nullopt);
+  CHECK(f.log().opening().unfinished.empty());
+}
+
+TEST_CASE("R3: a gtrid of another log is not found", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 1);
+  Gtrid foreign = f.commit_record(1).gtrid;
+  REQUIRE(*f.log().find_gtrid(foreign) != std::nullopt);
+  foreign.log_id = LogId{static_cast<std::uint64_t>(foreign.log_id) ^ 1};
+  CHECK(*f.log().find_gtrid(foreign) == std::nullopt);
+}
+
+TEST_CASE("R15: the time of the log never goes backwards", "[log]") {
+  LogFixture f;
+  f.open();
+  const WallTime opened = f.log().opening().log_time;
+  const WallTime future{opened.ms_since_epoch + 3'600'000};
+  f.log().append_forced(example_rollback(f.log().opening().log_id, Epoch{1}, 1), future,
+                        LogToken{1});
+  f.log().append_forced(example_rollback(f.log().opening().log_id, Epoch{1}, 2), WallTime{5},
+                        LogToken{2});
+  REQUIRE(f.reports().wait_for(2));
+  f.open();  // at the host's time, an hour before
+  CHECK(f.log().opening().log_time == future);
+}
+
+// A database of ours, opened behind the log's back.
+class RawDatabase {
+ public:
+  explicit RawDatabase(const std::filesystem::path& dir) {
+    leveldb::DB* db = nullptr;
+    REQUIRE(leveldb::DB::Open({}, (dir / "decisions").string(), &db).ok());
+    db_.reset(db);
+  }
+  std::string get(const std::string& key) {
+    std::string value;
+    REQUIRE(db_->Get({}, key, &value).ok());
+    return value;
+  }
+  void put(const std::string& key, const std::string& value) {
+    REQUIRE(db_->Put({}, key, value).ok());
+  }
+  void remove(const std::string& key) { REQUIRE(db_->Delete({}, key).ok()); }
+
+ private:
+  std::unique_ptr<leveldb::DB> db_;
+};
+
+TEST_CASE("two keys with one hash are told apart", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 2);
+  const LogId log_id = f.log().opening().log_id;
+  const auto entry = [&](std::uint64_t i) {
+    return idempotency_index_key(idempotency_hash(log_id, example_key(i)));
+  };
+  f.close();
+  {
+    // Keys that really collide would take years to find: give 3 and 4 the entries that they would
+    // have if their hash were that of 1.
+    RawDatabase db(f.dir());
+    db.put(entry(3), db.get(entry(1)));
+    db.put(entry(4), db.get(entry(1)));
+  }
+  f.open();
+  CHECK(f.has(1));
+  CHECK(!find_key(f, 3));
+  CHECK(!find_key(f, 4));
+  f.commit_durably(3, 3);
+  CHECK(f.has_all(1, 3));
+  CHECK(!find_key(f, 4));
+  f.close();
+  std::string numbers;
+  append_number(2, numbers);  // record 2 is the first commit,
+  append_number(5, numbers);  // record 4 the second opening
+  CHECK(RawDatabase(f.dir()).get(entry(3)) == numbers);
+}
+
+TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 10'500);
+  for (std::uint64_t i = 1; i <= 10'500; ++i) {
+    if (i != 17 && i != 10'400) f.log().append(end_of(f.commit_record(i)), kExampleTime);
+  }
+  f.commit_durably(10'501, 10'502);
+  f.close();
+  f.open();
+  const std::vector<CommitRecord> expected{f.commit_record(17), f.commit_record(10'400),
+                                           f.commit_record(10'501), f.commit_record(10'502)};
+  CHECK(f.log().opening().unfinished == expected);
+  CHECK(find_key(f, 16)->ended);
+  CHECK(!find_key(f, 17)->ended);
+  const auto record = [](std::uint64_t i) { return i + 1; };  // the opening is record 1
+  f.close();
+
+  SECTION("and an opening looks at each of them") {
+    {
+      RawDatabase db(f.dir());
+      db.put(record_key(record(17)), db.get(record_key(record(18))));
+    }
+    CHECK(contains(f.open_error(), "record 19 stands where 18 belongs"));
+  }
+  SECTION("and what is finished is looked at in the background") {
+    SECTION("a missing record") {
+      RawDatabase(f.dir()).remove(record_key(record(300)));
+      f.open();
+      REQUIRE(f.reports().wait_for_failure());
+      CHECK(f.reports().failures().front().message == "record 301 is missing");
+    }
+    SECTION("a record of another place") {
+      {
+        RawDatabase db(f.dir());
+        db.put(record_key(record(300)), db.get(record_key(record(301))));
+      }
+      f.open();
+      REQUIRE(f.reports().wait_for_failure());
+      CHECK(f.reports().failures().front().message == "record 301: it is record 302");
+    }
+    SECTION("a missing entry of the index of keys") {
+      RawDatabase(f.dir()).remove(
+          idempotency_index_key(idempotency_hash(expected[0].gtrid.log_id, example_key(300))));
+      f.open();
+      REQUIRE(f.reports().wait_for_failure());
+      CHECK(f.reports().failures().front().message ==
+            "record 301: the index of keys does not lead to it");
+    }
+    SECTION("a missing entry of the index of transactions") {
+      RawDatabase(f.dir()).remove(gtrid_key(f.commit_record(300).gtrid));
+      f.open();
+      REQUIRE(f.reports().wait_for_failure());
+      CHECK(f.reports().failures().front().message ==
+            "record 301: the index of transactions does not lead to it");
+    }
+    // Nothing is answered from a log that is known to be broken (R12).
+    CHECK(f.reports().failures().size() == 1);
+    const auto found = f.log().find_key(example_key(1));
+    REQUIRE(!found.has_value());
+    CHECK(found.error().code == ErrorCode::kLogUnavailable);
+    f.commit(20'000, 20'000);
+    f.close();
+    CHECK(f.reports().durable().empty());
+  }
+}
+
+TEST_CASE("a log has one coordinator", "[log]") {
+  LogFixture f;
+  f.open();
+  f.commit_durably(1, 1);
+  testing::Reports reports;
+  const auto second = LevelDbLog::open({.dir = f.dir()}, reports.listener());
+  REQUIRE(!second.has_value());
+  CHECK(second.error().code == ErrorCode::kLogUnavailable);
+  CHECK(contains(second.error().message, "it is in use"));
+  f.commit_durably(2, 2);
+  f.open();
+  CHECK(f.log().opening().epoch == Epoch{2});  // the refused one has raised nothing
+  CHECK(f.has_all(1, 2));
+}
+
+TEST_CASE("a folder that can't be made is named", "[log]") {
+  testing::Reports reports;
+  const auto opened = LevelDbLog::open({.dir = "/nowhere-at-all/log"}, reports.listener());
+  REQUIRE(!opened.has_value());
+  CHECK(contains(opened.error().message, "cannot make the folder /nowhere-at-all/log"));
+}
+
+TEST_CASE("a log whose first opening was interrupted is opened", "[log]") {
+  LogFixture f;
+  f.open();
+  const LogId log_id = f.log().opening().log_id;
+  f.close();
+  // As after a crash between the mark and the database: nobody has seen this log.
+  std::filesystem::remove_all(f.dir() / "decisions");
+  std::filesystem::remove(f.dir() / "high_water_mark");
+  f.open();
+  CHECK(f.log().opening().epoch == Epoch{1});
+  CHECK(f.log().opening().log_id != log_id);
 }
 
 }  // namespace

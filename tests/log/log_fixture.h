@@ -17,6 +17,7 @@ namespace assent::testing {
 class LogFixture {
  public:
   LogFixture();
+  explicit LogFixture(std::filesystem::path dir);  // a folder whose parent is there
   ~LogFixture();
   LogFixture(const LogFixture&) = delete;
   LogFixture& operator=(const LogFixture&) = delete;
