@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "protocol/base/check.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/channel/transport.h"
@@ -53,7 +54,7 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  /// Once.
+  /// Once, and before anything is sent.
   void start(OnBody on_body, OnClosed on_closed);
 
   /// The hello (or its answer) was accepted: frames up to kFrameBytesMax from now on, no deadline.
@@ -91,7 +92,10 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
 
   Channel(boost::asio::io_context& io, std::unique_ptr<Transport> transport, ChannelLimits limits);
 
-  bool accepts_sends() const { return phase_ == Phase::kIdle || phase_ == Phase::kOpen; }
+  bool accepts_sends() const {
+    ASSENT_CHECK(phase_ != Phase::kIdle);
+    return phase_ == Phase::kOpen;
+  }
   Result<> end_send(std::size_t begun);
   void schedule_flush();
   void flush();
