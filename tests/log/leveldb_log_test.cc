@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/log/high_water_mark.h"
 #include "coordinator/log/leveldb_keys.h"
 #include "tests/log/log_fixture.h"
 
@@ -366,15 +367,17 @@ TEST_CASE("a folder that can't be made is named", "[log]") {
 
 TEST_CASE("a log whose first opening was interrupted is opened", "[log]") {
   LogFixture f;
-  f.open();
-  const LogId log_id = f.log().opening().log_id;
-  f.close();
-  // As after a crash between the mark and the database: nobody has seen this log.
-  std::filesystem::remove_all(f.dir() / "decisions");
-  std::filesystem::remove(f.dir() / "high_water_mark");
+  std::filesystem::create_directory(f.dir());
+  constexpr LogId kLog{0x0123456789abcdef};
+  REQUIRE(HighWaterMark::create(f.dir() / "high_water_mark", kLog).has_value());
+  SECTION("after the mark was made") {}
+  SECTION("while LevelDB made its files") {
+    std::filesystem::create_directory(f.dir() / "decisions");
+    testing::write_file(f.dir() / "decisions/MANIFEST-000001", "");
+  }
   f.open();
   CHECK(f.log().opening().epoch == Epoch{1});
-  CHECK(f.log().opening().log_id != log_id);
+  CHECK(f.log().opening().log_id == kLog);
 }
 
 }  // namespace
