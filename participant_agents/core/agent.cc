@@ -251,7 +251,10 @@ Agent::Branches::iterator Agent::branch_of(LinkId id, const Xid& xid) {
 
 void Agent::on_request(LinkId id, Work&& work, Outbox& out) {
   const bool prepares = work.then == AfterWork::kPrepare;
-  if (auto error = why_refuse_new(links_.at(id), work.xid)) {
+  auto error = why_refuse_new(links_.at(id), work.xid);
+  // Its repeat could not be told from the next one.
+  if (work.statements.empty()) error = refusal(ErrorCode::kInvalid, "work without statements");
+  if (error) {
     if (prepares) {
       out.reply(id, Voted{work.xid, Vote::kUnknown, {}, std::move(error), {}});
     } else {

@@ -174,8 +174,9 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
   told_ = Decision::kCommit;
   finish_asker_ = link;
   if (phase_ == Phase::kCommitting) return;
+  const bool voted_here = phase_ == Phase::kPrepared;
   phase_ = Phase::kCommitting;
-  out.add(StartCommit{xid_, commit.proof});
+  out.add(StartCommit{xid_, commit.proof, voted_here});
 }
 
 void Branch::on_rollback(LinkId link, Outbox& out) {

@@ -61,6 +61,7 @@ struct StartRollBackOpen {
 struct StartCommit {
   Xid xid;
   BranchProof proof;
+  bool voted_here = false;  ///< this incarnation prepared it and nothing was tried since
 };
 
 /// Rolls back what the database holds prepared, or proves that it holds nothing.

@@ -26,19 +26,28 @@ void ControlThread::ask_exit() {
 }
 
 void ControlThread::main(Duration lock_wait) {
-  auto control = manager_.take_control(lock_wait);
-  if (control) {
-    tell([this, taken = ControlTaken{(*control)->server_version(), (*control)->prepared_max()}] {
-      hooks_.taken(taken);
-    });
+  if (auto control = manager_.take_control(lock_wait)) {
+    tell([this, taken = ControlTaken{(*control)->server_version(), (*control)->prepared_max(),
+                                     (*control)->warnings()}] { hooks_.taken(taken); });
+    set_control(control->get());
     serve(**control);
+    set_control(nullptr);
   } else {
     tell([this, error = control.error()] { hooks_.taken(error); });
     std::unique_lock lock(mutex_);
     came_.wait(lock, [this] { return exit_asked_; });
   }
-  control = Error{};
   tell([this] { hooks_.exited(); });
+}
+
+void ControlThread::set_control(rm::Control* control) {
+  const std::lock_guard lock(mutex_);
+  control_ = control;
+}
+
+void ControlThread::interrupt() {
+  const std::lock_guard lock(mutex_);
+  if (control_ != nullptr) control_->interrupt();
 }
 
 void ControlThread::serve(rm::Control& control) {

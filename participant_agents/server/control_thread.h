@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -21,6 +22,7 @@ namespace assent::agent {
 struct ControlTaken {
   std::string server_version;
   std::uint32_t prepared_max = 0;
+  std::vector<std::string> warnings;
 };
 
 /// The control session of one incarnation and the thread that blocks in it (R9). What it is asked
@@ -52,10 +54,14 @@ class ControlThread {
   /// What has not begun is dropped; then the session is closed, which gives the lock back.
   void ask_exit();
 
+  /// Cuts the call under way: control is lost.
+  void interrupt();
+
  private:
   using Job = std::function<void(rm::Control&)>;
 
   void main(Duration lock_wait);
+  void set_control(rm::Control* control);
   void serve(rm::Control& control);
   void add(Job job);
   void tell(std::function<void()> what);
@@ -66,6 +72,7 @@ class ControlThread {
   std::mutex mutex_;
   std::condition_variable came_;
   std::deque<Job> jobs_;
+  rm::Control* control_ = nullptr;  ///< while it is there
   bool exit_asked_ = false;
   std::thread thread_;
 };

@@ -41,6 +41,7 @@ IncarnationLife::IncarnationLife(boost::asio::io_context& io, rm::ResourceManage
       hooks_(std::move(hooks)),
       alarm_(io, [this] { on_alarm(); }),
       heartbeat_(io),
+      beat_deadline_(io),
       look_again_(io),
       sessions_(io, manager, settings_.sessions,
                 {.tell = [this](Event event) { handle(std::move(event)); },
@@ -66,6 +67,7 @@ void IncarnationLife::on_taken(Result<ControlTaken> taken) {
   }
   if (ending_) return control_.ask_exit();
   taken_ = std::move(*taken);
+  for (const std::string& warning : taken_->warnings) spdlog::warn("{}", warning);
   beat_later();
   sessions_.begin();
 }
@@ -126,9 +128,14 @@ void IncarnationLife::beat_later() {
 
 void IncarnationLife::beat() {
   if (std::exchange(beating_, true)) return;
+  beat_deadline_.expires_after(settings_.control_timeout);
+  beat_deadline_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) control_.interrupt();
+  });
   control_.run<Result<>>([](rm::Control& control) { return control.heartbeat(); },
                          [this](Result<> alive) {
                            beating_ = false;
+                           beat_deadline_.cancel();
                            if (ending_) return;
                            if (alive) return beat_later();
                            control_lost_ = true;

@@ -27,6 +27,7 @@ struct IncarnationSettings {
   std::string kind;
   Duration link_grace = std::chrono::seconds(2);
   SessionLimits sessions;
+  Duration control_timeout = std::chrono::seconds(15);  ///< of a heartbeat, and all before it
 };
 
 /// One life of the agent, from control of its database to the loss of that control (R9): a
@@ -84,6 +85,7 @@ class IncarnationLife final : private ControlPort, private ClockPort {
   Alarm alarm_;
   boost::asio::steady_timer heartbeat_;
   bool beating_ = false;
+  boost::asio::steady_timer beat_deadline_;
   std::vector<std::pair<rm::SessionId, std::function<void()>>> still_there_;
   boost::asio::steady_timer look_again_;
   SessionTable sessions_;

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <utility>
 
@@ -20,7 +21,8 @@ using std::chrono::seconds;
 constexpr std::size_t kConnectionsMax = 64;
 /// One try; another agent that was killed just now still holds the lock for a moment.
 constexpr Duration kLockWait = seconds(2);
-constexpr Duration kPredecessorWait = seconds(10);
+constexpr Duration kPredecessorWait = seconds(5);
+constexpr Duration kStopMax = seconds(10);
 
 std::uint64_t random_bits() {
   static std::mt19937_64 generator(std::random_device{}());
@@ -36,6 +38,7 @@ IncarnationSettings settings_of(const Options& options) {
   settings.sessions.finish_sessions = options.finish_sessions;
   settings.sessions.queue_max = options.queue_max;
   settings.sessions.finish_timeout = options.database.call_timeout;
+  settings.control_timeout = options.database.call_timeout;
   return settings;
 }
 
@@ -52,6 +55,7 @@ Server::Server(Options options)
       out_of_control_(refusal(ErrorCode::kParticipantUnavailable, "it has just been started")),
       backoff_(milliseconds(100), seconds(2), random_bits),
       next_life_(io_),
+      stop_deadline_(io_),
       signals_(io_, SIGTERM, SIGINT),
       begun_(std::chrono::steady_clock::now()) {}
 
@@ -146,6 +150,14 @@ void Server::stop() {
   const Error why = refusal(ErrorCode::kStopping, "the agent is stopping");
   links_.close_all(why);
   if (!life_) return finish(std::nullopt);
+  stop_deadline_.expires_after(kStopMax);
+  stop_deadline_.async_wait([](const boost::system::error_code& error) {
+    if (error) return;
+    // A thread stands in a driver that can't be called back (F 11): it can't be joined.
+    spdlog::error("the database does not answer: stopped without seeing its sessions gone");
+    spdlog::shutdown();
+    std::_Exit(EXIT_FAILURE);
+  });
   life_->end(why);
 }
 

@@ -53,6 +53,7 @@ class Server {
   Error out_of_control_;  ///< why there is no serving incarnation, for those who ask
   Backoff backoff_;
   boost::asio::steady_timer next_life_;
+  boost::asio::steady_timer stop_deadline_;
   boost::asio::signal_set signals_;
   std::function<void(const Address&)> ready_;
   std::chrono::steady_clock::time_point begun_;

@@ -124,7 +124,9 @@ void SessionTable::start(StartRollBackOpen&& effect) {
 }
 
 void SessionTable::start(StartCommit&& effect) {
-  enqueue_finish(RunCommit{std::move(effect.xid), std::move(effect.proof)});
+  enqueue_finish(
+      RunCommit{std::move(effect.xid), std::move(effect.proof),
+                effect.voted_here ? rm::PreparedBy::kThisIncarnation : rm::PreparedBy::kUnknown});
 }
 
 void SessionTable::start(StartRollback&& effect) {

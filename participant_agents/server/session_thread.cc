@@ -91,35 +91,9 @@ Report SessionThread::act(CloseSession&) {
 }
 
 Report SessionThread::act(RunWork& job) {
-  if (auto error = check_statements(job.work)) return refuse_work(job.work, std::move(*error));
   crash_point("agent.work.before");
   auto report = session_->work(job.work);
   crash_point("agent.work.after");
-  return report;
-}
-
-std::optional<Error> SessionThread::check_statements(const Work& work) const {
-  std::int32_t step = 0;
-  for (const Statement& statement : work.statements) {
-    if (auto checked = manager_.check_statement(statement); !checked) {
-      Error error = checked.error();
-      if (error.step < 0) error.step = step;
-      return error;
-    }
-    ++step;
-  }
-  return std::nullopt;
-}
-
-/// A statement that may not be run is a failed one: it dooms its branch (R8).
-rm::WorkReport SessionThread::refuse_work(const Work& work, Error error) {
-  rm::WorkReport report;
-  report.error = std::move(error);
-  if (work.first_index == 0) {
-    report.vote = Vote::kRolledBack;
-  } else if (session_->roll_back_open(work.xid).completion == Completion::kRolledBack) {
-    report.vote = Vote::kRolledBack;
-  }
   return report;
 }
 
@@ -136,7 +110,7 @@ Report SessionThread::act(RunRollBackOpen& job) {
 
 Report SessionThread::act(RunCommit& job) {
   crash_point("agent.commit.before");
-  auto report = session_->commit(job.xid, job.proof);
+  auto report = session_->commit(job.xid, job.proof, job.by);
   crash_point("agent.commit.after");
   return report;
 }

@@ -34,6 +34,7 @@ struct RunRollBackOpen {
 struct RunCommit {
   Xid xid;
   BranchProof proof;
+  rm::PreparedBy by = rm::PreparedBy::kUnknown;
 };
 struct RunRollback {
   Xid xid;
@@ -88,8 +89,6 @@ class SessionThread {
   Report act(RunRollBackOpen& job);
   Report act(RunCommit& job);
   Report act(RunRollback& job);
-  std::optional<Error> check_statements(const Work& work) const;
-  rm::WorkReport refuse_work(const Work& work, Error error);
   void replace_session(std::unique_ptr<rm::Session> session);
 
   boost::asio::io_context& io_;

@@ -229,7 +229,8 @@ struct ShowEffect {
     return "start roll back open " + show(e.xid);
   }
   std::string operator()(const StartCommit& e) const {
-    return "start commit " + show(e.xid) + " xid8=" + std::to_string(e.proof.transaction_id);
+    return "start commit " + show(e.xid) + " xid8=" + std::to_string(e.proof.transaction_id) +
+           (e.voted_here ? " voted here" : "");
   }
   std::string operator()(const StartRollback& e) const { return "start rollback " + show(e.xid); }
   std::string operator()(const Interrupt& e) const { return "interrupt " + show(e.xid); }
