@@ -244,8 +244,7 @@ TEST_CASE("a sandbox that cannot be made leaves nothing") {
   spec.database_settings["payments"]["hope"] = "plenty";
   {
     Sandbox sandbox(spec);
-    CHECK_THROWS_WITH(sandbox.create(),
-                      Catch::Contains("db-payments") && Catch::Contains("hope"));
+    CHECK_THROWS_WITH(sandbox.create(), Catch::Contains("db-payments") && Catch::Contains("hope"));
   }
   CHECK_FALSE(std::filesystem::exists(place.directory));
   CHECK(processes_of(place.directory).empty());
