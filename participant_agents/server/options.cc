@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include <boost/asio/ip/address.hpp>
 #include <toml.hpp>
 
 #include "participant_agents/core/refusal.h"
@@ -120,6 +121,11 @@ void read_agent(const Table& table, Options& options) {
   }
   const auto listen = parse_address(table.text("listen"));
   if (!listen) table.fail("listen", listen.error().message);
+  if (!boost::asio::ip::make_address(listen->host).is_loopback()) {
+    table.fail("listen",
+               "must be a loopback address, such as 127.0.0.1:7401: links are not "
+               "encrypted yet");
+  }
   options.listen = *listen;
   options.link_grace = table.milliseconds("link_grace_ms", options.link_grace, 0, 60'000);
 }
