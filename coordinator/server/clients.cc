@@ -27,14 +27,20 @@ Result<> Clients::listen(const Address& address) {
   return {};
 }
 
-void Clients::serve(Driver& driver, const ClientWelcome& welcome) {
+void Clients::serve(Driver& driver, const ClientWelcome& welcome,
+                    std::map<std::string, std::string> agents) {
   driver_ = &driver;
   welcome_ = welcome;
+  agents_ = std::move(agents);
 }
 
 void Clients::reply(ClientSessionId session, RequestId request, ClientReply reply) {
   const auto found = sessions_.find(session);
-  if (found != sessions_.end()) found->second->reply(request, std::move(reply));
+  if (found == sessions_.end()) return;
+  if (auto* list = std::get_if<ParticipantList>(&reply)) {
+    for (ParticipantSummary& each : list->participants) each.agent_address = agents_.at(each.name);
+  }
+  found->second->reply(request, std::move(reply));
 }
 
 void Clients::drain(std::function<void()> when_done) {

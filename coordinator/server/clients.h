@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 #include <boost/asio/io_context.hpp>
 
@@ -29,8 +30,10 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
   /// Takes the port; connections wait in the system's queue until the loop runs. kIo: taken by
   /// another.
   Result<> listen(const Address& address);
-  /// Once, before the loop runs. The driver must outlive the loop.
-  void serve(Driver& driver, const ClientWelcome& welcome);
+  /// Once, before the loop runs. The driver must outlive the loop. `agents`: addresses by
+  /// participant, for people; the core knows names only.
+  void serve(Driver& driver, const ClientWelcome& welcome,
+             std::map<std::string, std::string> agents);
   /// With the port that the system chose.
   const Address& address() const { return listener_->address(); }
 
@@ -51,6 +54,7 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
   const Limits limits_;
   Driver* driver_ = nullptr;
   ClientWelcome welcome_;
+  std::map<std::string, std::string> agents_;
   std::unique_ptr<Listener> listener_;
   std::map<ClientSessionId, std::shared_ptr<ClientSession>> sessions_;
   std::uint64_t sessions_begun_ = 0;

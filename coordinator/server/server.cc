@@ -34,6 +34,13 @@ ClientWelcome welcome_of(const std::string& name, const LogOpening& opening) {
   return welcome;
 }
 
+std::map<std::string, std::string> agent_addresses(const ServerOptions& options) {
+  std::map<std::string, std::string> addresses;
+  for (const auto& participant : options.participants)
+    addresses[participant.name] = to_string(participant.agent);
+  return addresses;
+}
+
 spdlog::level::level_enum level_of(Note::Level level) {
   switch (level) {
     case Note::Level::kInfo:
@@ -86,7 +93,7 @@ Result<> Server::open_log() {
   if (auto fits = check_past(options_.core, past); fits.has_error()) return fits.error();
   driver_.reset(
       new Driver(Coordinator(options_.core, std::move(past)), *log_, agents_, clients_, *this));
-  clients_.serve(*driver_, welcome_of(options_.core.name, opening));
+  clients_.serve(*driver_, welcome_of(options_.core.name, opening), agent_addresses(options_));
   return {};
 }
 

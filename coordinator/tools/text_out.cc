@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -38,7 +39,9 @@ std::string duration_of(Duration duration) {
 }
 
 std::string sentence_of(const Error& error) {
-  std::string text = fmt::format("{}: {}", to_string(error.code), error.message);
+  std::string_view message = error.message;
+  if (message.ends_with('.')) message.remove_suffix(1);
+  std::string text = fmt::format("{}: {}", to_string(error.code), message);
   if (!error.participant.empty()) text += fmt::format(", at {}", error.participant);
   if (error.step >= 0) text += fmt::format(", step {}", error.step);
   if (!error.sqlstate.empty()) text += fmt::format(" (SQLSTATE {})", error.sqlstate);
