@@ -5,7 +5,6 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <random>
 #include <thread>
@@ -625,23 +624,20 @@ Result<PreparedScan> MariadbControl::list_prepared(LogId log_id) {
   return scan;
 }
 
-/// By log and epoch, so that each group is a range of the primary key.
+/// One row at a time by its whole key, in one transaction: a range would wait for the rows of
+/// branches that are prepared next to it.
 Result<> MariadbControl::forget_witnesses(const std::vector<Gtrid>& gtrids) {
   if (gtrids.empty()) return {};
-  std::map<std::pair<LogId, Epoch>, std::string> sequences;
+  std::string sql = "BEGIN NOT ATOMIC START TRANSACTION; ";
   for (const Gtrid& gtrid : gtrids) {
-    std::string& list = sequences[{gtrid.log_id, gtrid.epoch}];
-    list += (list.empty() ? "" : ",") + number(gtrid.sequence);
+    sql += "DELETE FROM assent_witness WHERE log_id=" + number(gtrid.log_id) +
+           " AND epoch=" + number(gtrid.epoch) + " AND sequence=" + number(gtrid.sequence) +
+           " AND bqual='" + link_->settings().participant + "'; ";
   }
-  std::string sql;
-  for (const auto& [opening, list] : sequences) {
-    sql += (sql.empty() ? "DELETE FROM assent_witness WHERE " : " OR ") +
-           ("(log_id=" + number(opening.first)) + " AND epoch=" + number(opening.second) +
-           " AND sequence IN (" + list + ") AND bqual='" + link_->settings().participant + "')";
-  }
-  const odbc::Answer answer = link_->run(sql);
-  if (answer.failure) return link_->error(*answer.failure, Effect::kUnknown);
-  return {};
+  const odbc::Answer answer = link_->run(sql + "COMMIT; END");
+  if (!answer.failure) return {};
+  if (!link_->lost()) link_->run("ROLLBACK");
+  return link_->error(*answer.failure, Effect::kUnknown);
 }
 
 // ---------------------------------------------------------------- resource manager

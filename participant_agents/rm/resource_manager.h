@@ -143,8 +143,8 @@ class Control {
 
   virtual Result<PreparedScan> list_prepared(LogId log_id) = 0;
 
-  /// Deletes the witness rows of these transactions in one statement. No effect on rows that are
-  /// not there.
+  /// Deletes the witness rows of these transactions, all or none. No effect on rows that are not
+  /// there. Some hundred at a time.
   virtual Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) = 0;
 
   /// Any thread, at any time: as Session::interrupt. The lock is lost with it.

@@ -1,5 +1,7 @@
 #include "tests/rm/rm_fixture.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <map>
 #include <utility>
@@ -56,11 +58,49 @@ std::int64_t Server::prepared_count() {
   return static_cast<std::int64_t>(server_->query("points", "XA RECOVER;").size());
 }
 
+void Server::prepare_foreign(const std::string& name) {
+  const std::string update = "UPDATE card SET points = 0 WHERE id = 5;";
+  const std::string quoted = "'" + name + "';";
+  if (kind_ == Kind::kPostgres) {
+    run("BEGIN;" + update + "PREPARE TRANSACTION " + quoted);
+  } else {
+    run("XA START " + quoted + update + "XA END " + quoted + "XA PREPARE " + quoted);
+  }
+}
+
+void Server::roll_back_foreign(const std::string& name) {
+  run((kind_ == Kind::kPostgres ? "ROLLBACK PREPARED '" : "XA ROLLBACK '") + name + "';");
+}
+
+void Server::move_to_epoch(int epoch) {
+  live::ProcessSpec reset;
+  reset.argv = {live::find_program("pg_resetwal", {"/usr/lib/postgresql/15/bin"}), "-e",
+                std::to_string(epoch), (folder_.path() / "db" / "data" / "cluster").string()};
+  reset.run_as = ::geteuid() == 0 ? "postgres" : "";
+  const auto result = live::run_command(reset, "", kPatience);
+  INFO(result.standard_error);
+  REQUIRE(result.end.succeeded());
+}
+
+std::string xa_name_of(const Xid& xid) {
+  return "'" + to_string(xid.gtrid) + "','" + xid.bqual + "'," + std::to_string(kFormatId);
+}
+
+void Server::make_as_new() {
+  const bool postgres = kind_ == Kind::kPostgres;
+  const auto left = server_->query(
+      "points", postgres ? "SELECT gid FROM pg_prepared_xacts;" : "XA RECOVER FORMAT='SQL';");
+  for (const live::Row& row : left)
+    run(postgres ? "ROLLBACK PREPARED '" + row[0] + "';" : "XA ROLLBACK " + row[3] + ";");
+  run("DELETE FROM card; INSERT INTO card VALUES (1, 100), (2, 100), (3, 100), (4, 100), (5, "
+      "100);");
+}
+
 Server& shared_server(Kind kind) {
   static std::map<Kind, std::unique_ptr<Server>> servers;
   auto& server = servers[kind];
   if (!server) server = std::make_unique<Server>(kind);
-  server->run("UPDATE card SET points = 100;");
+  server->make_as_new();
   return *server;
 }
 

@@ -36,6 +36,13 @@ class Server {
   std::int64_t points(int card);
   /// What the server lists as prepared, of anybody.
   std::int64_t prepared_count();
+  /// A prepared branch that no agent of ours made, on card 5.
+  void prepare_foreign(const std::string& name);
+  void roll_back_foreign(const std::string& name);
+  /// PostgreSQL, stopped: as after so many times 2^32 transactions.
+  void move_to_epoch(int epoch);
+  /// Rolls back what is left prepared, and the cards are as at first.
+  void make_as_new();
   /// Runs statements as the administrator.
   void run(const std::string& sql) { server_->query("points", sql); }
 
@@ -60,6 +67,9 @@ struct Agent {
   std::unique_ptr<Control> control;
   std::unique_ptr<Session> session;
 };
+
+/// As XA statements take it.
+std::string xa_name_of(const Xid& xid);
 
 /// A name that no other branch of this process has.
 Xid next_xid();

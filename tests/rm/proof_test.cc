@@ -1,0 +1,202 @@
+// What became of a branch is proved by evidence in the database, or not told (design section 6).
+
+#include <string>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "tests/rm/rm_fixture.h"
+
+using namespace assent;
+using namespace assent::rm;
+using namespace assent::rm::testing;
+
+namespace {
+
+struct Prepared {
+  Xid xid;
+  BranchProof proof;
+};
+
+Prepared prepare_one(Agent& agent, int card = 1) {
+  const Xid xid = next_xid();
+  const WorkReport report = agent.session->work(work_of(xid, {take_point(card)}));
+  require_vote(report, Vote::kPrepared);
+  return {xid, report.proof};
+}
+
+void finish_by_hand(Server& server, const Xid& xid, bool commit) {
+  const std::string verb = commit ? "COMMIT" : "ROLLBACK";
+  server.run(server.kind() == Kind::kPostgres ? verb + " PREPARED '" + to_gid(xid) + "';"
+                                              : "XA " + verb + " " + xa_name_of(xid) + ";");
+}
+
+}  // namespace
+
+TEST_CASE("a commit that took place already is proved, not repeated") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  const auto by = GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation);
+  const auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, true);
+
+  const FinishReport finish = agent.session->commit(xid, proof, by);
+  CHECK(finish.completion == Completion::kCommitted);
+  CHECK(finish.evidence ==
+        (server.kind() == Kind::kPostgres ? Evidence::kTransactionStatus : Evidence::kWitnessRow));
+  CHECK(server.points(1) == 99);
+}
+
+TEST_CASE("F 4, F 9: 'no such branch' is never taken for committed") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  const auto by = GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation);
+  const auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, false);
+
+  const FinishReport finish = agent.session->commit(xid, proof, by);
+  if (server.kind() == Kind::kPostgres) {
+    CHECK(finish.completion == Completion::kRolledBack);
+    CHECK(finish.evidence == Evidence::kTransactionStatus);
+  } else {
+    CHECK(finish.completion == Completion::kCannotTell);
+    CHECK(finish.evidence == Evidence::kNoWitnessRow);
+    REQUIRE(finish.error);
+    CHECK(finish.error->code == ErrorCode::kHazard);
+  }
+  CHECK(server.points(1) == 100);
+}
+
+TEST_CASE("rollback of a branch that is not there is answered, as often as it is told") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  const Xid xid = next_xid();
+  const FinishReport finish = agent.session->rollback(xid);
+  CHECK(finish.completion == Completion::kRolledBack);
+  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+}
+
+TEST_CASE("rollback told for a committed branch is answered by the witness row") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const auto [xid, proof] = prepare_one(agent);
+  CHECK(agent.session->commit(xid, proof).completion == Completion::kCommitted);
+  const FinishReport finish = agent.session->rollback(xid);
+  CHECK(finish.completion == Completion::kCommitted);
+  CHECK(finish.evidence == Evidence::kWitnessRow);
+}
+
+TEST_CASE("another database, or another history of it, proves nothing") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, true);
+  std::string changed = "id";
+  if (server.kind() == Kind::kPostgres)
+    changed = GENERATE(as<std::string>(), "id", "timeline", "position", "future");
+  if (changed == "id") proof.database.id = "7/7";
+  if (changed == "timeline") ++proof.database.timeline;
+  if (changed == "position") proof.database.position += 1ULL << 40U;
+  if (changed == "future") proof.transaction_id += 1ULL << 30U;
+  CAPTURE(changed);
+  const FinishReport finish = agent.session->commit(xid, proof);
+  CHECK(finish.completion == Completion::kCannotTell);
+  REQUIRE(finish.error);
+  CHECK(finish.error->code == ErrorCode::kHazard);
+}
+
+TEST_CASE("a listed branch that is not the one that voted is a hazard and stays") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  auto [xid, proof] = prepare_one(agent);
+  proof.transaction_id += 1;
+  const FinishReport finish = agent.session->commit(xid, proof);
+  CHECK(finish.completion == Completion::kCannotTell);
+  CHECK(finish.evidence == Evidence::kListed);
+  CHECK(server.prepared_count() == 1);
+  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+}
+
+TEST_CASE("F 9: OK to XA COMMIT counts only with its witness row when another agent prepared it") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const auto [xid, proof] = prepare_one(agent);
+  REQUIRE(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  const std::string name = xa_name_of(xid);
+  server.run("XA START " + name + "; UPDATE card SET points = 50 WHERE id = 1; XA END " + name +
+             "; XA PREPARE " + name + ";");
+
+  const FinishReport finish = agent.session->commit(xid, proof, PreparedBy::kUnknown);
+  CHECK(finish.completion == Completion::kStillPrepared);
+  CHECK(finish.evidence == Evidence::kNoWitnessRow);
+  REQUIRE(finish.error);
+  CHECK_THAT(finish.error->message, Catch::Contains("restart"));
+}
+
+TEST_CASE("F 9: a prepared branch is free of its session at once") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const auto [xid, proof] = prepare_one(agent);
+  // The session that prepared it is still connected.
+  const FinishReport finish = agent.another_session()->commit(xid, proof, PreparedBy::kUnknown);
+  CHECK(finish.completion == Completion::kCommitted);
+  CHECK(finish.evidence == Evidence::kWitnessRow);
+  CHECK(server.points(1) == 99);
+}
+
+TEST_CASE("F 13: a branch that only read outlives its session, because it wrote its witness row") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  const Xid xid = next_xid();
+  const WorkReport report =
+      agent.session->work(work_of(xid, {plain("SELECT points FROM card WHERE id = 1 FOR UPDATE")}));
+  require_vote(report, Vote::kPrepared);
+  const SessionId id = agent.session->id();
+  agent.session.reset();
+  must(agent.control->end_session(id, kPatience));
+  CHECK(server.prepared_count() == 1);
+  CHECK(agent.another_session()->commit(xid, report.proof).completion == Completion::kCommitted);
+  CHECK(server.prepared_count() == 0);
+}
+
+TEST_CASE("witness rows are there after commits only, and go when they are told to") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  server.run("DELETE FROM assent_witness;");
+  const auto [kept, kept_proof] = prepare_one(agent, 1);
+  const auto [told, told_proof] = prepare_one(agent, 2);
+  const auto [undone, undone_proof] = prepare_one(agent, 3);
+  CHECK(agent.session->commit(kept, kept_proof).completion == Completion::kCommitted);
+  CHECK(agent.session->commit(told, told_proof).completion == Completion::kCommitted);
+  CHECK(agent.session->rollback(undone).completion == Completion::kRolledBack);
+  CHECK(server->query_value("points", "SELECT COUNT(*) FROM assent_witness;") == "2");
+
+  // Branches write theirs while old ones are deleted.
+  const auto [open, open_proof] = prepare_one(agent, 4);
+  must(agent.control->forget_witnesses({told.gtrid, undone.gtrid, next_xid().gtrid}));
+  CHECK(server->query_value("points", "SELECT sequence FROM assent_witness;") ==
+        std::to_string(static_cast<std::uint64_t>(kept.gtrid.sequence)));
+  CHECK(agent.session->commit(open, open_proof).completion == Completion::kCommitted);
+  must(agent.control->forget_witnesses({}));
+}
+
+TEST_CASE("prepared branches and their proofs survive a kill of the server") {
+  Server server(each_kind());
+  Prepared prepared;
+  Prepared committed;
+  {
+    Agent agent(server);
+    prepared = prepare_one(agent, 1);
+    committed = prepare_one(agent, 2);
+    CHECK(agent.session->commit(committed.xid, committed.proof).completion ==
+          Completion::kCommitted);
+    server->kill();
+  }
+  server->start();
+  Agent agent(server);
+  CHECK(agent.session->commit(committed.xid, committed.proof).completion == Completion::kCommitted);
+  CHECK(agent.session->commit(prepared.xid, prepared.proof).completion == Completion::kCommitted);
+  CHECK(server.points(1) == 99);
+  CHECK(server.points(2) == 99);
+  CHECK(server.prepared_count() == 0);
+}
