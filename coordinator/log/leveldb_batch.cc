@@ -36,7 +36,9 @@ RecordHeader Batch::put(const AnyRecord& record, bool forced, WallTime now) {
 Result<> Batch::add(const Record& record, bool forced, WallTime now) {
   const RecordHeader header = put(record, forced, now);
   if (const auto* commit = std::get_if<CommitRecord>(&record)) {
-    changes_.emplace_back(commit->gtrid, UnfinishedRecord{header.number, header.checksum});
+    if (awaits_end(*commit)) {
+      changes_.emplace_back(commit->gtrid, UnfinishedRecord{header.number, header.checksum});
+    }
     return add_indexes(header.number, commit->gtrid, commit->key);
   }
   if (const auto* rollback = std::get_if<RollbackRecord>(&record)) {

@@ -36,7 +36,7 @@ namespace assent::coordinator {
 class LevelDbLog : public DecisionLog {
  public:
   struct Options {
-    std::filesystem::path dir;    ///< the log's own; made if it is not there, with a new log in it
+    std::filesystem::path dir;  ///< the log's own; made, with a new log, in a parent that is there
     leveldb::Env* env = nullptr;  ///< below ours; nullptr: the host's. Outlives the log.
   };
 

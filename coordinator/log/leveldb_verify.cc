@@ -157,6 +157,7 @@ void apply(StoredRecord&& record, LogState& state) {
   state.tail.log_time = header.log_time;
   if (header.forced) state.tail.top = header.number;
   if (auto* commit = std::get_if<CommitRecord>(&record.payload)) {
+    if (!awaits_end(*commit)) return;
     const Gtrid gtrid = commit->gtrid;
     state.unfinished.insert_or_assign(
         gtrid, UnfinishedCommit{{header.number, header.checksum}, std::move(*commit)});

@@ -43,6 +43,11 @@ struct UnfinishedRecord {
   friend bool operator==(const UnfinishedRecord&, const UnfinishedRecord&) = default;
 };
 
+/// A commit of no branch (R13) is finished as it is written: there is nobody to tell.
+inline bool awaits_end(const CommitRecord& commit) {
+  return !commit.branches.empty();
+}
+
 /// What an opening would otherwise have to read the whole log for.
 struct CheckpointRecord {
   std::uint64_t oldest = 1;  ///< records below it may be gone, but for the unfinished ones

@@ -167,6 +167,19 @@ TEST_CASE("an opening tells which commits have no end, oldest first", "[log]") {
   CHECK(f.log().opening().unfinished == expected);
 }
 
+TEST_CASE("R13: a commit of no branch is found, and has ended as it is written", "[log]") {
+  LogFixture f;
+  f.open();
+  CommitRecord commit = testing::example_commit(f.log().opening().log_id, Epoch{1}, 1);
+  commit.branches.clear();
+  f.log().append_forced(commit, kExampleTime, LogToken{1});
+  REQUIRE(f.reports().wait_for(1));
+  CHECK(find_key(f, 1) == Decided{commit, true});
+  f.open();
+  CHECK(find_key(f, 1) == Decided{commit, true});
+  CHECK(f.log().opening().unfinished.empty());
+}
+
 TEST_CASE("R2: every opening raises the epoch and draws a new nonce", "[log]") {
   LogFixture f;
   f.open();
