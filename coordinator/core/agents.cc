@@ -314,7 +314,7 @@ Transaction& Coordinator::take_committed(const CommitRecord& record) {
   tx.request.key = record.key;
   tx.request.hash = record.request_hash;
   tx.request.not_after = record.not_after;
-  hold_key(record.key, record.gtrid);
+  if (!keys_.contains(record.key)) hold_key(record.key, record.gtrid);
   for (const DecidedBranch& decided : record.branches) {
     Participant* participant = find_participant(decided.xid.bqual);
     if (participant == nullptr) continue;  // only of an ended one: check_past

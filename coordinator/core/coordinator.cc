@@ -90,9 +90,7 @@ void Coordinator::drive(Transaction& tx) {
       if (!tx.all_done()) break;
       if (tx.verdict == Verdict::kFinal) return remove(tx);
       if (tx.verdict == Verdict::kRetry && !tx.next_attempt) {
-        Request request = std::move(tx.request);
-        remove(tx);
-        return start_attempt(std::move(request), Form::kOrdered);
+        return start_next_attempt(tx);
       }
       break;
     case Phase::kEnded:

@@ -103,6 +103,7 @@ class Coordinator {
   Form form_of_first_attempt(const Request& request) const;
   void note_conflict(const Transaction& tx, bool conflict);
   void start_attempt(Request request, Form form);
+  void start_next_attempt(Transaction& tx);
   void enlist_steps(Transaction& tx);
   static Branch& enlist(Transaction& tx, Participant& participant);
   std::optional<Error> refusal(const Request& request) const;

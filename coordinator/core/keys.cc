@@ -138,11 +138,14 @@ void Coordinator::on_settlement_durable(const std::string& key) {
 
 Transaction* Coordinator::find_key(const std::string& key) {
   const auto found = keys_.find(key);
-  return found == keys_.end() ? nullptr : find(found->second);
+  if (found == keys_.end()) return nullptr;
+  Transaction* tx = find(found->second);
+  ASSENT_CHECK(tx != nullptr);  // else a second transaction could be committed under the key
+  return tx;
 }
 
 void Coordinator::hold_key(const std::string& key, const Gtrid& gtrid) {
-  if (!key.empty()) keys_.emplace(key, gtrid);
+  if (!key.empty()) ASSENT_CHECK(keys_.emplace(key, gtrid).second);
 }
 
 void Coordinator::release_key(const Transaction& tx) {

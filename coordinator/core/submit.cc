@@ -83,6 +83,15 @@ void Coordinator::start_attempt(Request request, Form form) {
   drive(tx);
 }
 
+/// Nothing is left of the attempt before: the request, its key and those who wait go over to a new
+/// gtrid.
+void Coordinator::start_next_attempt(Transaction& tx) {
+  release_key(tx);
+  Request request = std::move(tx.request);
+  remove(tx);
+  start_attempt(std::move(request), Form::kOrdered);
+}
+
 /// One branch for each participant, in the order of the names, which is the order in which ordered
 /// attempts take their locks.
 void Coordinator::enlist_steps(Transaction& tx) {
