@@ -43,12 +43,12 @@ std::string CarefulEnv::kept_name(const std::string& name) {
 
 leveldb::Status CarefulEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
   if (keeping_ && holds_decisions(name) && target()->FileExists(name)) {
-    const auto kept = target()->RenameFile(name, kept_name(name));
+    auto kept = target()->RenameFile(name, kept_name(name));
     if (!kept.ok()) return kept;
   }
-  const auto made = target()->NewWritableFile(name, file);
+  auto made = target()->NewWritableFile(name, file);
   if (!made.ok() || !has_suffix(name, ".log")) return made;
-  const auto named = synced(folder_of(name));
+  auto named = synced(folder_of(name));
   if (!named.ok()) {
     delete *file;
     *file = nullptr;
@@ -70,7 +70,7 @@ leveldb::Status CarefulEnv::RenameFile(const std::string& from, const std::strin
     if (status.ok()) status = leveldb::WriteStringToFile(target(), content, kept_name(to));
     if (!status.ok()) return status;
   }
-  const auto renamed = target()->RenameFile(from, to);
+  auto renamed = target()->RenameFile(from, to);
   return renamed.ok() ? synced(folder_of(to)) : renamed;
 }
 
@@ -79,7 +79,9 @@ void CarefulEnv::stop_keeping(const std::string& folder) {
   std::vector<std::string> names;
   if (!target()->GetChildren(folder, &names).ok()) return;
   for (const auto& name : names) {
-    if (has_suffix(name, kKept)) target()->RemoveFile(folder + "/" + name);
+    if (has_suffix(name, kKept)) {
+      target()->RemoveFile((std::filesystem::path(folder) / name).string());
+    }
   }
 }
 

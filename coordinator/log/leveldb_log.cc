@@ -214,9 +214,11 @@ void LevelDbLog::Impl::tell_opening(std::map<Gtrid, UnfinishedCommit>&& unfinish
   opening_.log_time = tail_.log_time;
   top_ = tail_.top;
   std::vector<UnfinishedCommit*> oldest_first;
+  oldest_first.reserve(unfinished.size());
   for (auto& [gtrid, commit] : unfinished) oldest_first.push_back(&commit);
   std::sort(oldest_first.begin(), oldest_first.end(),
             [](const auto* a, const auto* b) { return a->record.number < b->record.number; });
+  opening_.unfinished.reserve(oldest_first.size());
   for (auto* commit : oldest_first) opening_.unfinished.push_back(std::move(commit->commit));
 }
 
