@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "participant_agents/server/crash_points.h"
 #include "protocol/base/crash_point.h"
 
 namespace assent::agent {
@@ -31,7 +32,7 @@ void Driver::carry_out(Effects effects) {
 }
 
 void Driver::carry_out(SendWelcome&& effect) {
-  crash_point("agent.welcome.before_send");
+  crash_point(crash::kWelcomeBeforeSend);
   ports_.links.welcome(effect.link, effect.welcome);
 }
 
@@ -40,9 +41,9 @@ void Driver::carry_out(SendRefused&& effect) {
 }
 
 void Driver::carry_out(SendReply&& effect) {
-  if (std::holds_alternative<Voted>(effect.reply.body)) crash_point("agent.vote.before_send");
+  if (std::holds_alternative<Voted>(effect.reply.body)) crash_point(crash::kVoteBeforeSend);
   if (std::holds_alternative<Finished>(effect.reply.body)) {
-    crash_point("agent.finished.before_send");
+    crash_point(crash::kFinishedBeforeSend);
   }
   ports_.links.reply(effect.link, effect.reply);
 }

@@ -19,8 +19,7 @@ struct Ports {
 };
 
 /// Runs one incarnation's core on its ports: events go in, effects come out in their order. The
-/// same for production and simulation. One thread. Crash points: agent.welcome.before_send,
-/// agent.vote.before_send, agent.finished.before_send.
+/// same for production and simulation. One thread.
 class Driver {
  public:
   Driver(AgentConfig config, Ports ports);

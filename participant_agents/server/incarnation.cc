@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "participant_agents/server/crash_points.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -35,8 +36,7 @@ rm::Fence row_of(FenceTop&& top) {
 IncarnationLife::IncarnationLife(boost::asio::io_context& io, rm::ResourceManager& manager,
                                  LinkPort& links, IncarnationSettings settings, Duration lock_wait,
                                  Hooks hooks)
-    : io_(io),
-      links_(links),
+    : links_(links),
       settings_(std::move(settings)),
       hooks_(std::move(hooks)),
       alarm_(io, [this] { on_alarm(); }),
@@ -153,9 +153,9 @@ void IncarnationLife::on_control_error(const Error& error) {
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
   control_.run<Result<DatabaseIdentity>>(
       [row = row_of(std::move(raise.fence))](rm::Control& control) -> Result<DatabaseIdentity> {
-        crash_point("agent.fence.before");
+        crash_point(crash::kFenceBefore);
         if (auto raised = control.raise_fence(row); !raised) return raised.error();
-        crash_point("agent.fence.after");
+        crash_point(crash::kFenceAfter);
         return control.identity();
       },
       [this, link = raise.link](Result<DatabaseIdentity> identity) {

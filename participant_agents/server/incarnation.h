@@ -31,8 +31,7 @@ struct IncarnationSettings {
 };
 
 /// One life of the agent, from control of its database to the loss of that control (R9): a
-/// restarted process in all but the process. Nothing of it is seen by the next. Crash points:
-/// agent.fence.before, agent.fence.after.
+/// restarted process in all but the process. Nothing of it is seen by the next.
 class IncarnationLife final : private ControlPort, private ClockPort {
  public:
   struct Hooks {
@@ -73,7 +72,6 @@ class IncarnationLife final : private ControlPort, private ClockPort {
   void see_cut_ones_gone();
   void on_alarm();
 
-  boost::asio::io_context& io_;
   LinkPort& links_;
   const IncarnationSettings settings_;
   const Hooks hooks_;

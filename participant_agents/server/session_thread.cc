@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "participant_agents/server/crash_points.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -91,16 +92,16 @@ Report SessionThread::act(CloseSession&) {
 }
 
 Report SessionThread::act(RunWork& job) {
-  crash_point("agent.work.before");
+  crash_point(crash::kWorkBefore);
   auto report = session_->work(job.work);
-  crash_point("agent.work.after");
+  crash_point(crash::kWorkAfter);
   return report;
 }
 
 Report SessionThread::act(RunPrepare& job) {
-  crash_point("agent.prepare.before");
+  crash_point(crash::kPrepareBefore);
   auto report = session_->prepare(job.xid);
-  crash_point("agent.prepare.after");
+  crash_point(crash::kPrepareAfter);
   return report;
 }
 
@@ -109,16 +110,16 @@ Report SessionThread::act(RunRollBackOpen& job) {
 }
 
 Report SessionThread::act(RunCommit& job) {
-  crash_point("agent.commit.before");
+  crash_point(crash::kCommitBefore);
   auto report = session_->commit(job.xid, job.proof, job.by);
-  crash_point("agent.commit.after");
+  crash_point(crash::kCommitAfter);
   return report;
 }
 
 Report SessionThread::act(RunRollback& job) {
-  crash_point("agent.rollback.before");
+  crash_point(crash::kRollbackBefore);
   auto report = session_->rollback(job.xid);
-  crash_point("agent.rollback.after");
+  crash_point(crash::kRollbackAfter);
   return report;
 }
 

@@ -53,9 +53,7 @@ struct JobEnd {
   bool usable = false;  ///< false: the connection is closed, its database session to be seen gone
 };
 
-/// One database session and the thread that blocks in it. Crash points on this thread:
-/// agent.work, agent.prepare, agent.commit, agent.rollback, each with .before (nothing was sent to
-/// the database) and .after (it has answered).
+/// One database session and the thread that blocks in it.
 ///
 /// All calls from the io_context's thread, where `ended` is called too, once for each job; and
 /// `exited` once, after ask_exit() and the last of them.

@@ -403,6 +403,57 @@ TEST_CASE("the database is killed in the middle of branches; the agent lives on 
   CHECK(house.points(2) == "100");
 }
 
+TEST_CASE("an agent whose sessions are ended by somebody begins anew (R9)") {
+  const DatabaseKind kind = each_kind();
+  CAPTURE(live::to_string(kind));
+  AgentHouse house(kind);
+  house.agent().start();
+  TestCoordinator pay(house);
+  const Voted voted = pay.prepare_work(1, 1);
+  REQUIRE(voted.vote == Vote::kPrepared);
+  pay.send(pay.work(2, 2, AfterWork::kStayOpen));
+  CHECK_FALSE(pay.receive<Worked>().error);
+
+  house.end_agent_sessions();
+  CHECK_FALSE(pay.link().receive());
+  CHECK(comes_true([&] {
+    RawLink link(house.port());
+    link.send(TestCoordinator::hello());
+    return std::holds_alternative<Welcome>(*link.receive());
+  }));
+  TestCoordinator again(house);
+  CHECK(again.incarnation != pay.incarnation);
+  CHECK(again.commit(1, voted.proof).completion == Completion::kCommitted);
+  CHECK(house.is_free(2));
+}
+
+TEST_CASE("a database that stands still costs the agent its control, and no outcome (F 11)") {
+  const DatabaseKind kind = each_kind();
+  CAPTURE(live::to_string(kind));
+  AgentHouse house(kind);
+  house.agent().start();
+  TestCoordinator pay(house);
+  const Voted voted = pay.prepare_work(1, 1);
+  REQUIRE(voted.vote == Vote::kPrepared);
+  house.database().pause();
+  pay.send(pay.work(2, 2));
+  CHECK_FALSE(pay.link().receive());
+  CHECK(refusal_of(house, TestCoordinator::hello()).code == ErrorCode::kParticipantUnavailable);
+  house.database().resume();
+  CHECK(comes_true([&] {
+    RawLink link(house.port());
+    link.send(TestCoordinator::hello());
+    return std::holds_alternative<Welcome>(*link.receive());
+  }));
+
+  TestCoordinator again(house);
+  CHECK(again.commit(1, voted.proof).completion == Completion::kCommitted);
+  CHECK(again.roll_back(2).completion == Completion::kRolledBack);
+  CHECK(house.prepared_branches() == 0);
+  CHECK(house.points(1) == "99");
+  CHECK(house.points(2) == "100");
+}
+
 TEST_CASE("an agent killed while its work+prepare waits leaves no zombie prepare (F 8)") {
   const DatabaseKind kind = each_kind();
   CAPTURE(live::to_string(kind));

@@ -160,6 +160,16 @@ bool AgentHouse::is_waiting_for_a_lock() {
               .empty();
 }
 
+void AgentHouse::end_agent_sessions() {
+  if (database_->kind() == live::DatabaseKind::kPostgres) {
+    database_->query("points",
+                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "
+                     "'assent';");
+  } else {
+    database_->query("points", "KILL USER assent;");
+  }
+}
+
 // ---------------------------------------------------------------- coordinator
 
 Hello TestCoordinator::hello() {

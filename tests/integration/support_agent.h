@@ -67,6 +67,8 @@ class AgentHouse {
   /// Somebody else could change the card now.
   bool is_free(int card);
   bool is_waiting_for_a_lock();
+  /// Every session of the agent's account, as an administrator may.
+  void end_agent_sessions();
 
  private:
   live::ServiceSpec agent_spec(const std::string& name, std::uint16_t port,
