@@ -91,15 +91,17 @@ class AsyncClient::Impl {
   // while they wait.
   static awaitable<Result<>> connect(Self self);
   static awaitable<Answer> submit(Self self, Submission submission);
-  static awaitable<Answer> ask_outcome(Self self, OutcomeOf question, Duration timeout);
+  /// Patient: goes on trying to connect until the timeout.
+  static awaitable<Answer> ask_outcome(Self self, OutcomeOf question, Duration timeout,
+                                       bool patient = false);
   static awaitable<Result<OpenTransaction>> begin(Self self, std::string key, Duration timeout);
   static awaitable<Result<StatementResult>> execute(Self self, OpenTransaction transaction,
                                                     Step step);
   static awaitable<Answer> commit(Self self, OpenTransaction transaction, WaitFor wait,
                                   Duration timeout);
   static awaitable<Answer> rollback(Self self, OpenTransaction transaction);
-  template <typename Reply, typename Request>
-  static awaitable<Result<Reply>> ask(Self self, Request request);
+  template <typename Reply>
+  static awaitable<Result<Reply>> ask(Self self, ClientRequest request);
 
   void close() { link_->close(); }
   Duration timeout() const { return options_.timeout; }
@@ -165,7 +167,8 @@ awaitable<Answer> AsyncClient::Impl::send_until_answered(Self self, Submit reque
       last = connected.error();
     } else {
       request.timeout = std::max<Duration>(deadline - steady_now(), milliseconds(1));
-      auto reply = co_await call(self, request, deadline + kAnswerSlack);
+      ClientRequest copy = request;
+      auto reply = co_await call(self, std::move(copy), deadline + kAnswerSlack);
       if (reply.has_error()) {
         last = reply.error();
         if (last.effect == Effect::kNone && !repeat) co_return refused(last);
@@ -182,19 +185,27 @@ awaitable<Answer> AsyncClient::Impl::send_until_answered(Self self, Submit reque
   }
 }
 
-awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question, Duration timeout) {
+awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question, Duration timeout,
+                                                 bool patient) {
   const Instant deadline = steady_now() + timeout;
   Backoff backoff(kRetryFirst, kRetryLongest, random_bits);
+  Error last;
   for (;;) {
-    if (auto connected = co_await connect(self); connected.has_error())
-      co_return unknown(connected.error());
-    auto reply = co_await call(self, question, deadline);
-    if (!reply.has_error()) {
-      auto* answer = std::get_if<Answer>(&*reply);
-      co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
+    const auto connected = co_await connect(self);
+    if (connected.has_error()) {
+      last = connected.error();
+      if (!patient) co_return unknown(last);
+    } else {
+      ClientRequest request = question;
+      auto reply = co_await call(self, std::move(request), deadline);
+      if (!reply.has_error()) {
+        auto* answer = std::get_if<Answer>(&*reply);
+        co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
+      }
+      last = reply.error();
+      if (last.code != ErrorCode::kConnectionLost) co_return unknown(last);
     }
-    if (reply.error().code != ErrorCode::kConnectionLost || steady_now() >= deadline)
-      co_return unknown(reply.error());
+    if (steady_now() >= deadline) co_return unknown(last);
     co_await pause(self, backoff.next(), deadline);
   }
 }
@@ -203,7 +214,9 @@ awaitable<Result<OpenTransaction>> AsyncClient::Impl::begin(Self self, std::stri
                                                             Duration timeout) {
   if (timeout <= Duration::zero()) timeout = kInteractiveTimeout;
   if (auto connected = co_await connect(self); connected.has_error()) co_return connected.error();
-  auto reply = co_await call(self, Begin{key, timeout}, steady_now() + self->options_.timeout);
+  // Requests are named before they are awaited: g++ 12 destroys one written inside twice.
+  ClientRequest request = Begin{key, timeout};
+  auto reply = co_await call(self, std::move(request), steady_now() + self->options_.timeout);
   if (reply.has_error()) {
     // A transaction without a commit comes to nothing.
     Error error = reply.error();
@@ -223,8 +236,9 @@ awaitable<Result<StatementResult>> AsyncClient::Impl::execute(Self self,
   if (!self->link_->is_open())
     co_return error_of(ErrorCode::kConnectionLost, Effect::kNone,
                        "the connection of this transaction ended, so it is rolled back");
-  auto reply = co_await call(self, Execute{transaction.gtrid, std::move(step)},
-                             steady_now() + transaction.timeout + kAnswerSlack);
+  ClientRequest request = Execute{transaction.gtrid, std::move(step)};
+  auto reply =
+      co_await call(self, std::move(request), steady_now() + transaction.timeout + kAnswerSlack);
   if (reply.has_error()) {
     Error error = reply.error();
     error.effect = Effect::kNone;
@@ -248,16 +262,18 @@ awaitable<Answer> AsyncClient::Impl::commit(Self self, OpenTransaction transacti
         error_of(ErrorCode::kRolledBackByCaller, Effect::kNone,
                  "the connection of this transaction ended before its commit was asked for"));
   const Instant deadline = steady_now() + timeout;
-  auto reply = co_await call(self, CommitTransaction{transaction.gtrid, wait, timeout},
-                             deadline + kAnswerSlack);
+  ClientRequest request = CommitTransaction{transaction.gtrid, wait, timeout};
+  auto reply = co_await call(self, std::move(request), deadline + kAnswerSlack);
   if (!reply.has_error()) {
     auto* answer = std::get_if<Answer>(&*reply);
     co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
   }
   if (reply.error().code != ErrorCode::kConnectionLost || transaction.key.empty())
     co_return unknown(reply.error());
-  Answer found = co_await ask_outcome(self, OutcomeOf{transaction.key, false},
-                                      std::max<Duration>(deadline - steady_now(), milliseconds(1)));
+  OutcomeOf question{transaction.key, false};
+  Answer found =
+      co_await ask_outcome(self, std::move(question),
+                           std::max<Duration>(deadline - steady_now(), milliseconds(1)), true);
   // The commit that was sent may still be unread.
   if (found.outcome == Outcome::kNoRecord) co_return unknown(reply.error());
   co_return found;
@@ -270,16 +286,16 @@ awaitable<Answer> AsyncClient::Impl::rollback(Self self, OpenTransaction transac
   rolled_back.error =
       error_of(ErrorCode::kRolledBackByCaller, Effect::kNone, "rollback was asked for");
   if (!self->link_->is_open()) co_return rolled_back;
-  auto reply = co_await call(self, RollbackTransaction{transaction.gtrid},
-                             steady_now() + self->options_.timeout);
+  ClientRequest request = RollbackTransaction{transaction.gtrid};
+  auto reply = co_await call(self, std::move(request), steady_now() + self->options_.timeout);
   // Without its connection the transaction is rolled back all the same.
   if (reply.has_error()) co_return rolled_back;
   auto* answer = std::get_if<Answer>(&*reply);
   co_return answer != nullptr ? std::move(*answer) : rolled_back;
 }
 
-template <typename Reply, typename Request>
-awaitable<Result<Reply>> AsyncClient::Impl::ask(Self self, Request request) {
+template <typename Reply>
+awaitable<Result<Reply>> AsyncClient::Impl::ask(Self self, ClientRequest request) {
   if (auto connected = co_await connect(self); connected.has_error()) co_return connected.error();
   auto reply = co_await call(self, std::move(request), steady_now() + self->options_.timeout);
   if (reply.has_error()) co_return reply.error();
