@@ -121,7 +121,7 @@ void Coordinator::tell_all(Participant& participant) {
   for (const Gtrid& gtrid : participant.branches) {
     Transaction& tx = *find(gtrid);
     Branch& branch = *tx.find_branch(participant);
-    if (!branch.decided()) continue;
+    if (!branch.decided() || branch.next_try) continue;
     tell_decision(tx, branch);
     reschedule(tx);
   }
