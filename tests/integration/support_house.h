@@ -1,0 +1,110 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "chaos/live/evidence.h"
+#include "chaos/live/payers.h"
+#include "chaos/live/ports.h"
+#include "chaos/live/sandbox.h"
+#include "chaos/workload/checker.h"
+#include "coordinator/client/client.h"
+#include "tests/support/temporary_folder.h"
+
+/// A whole Assent on loopback, with short verbs, so that each integration test reads as a story.
+
+namespace assent::testing {
+
+using live::DatabaseKind;
+
+/// How long a test waits for what must come within seconds. A wait ends when the condition holds,
+/// so this is only met by a test that fails.
+inline constexpr std::chrono::seconds kPatience{30};
+
+/// The combinations that every payment story is told on, by a name for the report.
+struct Setup {
+  std::string name;
+  std::vector<live::Participant> participants;
+};
+Setup postgres_and_postgres();
+Setup postgres_and_mariadb();
+Setup mariadb_and_mariadb();
+Setup three_participants();
+
+/// Used by the main thread; other threads take a `connect()` of their own. What goes wrong with the
+/// sandbox itself is thrown and fails the test.
+class House {
+ public:
+  using Adjust = std::function<void(live::SandboxSpec&)>;
+
+  /// Running, with the coordinator linked to every agent. `adjust` changes the sandbox first.
+  explicit House(Setup setup, const Adjust& adjust = {});
+  ~House();
+  House(const House&) = delete;
+  House& operator=(const House&) = delete;
+
+  /// The one of this setup that all stories of a test program share.
+  static House& shared(const Setup& setup);
+
+  const Setup& setup() const { return setup_; }
+  live::Sandbox& sandbox() { return sandbox_; }
+  live::DatabaseServer& database(const std::string& participant) {
+    return sandbox_.database(participant);
+  }
+
+  // ---- asking
+
+  Client connect();
+  Client& client() { return client_; }
+
+  /// A card that no story has used yet, a key likewise.
+  std::int64_t fresh_card() { return ++cards_used_; }
+  std::string fresh_key();
+
+  /// A payment of `amount` with a leg in every participant, for the same card.
+  workload::Payment payment(std::int64_t card, std::int64_t amount, std::string key = {});
+  static Submission submission(const workload::Payment& payment);
+
+  // ---- looking
+
+  /// Points or due of a card, read straight from the participant's database.
+  std::int64_t balance(const std::string& participant, std::int64_t card);
+  /// What the balance of every participant has lost since the start; one number, or a failed test
+  /// when they differ.
+  std::int64_t paid(std::int64_t card);
+  /// Rows of the key in the ledger of each participant, added up.
+  std::int64_t ledger_rows(const std::string& key);
+
+  /// No prepared branch, no row lock, in any database, within kPatience.
+  bool becomes_quiet();
+  /// The same, and what it found otherwise: branches and rows, for the report.
+  std::string left_behind();
+
+  // ---- starting again
+
+  /// Starts what ended by itself, and waits until the coordinator is linked to every agent.
+  void mend();
+  bool wait_until_linked();
+
+ private:
+  live::SandboxSpec spec(const Adjust& adjust) const;
+
+  const Setup setup_;
+  TemporaryFolder folder_;
+  live::PortLease ports_{24};  // a sandbox uses base .. base + 20
+  live::Sandbox sandbox_;
+  Client client_;
+  std::int64_t cards_used_ = 0;
+  int keys_used_ = 0;
+};
+
+/// True when the branch may turn from false to true: asked every few milliseconds until then.
+template <typename Condition>
+bool comes_true(Condition condition) {
+  return live::wait_until(condition, kPatience);
+}
+
+}  // namespace assent::testing

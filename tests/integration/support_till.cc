@@ -1,0 +1,52 @@
+#include "tests/integration/support_till.h"
+
+#include <utility>
+
+namespace assent::testing {
+namespace {
+
+constexpr std::int64_t kCards = 10'000;
+constexpr std::int64_t kAmountMax = 10;
+constexpr std::int64_t kTooMuch = 101;  // no card has had more points than 100
+constexpr int kEachFails = 5;           // of so many payments one has to fail
+
+}  // namespace
+
+Till::Till(Setup setup, const House::Adjust& adjust)
+    : house_(std::move(setup), adjust), before_(live::read_evidence(house_.sandbox())) {}
+
+std::unique_ptr<live::Payers> Till::pay(int payments, int clients) {
+  live::PayersSpec spec;
+  spec.coordinator = sandbox().coordinator_address();
+  spec.clients = clients;
+  spec.patience = 2 * kPatience;
+  spec.interactive_every = 3;
+  return std::make_unique<live::Payers>(
+      spec, [this, left = payments]() mutable -> std::optional<workload::Payment> {
+        if (left == 0) return std::nullopt;
+        --left;
+        return draw();
+      });
+}
+
+workload::Payment Till::draw() {
+  std::uniform_int_distribution<std::int64_t> card(1, kCards);
+  std::uniform_int_distribution<std::int64_t> amount(1, kAmountMax);
+  const bool fails = ++drawn_ % kEachFails == 0;
+  return house_.payment(card(random_), fails ? kTooMuch : amount(random_));
+}
+
+std::string Till::settle_up(live::Payers& payers) {
+  house_.mend();
+  history_.add(payers.finish());
+  house_.mend();
+  live::resolve_open(history_, house_.client(), kPatience);
+  std::string wrong;
+  for (const auto& payment : history_.open()) wrong += payment.key + " has no outcome\n";
+  const auto after = live::read_when_quiet(sandbox(), kPatience);
+  for (const auto& each : workload::check(before_, history_, after))
+    wrong += each.invariant + ": " + each.what + "\n";
+  return wrong;
+}
+
+}  // namespace assent::testing
