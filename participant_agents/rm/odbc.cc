@@ -14,7 +14,9 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "protocol/base/check.h"
@@ -103,6 +105,56 @@ int duplicate_new_socket(const std::vector<OpenSocket>& before, const std::strin
   }
   return found.size() == 1 ? ::fcntl(found.front(), F_DUPFD_CLOEXEC, 0) : -1;
 }
+
+/// Cuts a connect that takes too long: a stopped server accepts connections in its kernel and then
+/// says nothing, for ever (F 11).
+class ConnectWatchdog {
+ public:
+  ConnectWatchdog(const std::vector<OpenSocket>& before, const std::string& port, Duration timeout)
+      : before_(before), port_(port), thread_([this, timeout] { watch(timeout); }) {}
+  ~ConnectWatchdog() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  ConnectWatchdog(const ConnectWatchdog&) = delete;
+  ConnectWatchdog& operator=(const ConnectWatchdog&) = delete;
+
+ private:
+  /// Again and again, since a driver may try the next address.
+  void watch(Duration timeout) {
+    std::unique_lock lock(mutex_);
+    Duration wait = timeout;
+    while (!changed_.wait_for(lock, wait, [this] { return done_; })) {
+      cut_new_sockets();
+      wait = std::chrono::milliseconds(50);
+    }
+  }
+
+  /// On a duplicate that is looked at once more: the driver may have closed its own by now, and the
+  /// number be somebody else's.
+  void cut_new_sockets() const {
+    for (const OpenSocket& open : connected_sockets()) {
+      if (std::find(before_.begin(), before_.end(), open) != before_.end()) continue;
+      const int duplicate = ::fcntl(open.descriptor, F_DUPFD_CLOEXEC, 0);
+      struct stat status {};
+      const bool is_the_same =
+          duplicate >= 0 && ::fstat(duplicate, &status) == 0 && status.st_ino == open.inode;
+      if (is_the_same && goes_to_port(duplicate, port_)) ::shutdown(duplicate, SHUT_RDWR);
+      if (duplicate >= 0) ::close(duplicate);
+    }
+  }
+
+  const std::vector<OpenSocket>& before_;
+  const std::string& port_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;  ///< the last member: it uses the others
+};
 
 std::mutex& one_connect_at_a_time() {
   static std::mutex mutex;
@@ -375,10 +427,15 @@ Connection::~Connection() {
 Connection::Opened Connection::open(const std::string& connection_string, Duration login_timeout) {
   const std::lock_guard lock(one_connect_at_a_time());
   const auto before = connected_sockets();
+  const std::string port = option(connection_string, "port").value_or("");
   auto handles = std::make_unique<Handles>();
-  if (auto failure = handles->connect(connection_string, login_timeout))
-    return {nullptr, std::move(failure)};
-  const int socket = duplicate_new_socket(before, option(connection_string, "port").value_or(""));
+  std::optional<Diagnostic> failure;
+  {
+    const ConnectWatchdog watchdog(before, port, login_timeout);
+    failure = handles->connect(connection_string, login_timeout);
+  }
+  if (failure) return {nullptr, std::move(failure)};
+  const int socket = duplicate_new_socket(before, port);
   if (socket < 0) {
     return {nullptr, Diagnostic{{},
                                 0,

@@ -57,8 +57,8 @@ class Connection {
   };
 
   /// One at a time in a process, because the driver's socket is found by what is new among the open
-  /// ones. `login_timeout` is what the driver makes of it: MariaDB's keeps it, psqlODBC's does not
-  /// for a server that is stopped.
+  /// ones. Cut after `login_timeout`, also where the driver would wait for a stopped server for
+  /// ever.
   static Opened open(const std::string& connection_string, Duration login_timeout);
 
   ~Connection();

@@ -32,7 +32,8 @@ struct Settings {
   Duration statement_timeout =
       std::chrono::seconds(10);  ///< one statement, lock wait included (R11)
   Duration call_timeout =
-      std::chrono::seconds(15);  ///< any blocking call but work: connecting, looking, ending
+      std::chrono::seconds(15);  ///< any blocking call but work: connecting (cut here); looking,
+                                 ///< ending (the caller's to cut, by interrupt)
 };
 
 /// The database's own number of one of its sessions (pg_backend_pid, CONNECTION_ID).

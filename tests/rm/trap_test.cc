@@ -222,6 +222,20 @@ TEST_CASE("F 11: a call that hangs in a stopped server returns when it is interr
   CHECK(server.prepared_count() == 0);
 }
 
+TEST_CASE("F 11: connecting to a stopped server ends, and others can connect afterwards") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  Settings settings = server.settings();
+  settings.call_timeout = std::chrono::milliseconds(300);
+  server->pause();
+  const auto refused = make_resource_manager(settings)->take_control(kPatience);
+  server->resume();
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().code == ErrorCode::kConnectionLost);
+  CHECK(refused.error().effect == Effect::kNone);
+  CHECK(agent.another_session()->rollback(next_xid()).completion == Completion::kRolledBack);
+}
+
 TEST_CASE("F 11: an interrupted session does not disturb others, nor sockets opened since") {
   Server& server = shared_server(each_kind());
   Agent agent(server);
