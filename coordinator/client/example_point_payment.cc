@@ -1,5 +1,6 @@
 // Pays 100 points of card 1 towards its bill: both databases, or neither.
 #include <cstdio>
+#include <string>
 
 #include "coordinator/client/client.h"
 
@@ -21,10 +22,17 @@ int main(int argc, char** argv) {
       .expect_rows(1);
 
   const assent::Answer answer = client->submit(payment);
-  if (answer.outcome == assent::Outcome::kCommitted) {
-    std::puts("paid");
-    return 0;
+  const std::string why = answer.error ? answer.error->message : "no reason given";
+  switch (answer.outcome) {
+    case assent::Outcome::kCommitted:
+      std::puts("paid");
+      return 0;
+    case assent::Outcome::kRolledBack:
+    case assent::Outcome::kRefused:
+      std::printf("not paid: %s\n", why.c_str());
+      return 1;
+    default:  // never guess: the key's outcome can be asked for at any time
+      std::printf("not known yet, ask for the outcome: %s\n", why.c_str());
+      return 3;
   }
-  std::printf("not paid: %s\n", answer.error ? answer.error->message.c_str() : "no reason given");
-  return 1;
 }
