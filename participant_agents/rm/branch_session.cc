@@ -73,6 +73,7 @@ FinishReport BranchSession::roll_back_open(const Xid& xid) {
   if (undo(xid, Reached::kOpen, {}))
     return {
         .completion = Completion::kRolledBack, .evidence = Evidence::kNeverPrepared, .error = {}};
+  spoilt_ = true;
   return {.completion = Completion::kUnreached,
           .evidence = Evidence::kNone,
           .error = make_error(settings(), ErrorCode::kConnectionLost, Effect::kUnknown,
@@ -118,6 +119,7 @@ WorkReport BranchSession::give_up(const Xid& xid, Reached reached, const odbc::A
   report.proof = {};
   if (reached == Reached::kPrepared) crash_point("rm.before_undo_prepared");
   const bool gone = reached == Reached::kEnded || (!link_->lost() && undo(xid, reached, answer));
+  spoilt_ = spoilt_ || !gone;  // nobody knows what is still open on it
   report.vote = gone ? Vote::kRolledBack : Vote::kUnknown;
   report.error->effect = gone ? Effect::kNone : Effect::kUnknown;
   if (report.error->participant.empty()) report.error->participant = settings().participant;

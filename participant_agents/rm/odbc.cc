@@ -28,10 +28,12 @@ namespace {
 
 SQLCHAR* odbc_text(const std::string& text) {
   // ODBC takes input text through pointers to non-const and does not write there.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
   return reinterpret_cast<SQLCHAR*>(const_cast<char*>(text.data()));
 }
 
 SQLPOINTER odbc_number(SQLULEN value) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): numbers go through a pointer there
   return reinterpret_cast<SQLPOINTER>(value);
 }
 
@@ -225,7 +227,7 @@ class RowReader {
 
  private:
   Value read_bool(SQLUSMALLINT number) {
-    const Value value = read_fixed<unsigned char>(number, SQL_C_BIT);
+    Value value = read_fixed<unsigned char>(number, SQL_C_BIT);
     if (const auto* bit = std::get_if<std::int64_t>(&value)) return *bit != 0;
     return value;
   }
@@ -284,7 +286,7 @@ class RowReader {
   /// False: NULL, or failed. Text comes with a terminator that takes its place in each part.
   bool read_parts(SQLUSMALLINT number, SQLSMALLINT c_type, std::size_t terminator,
                   std::string& into) {
-    std::array<char, 4096> part;
+    std::array<char, 4096> part{};
     for (;;) {
       SQLLEN indicator = 0;
       const SQLRETURN rc =

@@ -295,8 +295,10 @@ TEST_CASE("a second branch of the same name does not vote yes, nor end the first
   const Xid xid = next_xid();
   const WorkReport first = agent.session->work(work_of(xid, {take_point(1)}));
   require_vote(first, Vote::kPrepared);
-  const WorkReport second = agent.another_session()->work(work_of(xid, {take_point(2)}));
+  const auto other = agent.another_session();
+  const WorkReport second = other->work(work_of(xid, {take_point(2)}));
   CHECK(second.vote == Vote::kUnknown);
+  CHECK_FALSE(other->usable());
   CHECK(second.error);
   CHECK(server.prepared_count() == 1);
   CHECK(agent.session->commit(xid, first.proof).completion == Completion::kCommitted);
