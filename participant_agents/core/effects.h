@@ -69,8 +69,9 @@ struct StartRollback {
   Xid xid;
 };
 
-/// Makes the StartWork or StartPrepare under way end at once: taken out of the queue, or its
-/// session cut, ended and seen gone. Its own answer still comes, and may be that it was too late.
+/// Makes the StartWork or StartPrepare under way end soon: taken out of the queue, or, if it does
+/// not end by itself within a moment, its session cut, ended and seen gone. Its own answer still
+/// comes, and may be that it was too late.
 struct Interrupt {
   Xid xid;
 };

@@ -36,9 +36,9 @@ struct SessionLimits {
 /// recently used idle one, since its caches are warm. Work that finds none waits in a bounded queue
 /// until its deadline; interactive branches hold at most half of the sessions. Commit and rollback
 /// have sessions of their own and take an idle work session beside these, so they never wait for
-/// work. A session that outlives its deadline, or that the core wants cut, has its socket shut
-/// down (F 11), is closed and seen gone, and only then is its end told (F 8); then it is opened
-/// anew. Runs on the io_context's thread, and answers from within a call or later.
+/// work. A session that outlives its deadline has its socket shut down (F 11), is closed and seen
+/// gone, and only then is its end told (F 8); then it is opened anew. The core's interrupt brings
+/// the deadline near. Runs on the io_context's thread, and answers from within a call or later.
 class SessionTable final : public BranchPort {
  public:
   struct Hooks {
@@ -81,10 +81,11 @@ class SessionTable final : public BranchPort {
     rm::SessionId session{};
     std::optional<Xid> xid;  ///< of the branch that has it, or of the finish under way
     bool interactive = false;
-    bool stays_open = false;   ///< the call under way leaves its branch open when it succeeds
-    Instant deadline;          ///< of the call under way; kClosed: of the next try to open
-    std::optional<Error> cut;  ///< why the call under way was cut
-    std::optional<Event> end;  ///< kVanishing: to be told when the session is seen gone
+    bool stays_open = false;        ///< the call under way leaves its branch open when it succeeds
+    Instant deadline;               ///< of the call under way; kClosed: of the next try to open
+    std::optional<Error> unwanted;  ///< why the call under way need not end well
+    std::optional<Error> cut;       ///< why the call under way was cut
+    std::optional<Event> end;       ///< kVanishing: to be told when the session is seen gone
     std::optional<Backoff> backoff;
   };
 
@@ -118,6 +119,7 @@ class SessionTable final : public BranchPort {
   void reopen(Slot& slot);
 
   void cut(Slot& slot, Error why);
+  void cut_overdue(Slot& slot);
   void on_alarm();
   void expire_waiting(Instant now);
 
