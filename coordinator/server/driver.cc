@@ -162,6 +162,7 @@ void Driver::carry_out_send(SendToAgent& send) {
   const bool work = std::holds_alternative<Work>(send.request.body);
   const bool commit = std::holds_alternative<Commit>(send.request.body);
   if (commit) crash_point(crash::kCommitBeforeSend);
+  if (auto* list = std::get_if<ListPrepared>(&send.request.body)) list->log_top = log_.top();
   agents_.send(send.participant, std::move(send.request));
   if (work) host_.crash_point_after_sends(crash::kWorkSent);
   if (commit) host_.crash_point_after_sends(crash::kCommitAfterSend);
