@@ -25,7 +25,7 @@
 # are strings: the repository and the build folder (executables lie where their CMakeLists.txt does, such as
 # ASSENT_BINARY_DIR "/coordinator/server/assentd").
 #
-#   assent_proto_library(assent_proto SOURCES common.proto client.proto)
+#   assent_proto_library(assent_proto SOURCES common.proto client.proto INSTALL)
 #
 # generates protocol/proto/common.pb.{h,cc}; include "protocol/proto/common.pb.h".
 #
@@ -99,7 +99,7 @@ function(assent_test name)
 endfunction()
 
 function(assent_proto_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "INSTALL" "" "SOURCES")
   _assent_refuse_unknown(${name} "${arg_UNPARSED_ARGUMENTS}")
   set(out ${PROJECT_BINARY_DIR}/generated)
   file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
@@ -121,7 +121,9 @@ function(assent_proto_library name)
   target_include_directories(${name} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>)
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
   target_compile_options(${name} PRIVATE -w)  # generated code answers to protoc, not to our warnings
-  _assent_install_library(${name})
+  if(arg_INSTALL)
+    _assent_install_library(${name})
+  endif()
 endfunction()
 
 function(_assent_install_library name)
