@@ -27,9 +27,11 @@ House& house() {
 
 std::string statements_seen(const std::string& participant) {
   if (participant == "points") return text_of(house().database("points").spec().log_file);
-  return text_of(
-      std::filesystem::canonical(house().database("payments").spec().directory / "data") /
-      "statements.log");
+  static const std::string file =
+      house()
+          .database("payments")
+          .query_value("payments", "SELECT concat(@@datadir, @@general_log_file);");
+  return text_of(file);
 }
 
 std::string why(const Answer& answer) {
@@ -63,7 +65,7 @@ TEST_CASE("an unknown participant is refused by name") {
   INFO(why(answer));
   CHECK(answer.outcome == Outcome::kRefused);
   CHECK(has_error(answer, ErrorCode::kUnknownParticipant));
-  CHECK_THAT(why(answer), Catch::Contains("nowhere"));
+  CHECK(answer.error->participant == "nowhere");
   CHECK(house().paid(card) == 0);
   CHECK(house().client().outcome_of(submission.key).outcome == Outcome::kNoRecord);
 }
@@ -127,9 +129,9 @@ TEST_CASE("a statement that is not allowed never reaches the database") {
       std::string("COMMIT"), std::string("/* hidden */ COMMIT"), std::string("-- hidden\nCOMMIT"),
       std::string("ROLLBACK"), std::string("SELECT 1; COMMIT"),
       std::string("SELECT 1; PREPARE TRANSACTION 'x'"), std::string("/*! COMMIT */"),
-      std::string("/*M! COMMIT */"), std::string("SELECT 1 /*! ; COMMIT */"),
-      std::string("XA COMMIT 'x'"), std::string("BEGIN"), std::string("SET autocommit = 1"),
-      std::string("CALL pay()"), std::string("DROP TABLE ledger"), std::string("END; COMMIT"),
+      std::string("/*M! COMMIT */"), std::string("XA COMMIT 'x'"), std::string("BEGIN"),
+      std::string("SET autocommit = 1"), std::string("CALL pay()"),
+      std::string("DROP TABLE ledger"), std::string("END; COMMIT"),
       std::string("SELECT 'a'; END; COMMIT; --"), std::string(""), std::string("   "),
       std::string(";"));
   const std::string marker = "marker_" + house().fresh_key();
@@ -146,12 +148,30 @@ TEST_CASE("a statement that is not allowed never reaches the database") {
   CHECK(house().left_behind() == "");
 }
 
+// PostgreSQL takes it for a comment, and does not mind.
+TEST_CASE("a MariaDB comment that is code never reaches MariaDB") {
+  const auto text = GENERATE(std::string("SELECT 1 /*! ; COMMIT */"),
+                             std::string("SELECT 1 /*M!100000 , SLEEP(1) */"),
+                             std::string("UPDATE bill SET /*!40000 due = 0 WHERE 1 = 0 */"));
+  const auto card = house().fresh_card();
+  Submission submission = good_half(card);
+  submission.step("payments", text);
+
+  const Answer answer = house().client().submit(submission);
+
+  INFO(text << ": " << why(answer));
+  CHECK(answer.outcome == Outcome::kRefused);
+  CHECK(has_error(answer, ErrorCode::kStatementNotAllowed));
+  CHECK(house().paid(card) == 0);
+}
+
 // The other half of the story before: what is allowed would have been seen.
 TEST_CASE("a statement that is allowed is seen by the database") {
   const auto participant = GENERATE(std::string("points"), std::string("payments"));
   const std::string marker = "marker_" + house().fresh_key();
   Submission submission{.key = house().fresh_key()};
   submission.step(participant, "SELECT '" + marker + "'");
+  INFO(participant);
   CHECK(house().client().submit(submission).outcome == Outcome::kCommitted);
   CHECK(comes_true([&] { return statements_seen(participant).find(marker) != std::string::npos; }));
 }
