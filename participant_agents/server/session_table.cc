@@ -209,8 +209,9 @@ void SessionTable::dispatch() {
 
 void SessionTable::dispatch_finishes() {
   while (!finishes_.empty()) {
-    Slot* slot = take_idle(idle_finish_);
-    if (slot == nullptr) slot = take_idle(idle_work_);
+    // The session that has just prepared is the warmest, in the agent and in the database.
+    Slot* slot = take_idle(idle_work_);
+    if (slot == nullptr) slot = take_idle(idle_finish_);
     if (slot == nullptr) return;
     Job job = std::move(finishes_.front());
     finishes_.pop_front();

@@ -35,10 +35,11 @@ struct SessionLimits {
 /// A branch takes a work session with its first Work and keeps it while it is open; the most
 /// recently used idle one, since its caches are warm. Work that finds none waits in a bounded queue
 /// until its deadline; interactive branches hold at most half of the sessions. Commit and rollback
-/// have sessions of their own and take an idle work session beside these, so they never wait for
-/// work. A session that outlives its deadline has its socket shut down (F 11), is closed and seen
-/// gone, and only then is its end told (F 8); then it is opened anew. The core's interrupt brings
-/// the deadline near. Runs on the io_context's thread, and answers from within a call or later.
+/// take an idle work session too, and have sessions of their own for when there is none, so they
+/// never wait for work. A session that outlives its deadline has its socket shut down (F 11), is
+/// closed and seen gone, and only then is its end told (F 8); then it is opened anew. The core's
+/// interrupt brings the deadline near. Runs on the io_context's thread, and answers from within a
+/// call or later.
 class SessionTable final : public BranchPort {
  public:
   struct Hooks {
