@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/reason.h"
 
 namespace assent::coordinator {
 namespace {
@@ -45,7 +46,7 @@ TransactionSummary summary_of(const Decided& decided) {
     const auto& rollback = std::get<RollbackRecord>(decided.record);
     out.gtrid = rollback.gtrid;
     out.key = rollback.key;
-    out.outcome = Outcome::kRolledBack;
+    out.outcome = outcome_of(rollback);
     out.reason = rollback.reason;
   }
   return out;

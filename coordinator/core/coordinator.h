@@ -44,7 +44,7 @@ class Coordinator {
   std::optional<Instant> next_deadline() const;
 
  private:
-  /// A key being bound to "rolled back" without a transaction (R15).
+  /// A key being bound to "rolled back" or "expired" without a transaction (R15).
   struct Settlement {
     RollbackRecord record;
     std::vector<Waiter> waiters;
@@ -92,7 +92,10 @@ class Coordinator {
   void join(Transaction& tx, const Waiter& waiter);
   void join(Settlement& settlement, const Waiter& waiter);
   void settle(Transaction& tx);
-  void settle_without_transaction(const std::string& key, const Waiter& waiter);
+  /// Answers when the key's record is durable.
+  void bind_without_transaction(std::string key, const RequestHash& hash,
+                                std::optional<WallTime> not_after, Error reason,
+                                const Waiter& waiter);
   void on_settlement_durable(const std::string& key);
   Transaction* find_key(const std::string& key);
   void hold_key(const std::string& key, const Gtrid& gtrid);

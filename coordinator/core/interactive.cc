@@ -38,8 +38,9 @@ void Coordinator::on_request(ClientRequested& asked, Begin& begin) {
   request.deadline = now_.steady + timeout;
   const Waiter waiter{asked.session, asked.request, WaitFor::kDecided, request.deadline};
   request.waiters = {waiter};
-  if (const auto complaint = complaint_about(begin)) return refuse(request, *complaint);
+  if (const auto complaint = complaint_about_length(begin.key)) return refuse(request, *complaint);
   if (answered_by_key(asked, begin.key, waiter)) return;
+  if (const auto complaint = complaint_about(begin)) return refuse(request, *complaint);
   if (const auto why = refusal_of_new_work()) return refuse(request, *why);
   request.waiters.clear();
   request.key = std::move(begin.key);

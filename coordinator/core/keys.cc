@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/reason.h"
 #include "coordinator/core/request_rules.h"
 #include "protocol/base/check.h"
 
@@ -42,12 +43,16 @@ Error settled() {
 }
 
 /// A key that was settled without a request is rolled back whatever would be asked under it.
+bool is_about(const RollbackRecord& rollback, const RequestHash& hash) {
+  if (rollback.request_hash == hash) return true;
+  return rollback.gtrid.sequence == Sequence{0} && rollback.reason.code == ErrorCode::kSettled;
+}
+
 bool is_about(const Decided& decided, const RequestHash& hash) {
   if (const auto* commit = std::get_if<CommitRecord>(&decided.record)) {
     return commit->request_hash == hash;
   }
-  const auto& rollback = std::get<RollbackRecord>(decided.record);
-  return rollback.request_hash == hash || rollback.gtrid.sequence == Sequence{0};
+  return is_about(std::get<RollbackRecord>(decided.record), hash);
 }
 
 }  // namespace
@@ -64,7 +69,11 @@ bool Coordinator::answered_by_key(ClientRequested& asked, const std::string& key
     return true;
   }
   if (const auto found = settlements_.find(key); found != settlements_.end()) {
-    join(found->second, waiter);
+    if (is_about(found->second.record, asked.hash)) {
+      join(found->second, waiter);
+    } else {
+      reply(asked.session, asked.request, key_reused());
+    }
     return true;
   }
   if (!asked.known) return false;
@@ -90,7 +99,7 @@ void Coordinator::on_request(ClientRequested& asked, OutcomeOf& outcome_of) {
   }
   if (asked.known) return answer(answer_from(*asked.known));
   if (!outcome_of.settle) return answer(bare(Outcome::kNoRecord));
-  settle_without_transaction(key, waiter);
+  bind_without_transaction(key, {}, std::nullopt, settled(), waiter);
 }
 
 void Coordinator::join(Transaction& tx, const Waiter& waiter) {
@@ -119,13 +128,13 @@ void Coordinator::settle(Transaction& tx) {
   if (tx.unbound()) conclude_rollback(tx);
 }
 
-void Coordinator::settle_without_transaction(const std::string& key, const Waiter& waiter) {
+void Coordinator::bind_without_transaction(std::string key, const RequestHash& hash,
+                                           std::optional<WallTime> not_after, Error reason,
+                                           const Waiter& waiter) {
   Settlement& settlement = settlements_[key];
   settlement.waiters = {waiter};
-  settlement.record.gtrid = {log_id_, epoch_, Sequence{0}};
-  settlement.record.key = key;
-  settlement.record.reason = settled();
-  append_forced(settlement.record, key);
+  settlement.record = {{log_id_, epoch_, Sequence{0}}, key, hash, not_after, std::move(reason)};
+  append_forced(settlement.record, std::move(key));
 }
 
 void Coordinator::on_settlement_durable(const std::string& key) {
@@ -163,7 +172,7 @@ Answer Coordinator::answer_from(const Decided& decided) {
   } else {
     const auto& rollback = std::get<RollbackRecord>(decided.record);
     if (rollback.gtrid.sequence != Sequence{0}) answer.gtrid = rollback.gtrid;
-    answer.outcome = Outcome::kRolledBack;
+    answer.outcome = outcome_of(rollback);
     answer.error = rollback.reason;
   }
   if (const Transaction* tx = answer.gtrid ? find(*answer.gtrid) : nullptr) {

@@ -38,6 +38,10 @@ Outcome outcome_of_rollback(ErrorCode reason) {
   return Outcome::kRefused;  // a code of a newer agent: never final for a key
 }
 
+Outcome outcome_of(const RollbackRecord& record) {
+  return record.reason.code == ErrorCode::kExpired ? Outcome::kExpired : Outcome::kRolledBack;
+}
+
 Error reason_of(std::optional<Error> told, const std::string& participant) {
   Error reason;
   if (told) {

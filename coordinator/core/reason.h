@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "coordinator/core/record.h"
 #include "protocol/base/outcome.h"
 #include "protocol/base/result.h"
 
@@ -14,6 +15,10 @@ namespace assent::coordinator {
 /// kRefused: this attempt had no effect (presumed abort makes its rollback certain), the key stays
 /// free.
 Outcome outcome_of_rollback(ErrorCode reason);
+
+/// What the key of a durable record is answered: kRolledBack, or kExpired of a submit that came too
+/// late.
+Outcome outcome_of(const RollbackRecord& record);
 
 /// The reason of a vote or answer that was not a yes: never without one, and always saying where.
 Error reason_of(std::optional<Error> told, const std::string& participant);

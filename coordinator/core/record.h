@@ -43,10 +43,10 @@ struct CommitRecord {
   friend bool operator==(const CommitRecord&, const CommitRecord&) = default;
 };
 
-/// A final "rolled back" for a key: forced before the answer (R15). Presumed abort needs none for
-/// the agents.
+/// A final "rolled back", or "expired", for a key: forced before the answer (R15). Presumed abort
+/// needs none for the agents.
 struct RollbackRecord {
-  Gtrid gtrid;  ///< of the last attempt; sequence 0 when the key was settled without one
+  Gtrid gtrid;  ///< of the last attempt; sequence 0 when the key was bound without one
   std::string key;
   RequestHash request_hash{};  ///< zeros when settled without a request
   std::optional<WallTime> not_after;

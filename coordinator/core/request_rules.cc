@@ -29,11 +29,6 @@ std::optional<Error> complaint_about_statement(const Statement& statement) {
   return std::nullopt;
 }
 
-std::optional<Error> complaint_about_length(const std::string& key) {
-  if (key.size() <= kKeyBytesMax) return std::nullopt;
-  return invalid("the idempotency key has more than " + std::to_string(kKeyBytesMax) + " bytes");
-}
-
 std::optional<Error> complaint_about_not_after(const Submit& submit, const Config& config,
                                                WallTime now) {
   if (!submit.not_after) return std::nullopt;
@@ -68,8 +63,12 @@ std::optional<Error> complaint_about_steps(const Submit& submit, const Config& c
 
 }  // namespace
 
+std::optional<Error> complaint_about_length(const std::string& key) {
+  if (key.size() <= kKeyBytesMax) return std::nullopt;
+  return invalid("the idempotency key has more than " + std::to_string(kKeyBytesMax) + " bytes");
+}
+
 std::optional<Error> complaint_about(const Submit& submit, const Config& config, WallTime now) {
-  if (auto complaint = complaint_about_length(submit.key)) return complaint;
   if (submit.timeout < Duration{0}) return invalid("the timeout is negative");
   if (auto complaint = complaint_about_not_after(submit, config, now)) return complaint;
   return complaint_about_steps(submit, config);
@@ -77,7 +76,7 @@ std::optional<Error> complaint_about(const Submit& submit, const Config& config,
 
 std::optional<Error> complaint_about(const Begin& begin) {
   if (begin.timeout < Duration{0}) return invalid("the timeout is negative");
-  return complaint_about_length(begin.key);
+  return std::nullopt;
 }
 
 std::optional<Error> complaint_about(const Step& step, const Config& config) {

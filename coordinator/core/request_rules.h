@@ -13,7 +13,10 @@
 
 namespace assent::coordinator {
 
-/// nullopt: nothing to complain of.
+/// nullopt: nothing to complain of. Of a key that may be empty; all that may be said before the key
+/// is looked up: what a key was answered stays its answer, whatever the configuration says now
+/// (R15).
+std::optional<Error> complaint_about_length(const std::string& key);
 std::optional<Error> complaint_about(const Submit& submit, const Config& config, WallTime now);
 std::optional<Error> complaint_about(const Begin& begin);
 std::optional<Error> complaint_about(const Step& step, const Config& config);

@@ -16,13 +16,10 @@ constexpr std::int64_t kOrderedAbove = kWholeRate * 5 / 100;  ///< conflicts amo
 constexpr std::int64_t kOptimisticWeight = 64;
 constexpr std::int64_t kOrderedWeight = 512;
 
-Answer expired() {
-  Answer answer;
-  answer.outcome = Outcome::kExpired;
-  answer.error = Error{.code = ErrorCode::kExpired,
-                       .effect = assent::Effect::kNone,
-                       .message = "the key's not_after has passed; this submit had no effect"};
-  return answer;
+Error expired() {
+  return {.code = ErrorCode::kExpired,
+          .effect = assent::Effect::kNone,
+          .message = "the key's not_after has passed; this submit had no effect"};
 }
 
 }  // namespace
@@ -33,13 +30,17 @@ void Coordinator::on_request(ClientRequested& asked, Submit& submit) {
   const Waiter waiter{asked.session, asked.request, submit.wait, deadline, true};
   Request request;
   request.waiters = {waiter};
+  if (const auto complaint = complaint_about_length(submit.key)) return refuse(request, *complaint);
+  // Keys come before any limit (R14) and any rule that a configuration may change: who asks again
+  // must get the outcome.
+  if (answered_by_key(asked, submit.key, waiter)) return;
   if (const auto complaint = complaint_about(submit, config_, log_time_)) {
     return refuse(request, *complaint);
   }
-  // Keys come before any limit (R14): who asks again must get the outcome under any load.
-  if (answered_by_key(asked, submit.key, waiter)) return;
   if (submit.not_after && log_time_ > *submit.not_after) {
-    return reply(asked.session, asked.request, expired());
+    // Bound, because after a restart the clock may say that there is time left (R15).
+    return bind_without_transaction(std::move(submit.key), asked.hash, submit.not_after, expired(),
+                                    waiter);
   }
   request.key = std::move(submit.key);
   request.hash = asked.hash;
