@@ -10,6 +10,7 @@ namespace {
 struct Rendered {
   std::vector<std::string> statements;
   std::vector<bool> may_return_rows;
+  bool may_change_session = false;
 };
 
 Result<Rendered> render_all(Kind kind, const Work& work) {
@@ -28,11 +29,18 @@ Result<Rendered> render_all(Kind kind, const Work& work) {
     if (!text) return fail(text.error());
     rendered.statements.push_back(std::move(*text));
     rendered.may_return_rows.push_back(lexed->may_return_rows);
+    rendered.may_change_session = rendered.may_change_session || lexed->may_change_session;
   }
   return rendered;
 }
 
 }  // namespace
+
+/// With the message when it failed somewhere.
+BranchSession::Reached BranchSession::reached_by(const Message& message) {
+  if (message.ends) return Reached::kDoubtful;
+  return message.opens ? Reached::kOpening : Reached::kOpen;
+}
 
 WorkReport BranchSession::work(const Work& work) {
   const bool opens = work.first_index == 0;
@@ -44,8 +52,9 @@ WorkReport BranchSession::work(const Work& work) {
     report.error = rendered.error();
     return give_up(work.xid, opens ? Reached::kEnded : Reached::kOpen, {}, std::move(report));
   }
-  for (const std::string& statement : rendered->statements)
-    spoilt_ = spoilt_ || spoils_session(statement);
+  // Session locks and settings outlive a transaction, and only a new session is surely free of
+  // them.
+  spoilt_ = spoilt_ || rendered->may_change_session;
   return run({.xid = work.xid,
               .statements = rendered->statements,
               .described = work.statements,
@@ -87,14 +96,12 @@ WorkReport BranchSession::run(const Message& message) {
       link_->run(compose(message), {.rows_max = kRowsMax, .bytes_max = kRowBytesMax});
   if (answer.failure) {
     report.error = describe_failure(message, answer);
-    return give_up(message.xid, message.ends ? Reached::kDoubtful : Reached::kOpen, answer,
-                   std::move(report));
+    return give_up(message.xid, reached_by(message), answer, std::move(report));
   }
   auto proof = interpret(message, answer);
   if (!proof) {
     report.error = proof.error();
-    return give_up(message.xid, message.ends ? Reached::kDoubtful : Reached::kOpen, answer,
-                   std::move(report));
+    return give_up(message.xid, reached_by(message), answer, std::move(report));
   }
   report.proof = std::move(*proof);
   const bool read_only = message.access == Access::kReadOnly;

@@ -27,7 +27,8 @@ class BranchSession : public Session {
  protected:
   /// How far the branch came before it has to be undone.
   enum class Reached {
-    kOpen,      ///< no prepare was sent
+    kOpening,   ///< the message that opens it failed, and had no prepare
+    kOpen,      ///< an earlier message opened it, no prepare was sent
     kDoubtful,  ///< a message that ends in a prepare failed somewhere
     kPrepared,  ///< the database said that it is
     kEnded,     ///< read-only and ended: nothing is left to undo
@@ -61,14 +62,13 @@ class BranchSession : public Session {
   virtual Error describe_failure(const Message& message, const odbc::Answer& answer) = 0;
   /// True: proved that nothing of the branch is left. `failure` is what stopped the message.
   virtual bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) = 0;
-  /// Words by which a statement can change the session beyond its branch (session locks, settings).
-  virtual bool spoils_session(const std::string& statement) const = 0;
 
   bool has_open_branch() const { return open_; }
   /// Of the branch under way, or of the last one.
   Access access() const { return access_; }
 
  private:
+  static Reached reached_by(const Message& message);
   WorkReport run(const Message& message);
   WorkReport give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
                      WorkReport report);

@@ -107,7 +107,6 @@ class MariadbSession final : public BranchSession {
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
-  bool spoils_session(const std::string& statement) const override;
 
  private:
   struct Seen {
@@ -117,6 +116,7 @@ class MariadbSession final : public BranchSession {
   };
 
   static bool wants_counts(const Message& message);
+  static bool may_read_last_insert_id(const Message& message);
   static void append_guard(std::string& sql, const std::string& count, std::size_t index,
                            std::int64_t expected);
   bool undo_xa(const Xid& xid, Reached reached, const odbc::Answer& answer);
@@ -137,6 +137,17 @@ bool MariadbSession::wants_counts(const Message& message) {
     if (message.may_return_rows[i] || !message.described[i].expect_rows) return true;
   }
   return false;
+}
+
+/// Now or, in a branch that stays open, later.
+bool MariadbSession::may_read_last_insert_id(const Message& message) {
+  constexpr std::string_view kName = "last_insert_id";
+  const auto same = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
+  return !message.ends ||
+         std::any_of(message.statements.begin(), message.statements.end(), [&](const auto& text) {
+           return std::search(text.begin(), text.end(), kName.begin(), kName.end(), same) !=
+                  text.end();
+         });
 }
 
 /// ROW_COUNT() is -1 after a statement that returned rows: those are counted when they have
@@ -164,6 +175,7 @@ std::string MariadbSession::compose(const Message& message) {
     sql += "SET SESSION innodb_lock_wait_timeout=" + std::to_string(lock_wait) + "; ";
     lock_wait_seconds_ = lock_wait;
   }
+  if (message.opens && may_read_last_insert_id(message)) sql += "SET SESSION last_insert_id=0; ";
   if (message.opens) sql += read_only ? "START TRANSACTION READ ONLY; " : "XA START " + xid + "; ";
   std::string all_counts;
   for (std::size_t i = 0; i < message.statements.size(); ++i) {
@@ -269,14 +281,6 @@ bool MariadbSession::undo_xa(const Xid& xid, Reached reached, const odbc::Answer
   if (!idle || integer_at(idle->front(), 0) != 0) return false;
   const auto seen = look(xid);
   return seen && !seen->listed && !seen->witness;
-}
-
-bool MariadbSession::spoils_session(const std::string& statement) const {
-  std::string lower = statement;
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower.find("get_lock") != std::string::npos;
 }
 
 FinishReport MariadbSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
@@ -569,12 +573,14 @@ Result<> MariadbControl::heartbeat() {
 /// Two statements that are each whole: only the holder of the lock writes here.
 Result<> MariadbControl::raise_fence(const Fence& fence) {
   const auto insert = lex_statement(
-      Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))");
+      Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))",
+      Author::kAssent);
   const auto update = lex_statement(
       Kind::kMariadb,
       "UPDATE assent_fence SET coordinator = ?, epoch = ?, opening_nonce = ?, log_top = ?, "
       "raised_at = UTC_TIMESTAMP(6) WHERE log_id = ? AND (epoch < ? OR (epoch = ? AND "
-      "opening_nonce = ?)) AND log_top <= ?");
+      "opening_nonce = ?)) AND log_top <= ?",
+      Author::kAssent);
   ASSENT_CHECK(insert.has_value() && update.has_value());
   const std::string log = number(fence.log_id);
   const std::int64_t epoch{static_cast<std::uint32_t>(fence.epoch)};

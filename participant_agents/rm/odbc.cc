@@ -458,6 +458,8 @@ Answer Connection::execute(const std::string& sql, const Limits& limits) {
   SQLRETURN rc = SQLExecDirect(statement, odbc_text(sql), static_cast<SQLINTEGER>(sql.size()));
   // SQL_NO_DATA: an UPDATE or DELETE that found no row (ODBC 3).
   while (SQL_SUCCEEDED(rc) || (rc == SQL_NO_DATA && answer.results.empty())) {
+    if (rc == SQL_SUCCESS_WITH_INFO && !answer.notice)
+      answer.notice = read_diagnostic(SQL_HANDLE_STMT, statement);
     ResultSet& result = answer.results.emplace_back();
     SQLSMALLINT width = 0;
     SQLNumResultCols(statement, &width);

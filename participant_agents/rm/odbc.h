@@ -43,6 +43,7 @@ struct Limits {
 struct Answer {
   std::vector<ResultSet> results;
   std::optional<Diagnostic> failure;
+  std::optional<Diagnostic> notice;  ///< of the first result that succeeded with a remark
 };
 
 /// The value of a keyword in a connection string; nullopt: not there. Keywords in any case. Values

@@ -41,7 +41,10 @@ constexpr std::string_view kSessionSettings =
     "SET default_transaction_read_only = off; SET synchronous_commit = on; "
     "SET client_connection_check_interval = '1s'; SET tcp_keepalives_idle = 5; "
     "SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
-    "SET idle_in_transaction_session_timeout = 0; ";
+    "SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; ";
+
+/// The warning of a ROLLBACK outside a transaction (PostgreSQL manual, appendix A).
+constexpr std::string_view kNoTransaction = "25P01";
 
 /// The columns of an identity; fails with 55000 on a server in recovery.
 constexpr std::string_view kIdentityColumns =
@@ -104,7 +107,6 @@ class PostgresSession final : public BranchSession {
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
-  bool spoils_session(const std::string& statement) const override;
 
  private:
   struct Seen {
@@ -188,23 +190,18 @@ Error PostgresSession::describe_failure(const Message& message, const odbc::Answ
 bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& /*answer*/) {
   lock_timeout_ms_.reset();
   if (reached == Reached::kPrepared) return !link().run("ROLLBACK PREPARED " + quoted(xid)).failure;
-  if (reached == Reached::kOpen) return !link().run("ROLLBACK").failure;
+  if (reached == Reached::kOpening || reached == Reached::kOpen) {
+    const odbc::Answer ended = link().run("ROLLBACK");
+    // Nothing is begun by a message with a syntax error; later, a transaction that is not there any
+    // more was ended by somebody else, and nobody knows how.
+    const bool was_there = !ended.notice || ended.notice->sqlstate != kNoTransaction;
+    return !ended.failure && (was_there || reached == Reached::kOpening);
+  }
   // The failure may have come behind the prepare, and a branch of that name that is not ours is
   // not ours to undo: the list tells.
   const odbc::Answer answer =
       link().run("ROLLBACK;SELECT 1 FROM pg_prepared_xact() WHERE gid=" + quoted(xid));
   return !answer.failure && answer.results.back().rows.empty();
-}
-
-/// Session locks and settings outlive a transaction. By a word in the text, since calls hide in
-/// expressions; a false hit costs a new connection.
-bool PostgresSession::spoils_session(const std::string& statement) const {
-  std::string lower = statement;
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower.find("advisory") != std::string::npos ||
-         lower.find("set_config") != std::string::npos;
 }
 
 FinishReport PostgresSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
@@ -442,7 +439,8 @@ Result<> PostgresControl::raise_fence(const Fence& fence) {
       "opening_nonce = excluded.opening_nonce, log_top = excluded.log_top, raised_at = now() "
       "WHERE (f.epoch < excluded.epoch OR "
       "(f.epoch = excluded.epoch AND f.opening_nonce = excluded.opening_nonce)) "
-      "AND f.log_top <= excluded.log_top RETURNING 1");
+      "AND f.log_top <= excluded.log_top RETURNING 1",
+      Author::kAssent);
   ASSENT_CHECK(statement.has_value());
   const auto sql = render(Kind::kPostgres, *statement,
                           {to_string(fence.log_id), fence.coordinator,

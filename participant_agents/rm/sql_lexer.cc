@@ -15,6 +15,44 @@ namespace {
 constexpr std::array<std::string_view, 7> kFirstWords = {"SELECT", "INSERT", "UPDATE", "DELETE",
                                                          "WITH",   "VALUES", "REPLACE"};
 
+/// What may stand before a parenthesis and leaves the session as it was: words of SQL and of types,
+/// and built-in functions in common use. One that is missing costs a new connection, no more.
+constexpr std::array<std::string_view, 51> kWordsBeforeParenthesis = {
+    "ALL",   "AND",          "ANY",       "ARRAY",     "AS",       "BETWEEN", "BY",
+    "CASE",  "CAST",         "CHAR",      "COALESCE",  "CONFLICT", "DECIMAL", "DISTINCT",
+    "ELSE",  "EXCEPT",       "EXISTS",    "EXTRACT",   "FILTER",   "FROM",    "HAVING",
+    "IN",    "INTERSECT",    "INTERVAL",  "IS",        "JOIN",     "LATERAL", "LIKE",
+    "LIMIT", "MATERIALIZED", "NOT",       "NULLIF",    "NUMERIC",  "OFFSET",  "ON",
+    "OR",    "OVER",         "PARTITION", "RETURNING", "ROW",      "SELECT",  "SET",
+    "SOME",  "THEN",         "TIMESTAMP", "UNION",     "USING",    "VALUES",  "VARCHAR",
+    "WHEN",  "WHERE"};
+constexpr std::array<std::string_view, 40> kCommonFunctions = {
+    "ABS",        "AVG",         "CEIL",
+    "CEILING",    "CHAR_LENGTH", "CONCAT",
+    "CONCAT_WS",  "COUNT",       "CURRENT_TIMESTAMP",
+    "FLOOR",      "GREATEST",    "LEAST",
+    "LEFT",       "LENGTH",      "LOWER",
+    "LPAD",       "LTRIM",       "MAX",
+    "MD5",        "MIN",         "MOD",
+    "NEXTVAL",    "NOW",         "POSITION",
+    "POWER",      "RANK",        "REPEAT",
+    "REPLACE",    "RIGHT",       "ROUND",
+    "ROW_NUMBER", "RPAD",        "RTRIM",
+    "SIGN",       "SQRT",        "SUBSTR",
+    "SUBSTRING",  "SUM",         "TRIM",
+    "UPPER"};
+constexpr std::array<std::string_view, 12> kPostgresFunctions = {
+    "ARRAY_AGG",         "CLOCK_TIMESTAMP",
+    "DATE_TRUNC",        "GENERATE_SERIES",
+    "GEN_RANDOM_UUID",   "JSONB_BUILD_OBJECT",
+    "JSON_BUILD_OBJECT", "PG_CURRENT_XACT_ID",
+    "PG_SLEEP",          "RANDOM",
+    "STRING_AGG",        "TO_CHAR"};
+constexpr std::array<std::string_view, 15> kMariadbFunctions = {
+    "CURDATE",    "GROUP_CONCAT",   "HEX",  "IF",    "IFNULL", "JSON_EXTRACT",  "JSON_OBJECT",
+    "JSON_VALUE", "LAST_INSERT_ID", "RAND", "SLEEP", "UNHEX",  "UTC_TIMESTAMP", "UUID",
+    "VALUE"};
+
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
@@ -36,6 +74,23 @@ bool same_word(std::string_view word, std::string_view upper_case) {
   return word.size() == upper_case.size() &&
          std::equal(word.begin(), word.end(), upper_case.begin(),
                     [](char a, char b) { return upper(a) == b; });
+}
+
+/// Of names that need no quotes, as both databases compare them: letters of ASCII in any case.
+bool begins_with_word(std::string_view word, std::string_view upper_case) {
+  return same_word(word.substr(0, upper_case.size()), upper_case);
+}
+
+template <typename Words>
+bool is_among(const Words& words, std::string_view word) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view known) { return same_word(word, known); });
+}
+
+bool is_harmless_before_parenthesis(Kind kind, std::string_view word) {
+  return is_among(kWordsBeforeParenthesis, word) || is_among(kCommonFunctions, word) ||
+         (kind == Kind::kPostgres ? is_among(kPostgresFunctions, word)
+                                  : is_among(kMariadbFunctions, word));
 }
 
 /// Length of the UTF-8 sequence at the front of `text`; 0: none (RFC 3629 section 4).
@@ -65,7 +120,8 @@ bool is_clean_text(std::string_view text) {
 
 class Lexer {
  public:
-  Lexer(Kind kind, std::string_view sql) : kind_(kind), rest_(sql) {}
+  Lexer(Kind kind, std::string_view sql, Author author)
+      : kind_(kind), author_(author), rest_(sql) {}
 
   Result<LexedStatement> run() {
     if (!is_clean_text(rest_)) return refusal("it is not UTF-8 text without NUL");
@@ -94,6 +150,7 @@ class Lexer {
 
   /// Neither white space nor comment.
   void solid_token(char c) {
+    if (c != '.' && c != '(' && !is_word_start(c) && c != '"' && c != '`') before_ = {};
     if (is_word_start(c)) {
       word();
     } else if (!first_word_seen_) {
@@ -118,10 +175,50 @@ class Lexer {
     if (same_word(word, "RETURNING")) out_.may_return_rows = true;
     if (kind_ == Kind::kMariadb && (same_word(word, "OUTFILE") || same_word(word, "DUMPFILE")))
       return refuse("INTO OUTFILE and INTO DUMPFILE write files that no rollback takes back");
+    if (!name_allowed(word)) return;
+    if (kind_ == Kind::kPostgres && length < rest_.size()) {
+      if (same_word(word, "U") && rest_.substr(length).starts_with('&'))
+        return refuse("U&'..' and U&\"..\" hide what they say: write the characters themselves");
+      if (same_word(word, "E") && rest_[length] == '\'') return escape_quoted();
+      // psqlODBC takes any letter E before a quote for the beginning of an escape string.
+      if (upper(word.back()) == 'E' && rest_[length] == '\'')
+        return refuse("write a space between a word and a quote");
+    }
+    note_name(word, false);
     keep(length);
-    const bool escape_string =
-        kind_ == Kind::kPostgres && same_word(word, "E") && !rest_.empty() && rest_.front() == '\'';
-    if (escape_string) escape_quoted();
+  }
+
+  // ---- names
+
+  /// `name` without its quotes.
+  bool name_allowed(std::string_view name) {
+    if (author_ == Author::kAssent) return true;
+    if (same_word(name, "ASSENT") || begins_with_word(name, "ASSENT_")) {
+      refuse("names that begin with assent are the agent's own");
+    } else if (kind_ == Kind::kPostgres &&
+               (same_word(name, "SET_CONFIG") || same_word(name, "PG_SETTINGS"))) {
+      refuse("a step does not change settings of its session");
+    }
+    return !refused_;
+  }
+
+  void note_name(std::string_view name, bool is_quoted) {
+    const bool qualified = before_.dot;
+    const bool is_into = !qualified && !is_quoted && same_word(name, "INTO");
+    const bool of_into = before_.of_into && (qualified || before_.is_into);
+    before_ = {.name = name,
+               .is_plain = !is_quoted && !qualified,
+               .is_into = is_into,
+               .of_into = of_into || is_into};
+  }
+
+  /// A name before a parenthesis is a function's, unless it is a word of SQL or the table of an
+  /// INSERT.
+  void parenthesis() {
+    const bool calls = !before_.name.empty() && !before_.of_into &&
+                       !(before_.is_plain && is_harmless_before_parenthesis(kind_, before_.name));
+    out_.may_change_session = out_.may_change_session || calls;
+    before_ = {};
   }
 
   bool allowed_first(std::string_view word) {
@@ -180,27 +277,57 @@ class Lexer {
   void quoted(char quote) {
     if (kind_ == Kind::kPostgres && quote == '`') return punctuation(quote);
     const bool backslash_hides = kind_ == Kind::kMariadb && quote != '`';
-    keep_quoted(quote, backslash_hides);
+    const std::size_t length = quoted_length(quote, backslash_hides);
+    if (length == 0) return refuse("a quote is not closed");
+    const std::string_view inside = rest_.substr(1, length - 2);
+    if (quote == (kind_ == Kind::kPostgres ? '"' : '`')) {
+      if (!name_allowed(inside)) return;
+      note_name(inside, true);
+      keep(length);
+    } else if (kind_ == Kind::kPostgres && inside.find('\\') != std::string_view::npos) {
+      keep_with_backslashes(length);
+    } else {
+      before_ = {};
+      keep(length);
+    }
   }
 
-  /// PostgreSQL's E'..'. After white space with a newline in it another quote would go on with it,
-  /// still as an escape string: refused, rather than read in two ways.
-  void escape_quoted() {
-    keep_quoted('\'', true);
+  /// As an escape string with its backslashes doubled, which means the same whatever
+  /// standard_conforming_strings is by now.
+  void keep_with_backslashes(std::size_t length) {
+    if (!out_.text.empty() && is_word(out_.text.back()))
+      return refuse("write a space between a word and a quote");
+    out_.text += 'E';
+    for (const char c : rest_.substr(0, length)) out_.text.append(c == '\\' ? 2 : 1, c);
+    rest_.remove_prefix(length);
     after_escape_string_ = true;
   }
 
-  void keep_quoted(char quote, bool backslash_hides) {
+  /// PostgreSQL's E'..', with the capital by which psqlODBC knows it. After white space with a
+  /// newline in it another quote would go on with it, still as an escape string: refused, rather
+  /// than read in two ways.
+  void escape_quoted() {
+    rest_.remove_prefix(1);
+    const std::size_t length = quoted_length('\'', true);
+    if (length == 0) return refuse("a quote is not closed");
+    out_.text += 'E';
+    keep(length);
+    before_ = {};
+    after_escape_string_ = true;
+  }
+
+  /// With both quotes; 0: it is not closed.
+  std::size_t quoted_length(char quote, bool backslash_hides) const {
     for (std::size_t i = 1; i < rest_.size(); ++i) {
       if (backslash_hides && rest_[i] == '\\') {
         ++i;
       } else if (rest_[i] == quote) {
         const bool doubled = i + 1 < rest_.size() && rest_[i + 1] == quote;
-        if (!doubled) return keep(i + 1);
+        if (!doubled) return i + 1;
         ++i;
       }
     }
-    refuse("a quote is not closed");
+    return 0;
   }
 
   void dollar() {
@@ -225,6 +352,10 @@ class Lexer {
     }
     if (c == '{' || c == '}') return refuse("ODBC escapes in braces are not taken");
     if (c == '\\') return refuse("a backslash may stand only inside quotes");
+    if (c == '@' && kind_ == Kind::kMariadb)
+      return refuse("variables (@) outlive the transaction: pass a parameter instead");
+    if (c == '(') parenthesis();
+    if (c == '.') before_.dot = true;
     if (c == '?') out_.markers.push_back(out_.text.size());
     keep(1);
   }
@@ -247,9 +378,20 @@ class Lexer {
             .message = std::string("the statement is not allowed: ") + why};
   }
 
+  /// What stands directly before, white space and comments aside.
+  struct Before {
+    std::string_view name;  ///< empty: something else
+    bool is_plain = false;  ///< neither in quotes nor behind a dot
+    bool is_into = false;   ///< the word INTO
+    bool of_into = false;   ///< it, or a part of the name that follows it
+    bool dot = false;       ///< behind the name
+  };
+
   Kind kind_;
+  Author author_;
   std::string_view rest_;
   LexedStatement out_;
+  Before before_;
   bool first_word_seen_ = false;
   bool after_escape_string_ = false;
   bool ended_ = false;  ///< the closing semicolon was seen
@@ -330,10 +472,10 @@ struct LiteralWriter {
 
 }  // namespace
 
-Result<LexedStatement> lex_statement(Kind kind, std::string_view sql) {
+Result<LexedStatement> lex_statement(Kind kind, std::string_view sql, Author author) {
   if (sql.size() > kSqlBytesMax)
     return unfit("the statement is longer than " + std::to_string(kSqlBytesMax) + " bytes");
-  return Lexer(kind, sql).run();
+  return Lexer(kind, sql, author).run();
 }
 
 Result<std::string> render(Kind kind, const LexedStatement& statement,

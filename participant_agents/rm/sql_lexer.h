@@ -11,8 +11,9 @@
 
 /// Decides what may reach a database as a step, and writes parameters into it (design section 8).
 /// Not a parser: it knows quotes, comments and words, and no more. It relies on settings that the
-/// sessions pin: PostgreSQL standard_conforming_strings = on; MariaDB without ANSI_QUOTES and
-/// NO_BACKSLASH_ESCAPES; UTF-8 in both. Pure; any thread.
+/// sessions pin: MariaDB without ANSI_QUOTES and NO_BACKSLASH_ESCAPES; UTF-8 in both. In PostgreSQL
+/// no literal with a backslash is left whose meaning depends on standard_conforming_strings: a
+/// function could have changed it. Pure; any thread.
 
 namespace assent::rm {
 
@@ -22,14 +23,22 @@ struct LexedStatement {
   std::string text;
   std::vector<std::size_t> markers;  ///< offsets of the `?` markers in `text`, ascending
   bool may_return_rows = false;      ///< SELECT, VALUES, WITH, or the word RETURNING seen
+  /// It may call a function that is not known to leave its session as it was: one that takes
+  /// session locks or changes settings, whatever it is called.
+  bool may_change_session = false;
 };
+
+/// Who wrote a statement: only our own touch our own tables.
+enum class Author { kCaller, kAssent };
 
 /// One statement whose first word is SELECT, INSERT, UPDATE, DELETE, WITH, VALUES or REPLACE.
 /// Refuses with kStatementNotAllowed, no effect: other first words, a semicolon before the end,
 /// unclosed quotes and comments, executable comments (`/*!`, `/*M!`), `{` and `\` outside quotes
-/// (ODBC escapes, \N), text that is not UTF-8 or has a NUL, and what two lexers could read in two
-/// ways.
-Result<LexedStatement> lex_statement(Kind kind, std::string_view sql);
+/// (ODBC escapes, \N), text that is not UTF-8 or has a NUL, what two lexers could read in two ways,
+/// a caller's use of our own tables (names that are or begin with `assent`), of a session's
+/// settings (PostgreSQL: set_config, pg_settings) or variables (MariaDB: `@`).
+Result<LexedStatement> lex_statement(Kind kind, std::string_view sql,
+                                     Author author = Author::kCaller);
 
 /// The statement with each marker replaced by its parameter as a literal of that database.
 /// kInvalid, no effect: another number of parameters than markers, a value that the database cannot

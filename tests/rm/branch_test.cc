@@ -324,3 +324,83 @@ TEST_CASE("a session whose statements took session locks is not used again") {
   const auto next = agent.another_session();
   REQUIRE_FALSE(next->work(work_of(next_xid(), {plain(lock)}, AfterWork::kStayOpen)).error);
 }
+
+TEST_CASE("a function that changes what a literal means does not let a COMMIT through") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  server.run(
+      "CREATE OR REPLACE FUNCTION change_literals() RETURNS text LANGUAGE sql AS "
+      "$$ SELECT set_config('standard_conforming_strings', 'off', false) $$;");
+  const Xid xid = next_xid();
+  Work work =
+      work_of(xid, {take_point(1), plain("SELECT change_literals()")}, AfterWork::kStayOpen);
+  REQUIRE_FALSE(agent.session->work(work).error);
+  work.first_index = 2;
+  work.statements = {plain(R"(SELECT '\', '; COMMIT; --')")};
+  const WorkReport report = agent.session->work(work);
+  REQUIRE_FALSE(report.error);
+  CHECK(report.results.at(0).rows ==
+        std::vector<std::vector<Value>>{{Value(R"(\)"), Value("; COMMIT; --")}});
+  CHECK(agent.session->roll_back_open(xid).completion == Completion::kRolledBack);
+  CHECK(server.points(1) == 100);
+}
+
+TEST_CASE("what a function did to its session does not reach the next branch") {
+  const Kind kind = each_kind();
+  Server& server = shared_server(kind);
+  Agent agent(server);
+  if (kind == Kind::kPostgres) {
+    server.run(
+        "CREATE OR REPLACE FUNCTION quietly() RETURNS bigint LANGUAGE sql AS $$ SELECT "
+        "set_config('search_path', 'elsewhere', false); SELECT pg_advisory_lock(9); SELECT "
+        "1::bigint "
+        "$$;");
+  } else {
+    server.run(
+        "CREATE OR REPLACE FUNCTION quietly() RETURNS INT DETERMINISTIC RETURN GET_LOCK('nine', "
+        "0);");
+  }
+  const std::string call = GENERATE("SELECT quietly()", "SELECT quietly /* (really) */ ()");
+  const Xid xid = next_xid();
+  require_vote(agent.session->work(work_of(xid, {take_point(1), plain(call)})), Vote::kPrepared);
+  CHECK_FALSE(agent.session->usable());
+  CHECK(agent.another_session()->rollback(xid).completion == Completion::kRolledBack);
+}
+
+TEST_CASE("a session goes on after plain statements and common functions") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  const Xid xid = next_xid();
+  require_vote(
+      agent.session->work(work_of(
+          xid, {plain("INSERT INTO card (id, points) VALUES (6, 1), (7, 2)"),
+                plain("SELECT count(*), coalesce(max(points), 0) FROM card WHERE id IN (6, 7) AND "
+                      "(points > 0)")})),
+      Vote::kPrepared);
+  CHECK(agent.session->usable());
+  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+}
+
+TEST_CASE("LAST_INSERT_ID() of an earlier branch is not told to the next") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  server.run("CREATE OR REPLACE TABLE counted (id INT AUTO_INCREMENT PRIMARY KEY, n INT);");
+  const Xid first = next_xid();
+  require_vote(agent.session->work(work_of(first, {plain("INSERT INTO counted (n) VALUES (7)"),
+                                                   plain("SELECT LAST_INSERT_ID() + 0")})),
+               Vote::kPrepared);
+  CHECK(agent.session->usable());
+  CHECK(agent.session->rollback(first).completion == Completion::kRolledBack);
+
+  const auto then = GENERATE(AfterWork::kPrepare, AfterWork::kStayOpen);
+  const Xid next = next_xid();
+  const WorkReport report =
+      agent.session->work(work_of(next, {plain("SELECT last_insert_id() + 0")}, then));
+  REQUIRE_FALSE(report.error);
+  CHECK(report.results.at(0).rows == std::vector<std::vector<Value>>{{std::int64_t{0}}});
+  if (then == AfterWork::kStayOpen) {
+    CHECK(agent.session->roll_back_open(next).completion == Completion::kRolledBack);
+  } else {
+    CHECK(agent.session->rollback(next).completion == Completion::kRolledBack);
+  }
+}

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/support/print_result.h"
-
 #include <catch2/catch.hpp>
+
+#include "tests/support/print_result.h"
 
 namespace assent::rm {
 namespace {
@@ -144,6 +144,68 @@ TEST_CASE("What could be read in two ways is refused") {
   CHECK(refused_by_both("SELECT '\xed\xa0\x80'"));  // a surrogate
   CHECK(sent(kMy, "SELECT 1 INTO OUTFILE '/tmp/x'") == "refused");
   CHECK(sent(kPg, "SELECT 'caf\xc3\xa9'") == "SELECT 'caf\xc3\xa9'");
+}
+
+TEST_CASE("A literal with a backslash means the same under every setting of PostgreSQL") {
+  CHECK(sent(kPg, R"(SELECT '\', '; COMMIT; --')") == R"(SELECT E'\\', '; COMMIT; --')");
+  CHECK(sent(kPg, R"(SELECT date '\')") == R"(SELECT date E'\\')");
+  CHECK(sent(kPg, "SELECT '\\'\n'\\'; COMMIT; --'") == "refused");
+  CHECK(sent(kPg, R"(SELECT b'\')") == "refused");
+  CHECK(sent(kPg, R"(SELECT U&'\0041')") == "refused");
+  CHECK(sent(kPg, R"(SELECT u&"\0041")") == "refused");
+  CHECK(sent(kPg, "SELECT u & 1") == "SELECT u & 1");
+  // psqlODBC knows only the capital, and takes every such letter for it.
+  CHECK(sent(kPg, R"(SELECT e'\'..\'')") == R"(SELECT E'\'..\'')");
+  CHECK(sent(kPg, "SELECT date'2020-01-01'") == "refused");
+}
+
+TEST_CASE("A step has no business in its session and in our tables") {
+  for (const char* sql : {"SELECT * FROM assent_witness", "DELETE FROM Assent_Fence",
+                          "UPDATE db.assent_identity SET id = 1", "SELECT assent.x FROM t"}) {
+    INFO(sql);
+    CHECK(refused_by_both(sql));
+  }
+  CHECK(sent(kPg, "DELETE FROM \"assent\".\"fence\"") == "refused");
+  CHECK(sent(kPg, "DELETE FROM assent /* */ . fence") == "refused");
+  CHECK(sent(kMy, "DELETE FROM `assent_witness`") == "refused");
+  CHECK_FALSE(refused_by_both("SELECT 'assent', assents, my_assent_x FROM assenting"));
+  CHECK(lex_statement(kMy, "DELETE FROM assent_witness", Author::kAssent));
+
+  CHECK(sent(kPg, "SELECT Set_Config('a', 'b', false)") == "refused");
+  CHECK(sent(kPg, "SELECT \"set_config\"('a', 'b', false)") == "refused");
+  CHECK(sent(kPg, "UPDATE pg_catalog.pg_settings SET setting = 'x'") == "refused");
+  CHECK(sent(kMy, "SELECT @a := 1") == "refused");
+  CHECK(sent(kMy, "SELECT 1 INTO @a") == "refused");
+  CHECK(sent(kMy, "SELECT @@sql_mode") == "refused");
+  CHECK(sent(kMy, "SELECT 'a@b.c'") == "SELECT 'a@b.c'");
+}
+
+TEST_CASE("Calls of functions that may change their session are seen") {
+  const auto may_change = [](Kind kind, std::string_view sql) {
+    const auto lexed = lex_statement(kind, sql);
+    REQUIRE(lexed);
+    return lexed->may_change_session;
+  };
+  for (const Kind kind : {kPg, kMy}) {
+    for (const char* sql :
+         {"UPDATE t SET a = (a + 1) * 2 WHERE id IN (1, 2) AND (b OR NOT (c))",
+          "INSERT INTO t (a, b) VALUES (1, 2)", "INSERT INTO s.t(a) SELECT (1)",
+          "SELECT COUNT(*), sum (a), coalesce(a, 0) FROM t WHERE EXISTS (SELECT 1)",
+          "WITH x AS (SELECT 1) SELECT row_number() OVER (PARTITION BY (a)) FROM x"}) {
+      INFO(sql);
+      CHECK_FALSE(may_change(kind, sql));
+    }
+    for (const char* sql :
+         {"SELECT f()", "SELECT f /* */\n ()", "SELECT s.count(1)", "INSERT INTO t VALUES (f(1))",
+          "INSERT INTO t SELECT f(1)", "SELECT caf\xc3\xa9(1)"}) {
+      INFO(sql);
+      CHECK(may_change(kind, sql));
+    }
+  }
+  CHECK(may_change(kPg, "SELECT \"count\"(1)"));
+  CHECK(may_change(kMy, "SELECT `count` (1)"));
+  CHECK(may_change(kPg, "SELECT pg_advisory_lock(1)"));
+  CHECK(may_change(kMy, "SELECT GET_LOCK('a', 1)"));
 }
 
 TEST_CASE("Markers in quotes and comments are text") {
