@@ -113,6 +113,12 @@ class DamageFixture : public LogFixture {
   std::unique_ptr<LevelDbLog> opened_;
 };
 
+/// Kept from before the last opening until the whole log is verified, which a busy machine may not
+/// have come to yet.
+bool is_spare(const fs::path& name) {
+  return name.extension() == ".kept";
+}
+
 std::string inverted(std::string bytes, std::size_t at) {
   bytes[at] = static_cast<char>(~bytes[at]);
   return bytes;
@@ -256,7 +262,8 @@ TEST_CASE("F 7: a flipped byte or a truncation of what names the tables", "[log]
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(f.undamaged() / "decisions")) {
     const auto name = entry.path().filename().string();
-    if (name == "CURRENT" || name.starts_with("MANIFEST")) files.push_back(name);
+    const bool speaks = name == "CURRENT" || name.starts_with("MANIFEST");
+    if (speaks && !is_spare(name)) files.push_back(name);
   }
   REQUIRE(files.size() == 2);
   for (const auto& name : files) {
@@ -285,8 +292,8 @@ TEST_CASE("F 7: a file that is gone", "[log][damage]") {
     fs::remove(f.dir() / "decisions" / name);
     const auto verdict = f.verdict();
     INFO(f.why());
-    CHECK(verdict == (name == "LOG" || name == "LOG.old" || name == "LOCK" ? Verdict::kWhole
-                                                                           : Verdict::kRefused));
+    const bool harmless = name == "LOG" || name == "LOG.old" || name == "LOCK" || is_spare(name);
+    CHECK(verdict == (harmless ? Verdict::kWhole : Verdict::kRefused));
   }
   f.repair();
   fs::remove_all(f.dir() / "decisions");
