@@ -1,12 +1,13 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 #include "protocol/base/result.h"
 
-/// Lets Catch2 show a Result: `REQUIRE(result)` then prints the error's sentence when it fails. Boost's own operator<<
-/// would ask the same of T.
+/// Lets Catch2 show a Result: `REQUIRE(result)` then prints the error's sentence when it fails.
+/// Boost's own operator<< would ask the same of T.
 
 namespace Catch {
 
