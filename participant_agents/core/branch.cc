@@ -206,7 +206,7 @@ void Branch::continue_rollback(Outbox& out) {
     case Phase::kPrepared:
     case Phase::kUnsettled:
       phase_ = Phase::kRollingBack;
-      out.add(StartRollback{xid_});
+      out.add(StartRollback{xid_, proof_});
       return;
     case Phase::kReadOnly:
     case Phase::kDead:

@@ -154,7 +154,7 @@ class Branch {
   bool interrupted_ = false;  ///< of the work under way: once is enough
   std::optional<LinkId> work_asker_;
   std::variant<std::monostate, Worked, Voted> work_reply_;
-  BranchProof proof_;  ///< from kPrepared on
+  std::optional<BranchProof> proof_;  ///< from kPrepared on
 
   std::optional<Decision> told_;
   std::optional<LinkId> finish_asker_;

@@ -64,9 +64,11 @@ struct StartCommit {
   bool voted_here = false;  ///< this incarnation prepared it and nothing was tried since
 };
 
-/// Rolls back what the database holds prepared, or proves that it holds nothing.
+/// Rolls back what the database holds prepared, or proves that it holds nothing. With the vote's
+/// proof, where it is known, the database is asked whether foreign hands have committed it.
 struct StartRollback {
   Xid xid;
+  std::optional<BranchProof> proof;
 };
 
 /// Makes the StartWork or StartPrepare under way end soon: taken out of the queue, or, if it does

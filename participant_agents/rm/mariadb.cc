@@ -99,8 +99,9 @@ class MariadbSession final : public BranchSession {
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
   using Session::commit;
+  using Session::rollback;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
-  FinishReport rollback(const Xid& xid) override;
+  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 
  protected:
   std::string compose(const Message& message) override;
@@ -328,7 +329,8 @@ FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& proof, 
              "back, or the server forgot it until it is restarted; find out which"));
 }
 
-FinishReport MariadbSession::rollback(const Xid& xid) {
+/// The witness row tells whether it was committed, with and without the proof of its vote.
+FinishReport MariadbSession::rollback(const Xid& xid, const std::optional<BranchProof>& /*proof*/) {
   ASSENT_CHECK(!has_open_branch());
   const odbc::Answer answer = link().run("XA ROLLBACK " + xa_name(xid));
   if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);

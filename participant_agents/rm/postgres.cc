@@ -99,8 +99,9 @@ class PostgresSession final : public BranchSession {
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
   using Session::commit;
+  using Session::rollback;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
-  FinishReport rollback(const Xid& xid) override;
+  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 
  protected:
   std::string compose(const Message& message) override;
@@ -221,9 +222,9 @@ FinishReport PostgresSession::commit(const Xid& xid, const BranchProof& proof, P
   return settle(*seen, proof, why);
 }
 
-/// 42704 says that it is not there now, as the list does; what became of it before, a rollback need
-/// not know (R5).
-FinishReport PostgresSession::rollback(const Xid& xid) {
+/// 42704 says that it is not there now, as the list does. Of a branch that voted the status tells
+/// what became of it; where that can't be told any more, a rollback need not know (R5).
+FinishReport PostgresSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
   ASSENT_CHECK(!has_open_branch());
   const odbc::Answer answer = link().run("ROLLBACK PREPARED " + quoted(xid));
   if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
@@ -232,6 +233,9 @@ FinishReport PostgresSession::rollback(const Xid& xid) {
   const auto seen = look(xid);
   if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
   if (seen->listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
+  if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
+  FinishReport found = settle(*seen, *proof, why);
+  if (found.completion != Completion::kCannotTell) return found;
   return finished(Completion::kRolledBack, Evidence::kListed);
 }
 

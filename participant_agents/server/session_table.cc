@@ -134,7 +134,7 @@ void SessionTable::start(StartCommit&& effect) {
 }
 
 void SessionTable::start(StartRollback&& effect) {
-  enqueue_finish(RunRollback{std::move(effect.xid)});
+  enqueue_finish(RunRollback{std::move(effect.xid), std::move(effect.proof)});
 }
 
 void SessionTable::enqueue_finish(Job job) {

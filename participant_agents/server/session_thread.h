@@ -38,6 +38,7 @@ struct RunCommit {
 };
 struct RunRollback {
   Xid xid;
+  std::optional<BranchProof> proof;
 };
 
 using Job = std::variant<OpenSession, CloseSession, RunWork, RunPrepare, RunRollBackOpen, RunCommit,

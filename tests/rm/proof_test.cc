@@ -86,6 +86,21 @@ TEST_CASE("rollback told for a committed branch is answered by the witness row")
   CHECK(finish.evidence == Evidence::kWitnessRow);
 }
 
+TEST_CASE("rollback told for a branch that a person committed is answered by its status") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  const bool committed = GENERATE(true, false);
+  auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, committed);
+  const FinishReport finish = agent.session->rollback(xid, proof);
+  CHECK(finish.completion == (committed ? Completion::kCommitted : Completion::kRolledBack));
+  CHECK(finish.evidence == Evidence::kTransactionStatus);
+
+  // Where no status is known the branch is absent, which is all that a rollback needs.
+  proof.transaction_id += 1ULL << 30U;
+  CHECK(agent.session->rollback(xid, proof).completion == Completion::kRolledBack);
+}
+
 TEST_CASE("another database, or another history of it, proves nothing") {
   Server& server = shared_server(each_kind());
   Agent agent(server);

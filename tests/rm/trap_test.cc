@@ -69,6 +69,16 @@ TEST_CASE("F 1: the default protocol would prepare partial work; the connection 
   CHECK(refused.error().code == ErrorCode::kInvalid);
 }
 
+TEST_CASE("F 1: a ROLLBACK that finds no transaction is a success with a notice") {
+  const auto raw = connect(shared_server(Kind::kPostgres), ";Protocol=7.4-0");
+  const odbc::Answer none = raw->execute("ROLLBACK");
+  CHECK_FALSE(none.failure);
+  REQUIRE(none.notice);
+  CHECK(none.notice->sqlstate == "25P01");
+  CHECK_FALSE(raw->execute("BEGIN").notice);
+  CHECK_FALSE(raw->execute("ROLLBACK").notice);
+}
+
 TEST_CASE("F 2: COMMIT PREPARED inside a multi-statement message is refused") {
   Server& server = shared_server(Kind::kPostgres);
   Agent agent(server);
