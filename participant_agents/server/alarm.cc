@@ -13,11 +13,16 @@ void Alarm::set(Instant at) {
 }
 
 void Alarm::wait() {
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;  // set anew, or destroyed
-    set_.reset();
-    ring_();
-  });
+  timer_.async_wait(
+      [alive = std::weak_ptr<Alarm*>(alive_)](const boost::system::error_code& error) {
+        if (error) return;  // set anew, or destroyed
+        if (const auto alarm = alive.lock()) (*alarm)->ring();
+      });
+}
+
+void Alarm::ring() {
+  set_.reset();
+  ring_();
 }
 
 }  // namespace assent::agent

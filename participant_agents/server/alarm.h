@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include <boost/asio/io_context.hpp>
@@ -12,7 +13,7 @@ namespace assent::agent {
 
 /// One timer for many deadlines that are seldom met: it is only ever set earlier, so that an
 /// operation which ends in time costs no timer at all. `ring` may come too early; who is rung looks
-/// at the clock and sets the next. The io_context's thread.
+/// at the clock and sets the next. Never after the alarm is destroyed. The io_context's thread.
 class Alarm {
  public:
   Alarm(boost::asio::io_context& io, std::function<void()> ring)
@@ -22,10 +23,14 @@ class Alarm {
 
  private:
   void wait();
+  void ring();
 
   boost::asio::steady_timer timer_;
   std::function<void()> ring_;
   std::optional<Instant> set_;
+  /// A timer that has expired can no longer be cancelled: its handler may be queued already when
+  /// the alarm goes.
+  std::shared_ptr<Alarm*> alive_ = std::make_shared<Alarm*>(this);
 };
 
 }  // namespace assent::agent

@@ -45,23 +45,33 @@ void ControlThread::set_control(rm::Control* control) {
   control_ = control;
 }
 
-void ControlThread::interrupt() {
+void ControlThread::cut_if_longer(Duration limit) {
   const std::lock_guard lock(mutex_);
-  if (control_ != nullptr) control_->interrupt();
+  if (begun_ && read_clocks().steady - *begun_ > limit) control_->interrupt();
 }
 
 void ControlThread::serve(rm::Control& control) {
-  while (true) {
-    Job job;
-    {
-      std::unique_lock lock(mutex_);
-      came_.wait(lock, [this] { return !jobs_.empty() || exit_asked_; });
-      if (exit_asked_) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    job(control);
+  while (auto job = next_job()) (*job)(control);
+}
+
+std::optional<ControlThread::Job> ControlThread::next_job() {
+  std::unique_lock lock(mutex_);
+  begun_.reset();
+  came_.wait(lock, [this] { return !jobs_.empty() || exit_asked_; });
+  if (exit_asked_) return std::nullopt;
+  Job job = std::move(jobs_.front());
+  jobs_.pop_front();
+  begun_ = read_clocks().steady;
+  return job;
+}
+
+void ControlThread::heartbeat(std::function<void(Result<>)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_front(job_of<Result<>>([](rm::Control& control) { return control.heartbeat(); },
+                                      std::move(done)));
   }
+  came_.notify_one();
 }
 
 void ControlThread::add(Job job) {

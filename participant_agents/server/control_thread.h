@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,8 +27,8 @@ struct ControlTaken {
 };
 
 /// The control session of one incarnation and the thread that blocks in it (R9). What it is asked
-/// to do it does in that order. All calls from the io_context's thread, where every callback is
-/// called.
+/// to do it does in that order, but heartbeats before all that wait. All calls from the
+/// io_context's thread, where every callback is called.
 class ControlThread {
  public:
   struct Hooks {
@@ -46,23 +47,33 @@ class ControlThread {
   /// After `taken`. `done` is called with what `act` returned, unless ask_exit() came first.
   template <typename Value>
   void run(std::function<Value(rm::Control&)> act, std::function<void(Value)> done) {
-    add([this, act = std::move(act), done = std::move(done)](rm::Control& control) {
-      tell([value = act(control), done]() mutable { done(std::move(value)); });
-    });
+    add(job_of(std::move(act), std::move(done)));
   }
+
+  /// After `taken`: as run(), before everything that has not begun.
+  void heartbeat(std::function<void(Result<>)> done);
 
   /// What has not begun is dropped; then the session is closed, which gives the lock back.
   void ask_exit();
 
-  /// Cuts the call under way: control is lost.
-  void interrupt();
+  /// Cuts the call under way if it began longer ago: control is lost. Time spent waiting behind
+  /// others does not count.
+  void cut_if_longer(Duration limit);
 
  private:
   using Job = std::function<void(rm::Control&)>;
 
+  template <typename Value>
+  Job job_of(std::function<Value(rm::Control&)> act, std::function<void(Value)> done) {
+    return [this, act = std::move(act), done = std::move(done)](rm::Control& control) {
+      tell([value = act(control), done]() mutable { done(std::move(value)); });
+    };
+  }
+
   void main(Duration lock_wait);
   void set_control(rm::Control* control);
   void serve(rm::Control& control);
+  std::optional<Job> next_job();
   void add(Job job);
   void tell(std::function<void()> what);
 
@@ -73,6 +84,7 @@ class ControlThread {
   std::condition_variable came_;
   std::deque<Job> jobs_;
   rm::Control* control_ = nullptr;  ///< while it is there
+  std::optional<Instant> begun_;    ///< the call under way
   bool exit_asked_ = false;
   std::thread thread_;
 };

@@ -2,10 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <random>
 #include <utility>
 
 #include "participant_agents/server/crash_points.h"
+#include "participant_agents/server/random_bits.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -15,15 +15,18 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kHeartbeat = seconds(2);
-/// How long one try to see a session gone may keep the control session from everything else.
-constexpr Duration kGoneWait = seconds(1);
+/// Between heartbeats, and between looks at how long the control session's call takes.
+constexpr Duration kHeartbeat = seconds(1);
+/// How long one try to see a session gone may keep the control session from everything else: short,
+/// since sessions often vanish many at a time, and each is told to end at the first try.
+constexpr Duration kGoneWait = milliseconds(100);
+/// The same when nothing else is left to do.
+constexpr Duration kLastGoneWait = seconds(1);
 constexpr Duration kLookAgain = milliseconds(100);
 
 Incarnation draw_incarnation() {
-  std::random_device random;
   std::uint64_t bits = 0;
-  while (bits == 0) bits = (std::uint64_t{random()} << 32U) | random();
+  while (bits == 0) bits = random_bits();
   return Incarnation{bits};
 }
 
@@ -40,9 +43,8 @@ IncarnationLife::IncarnationLife(boost::asio::io_context& io, rm::ResourceManage
       settings_(std::move(settings)),
       hooks_(std::move(hooks)),
       alarm_(io, [this] { on_alarm(); }),
-      heartbeat_(io),
-      beat_deadline_(io),
-      look_again_(io),
+      heartbeat_(io, [this] { on_heartbeat(); }),
+      look_again_(io, [this] { on_look_again(); }),
       sessions_(io, manager, settings_.sessions,
                 {.tell = [this](Event event) { handle(std::move(event)); },
                  .see_gone = [this](rm::SessionId session,
@@ -68,7 +70,7 @@ void IncarnationLife::on_taken(Result<ControlTaken> taken) {
   if (ending_) return control_.ask_exit();
   taken_ = std::move(*taken);
   for (const std::string& warning : taken_->warnings) spdlog::warn("{}", warning);
-  beat_later();
+  on_heartbeat();
   sessions_.begin();
 }
 
@@ -89,8 +91,6 @@ void IncarnationLife::end(Error why) {
   if (ending_) return;
   ending_ = std::move(why);
   hooks_.ending(*ending_);
-  heartbeat_.cancel();
-  look_again_.cancel();
   // Without control its thread is still trying to take it; on_taken goes on from there.
   if (taken_) sessions_.end();
 }
@@ -106,7 +106,7 @@ void IncarnationLife::on_sessions_ended() {
 void IncarnationLife::see_cut_ones_gone() {
   for (const rm::SessionId session : sessions_.cut_at_end()) {
     control_.run<Result<>>(
-        [session](rm::Control& control) { return control.end_session(session, kGoneWait); },
+        [session](rm::Control& control) { return control.end_session(session, kLastGoneWait); },
         [this, session](Result<> gone) {
           if (!gone) {
             spdlog::warn("session {} was not seen gone: {}", static_cast<std::uint64_t>(session),
@@ -119,35 +119,26 @@ void IncarnationLife::see_cut_ones_gone() {
 
 // ---------------------------------------------------------------- the control session
 
-void IncarnationLife::beat_later() {
-  heartbeat_.expires_after(kHeartbeat);
-  heartbeat_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) beat();
-  });
+/// It goes on after end(), so that no call of the control session lasts for ever.
+void IncarnationLife::on_heartbeat() {
+  heartbeat_.set(now() + kHeartbeat);
+  control_.cut_if_longer(settings_.control_timeout);
+  if (!ending_) beat();
 }
 
 void IncarnationLife::beat() {
   if (std::exchange(beating_, true)) return;
-  beat_deadline_.expires_after(settings_.control_timeout);
-  beat_deadline_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) control_.interrupt();
+  control_.heartbeat([this](Result<> alive) {
+    beating_ = false;
+    if (ending_ || alive) return;
+    control_lost_ = true;
+    end(alive.error());
   });
-  control_.run<Result<>>([](rm::Control& control) { return control.heartbeat(); },
-                         [this](Result<> alive) {
-                           beating_ = false;
-                           beat_deadline_.cancel();
-                           if (ending_) return;
-                           if (alive) return beat_later();
-                           control_lost_ = true;
-                           end(alive.error());
-                         });
 }
 
 /// Whether control is lost, only the heartbeat can say.
 void IncarnationLife::on_control_error(const Error& error) {
-  if (ending_ || error.code != ErrorCode::kConnectionLost) return;
-  heartbeat_.cancel();
-  beat();
+  if (!ending_ && error.code == ErrorCode::kConnectionLost) beat();
 }
 
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
@@ -225,11 +216,12 @@ void IncarnationLife::see_gone(rm::SessionId session, std::function<void()> gone
 
 void IncarnationLife::see_gone_later(rm::SessionId session, std::function<void()> gone) {
   still_there_.emplace_back(session, std::move(gone));
-  look_again_.expires_after(kLookAgain);
-  look_again_.async_wait([this](const boost::system::error_code& error) {
-    if (error || ending_) return;
-    for (auto& [id, then] : std::exchange(still_there_, {})) see_gone(id, std::move(then));
-  });
+  look_again_.set(now() + kLookAgain);
+}
+
+void IncarnationLife::on_look_again() {
+  if (ending_) return;
+  for (auto& [id, then] : std::exchange(still_there_, {})) see_gone(id, std::move(then));
 }
 
 // ---------------------------------------------------------------- time

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "participant_agents/core/agent.h"
 #include "participant_agents/rm/resource_manager.h"
@@ -27,7 +26,7 @@ struct IncarnationSettings {
   std::string kind;
   Duration link_grace = std::chrono::seconds(2);
   SessionLimits sessions;
-  Duration control_timeout = std::chrono::seconds(15);  ///< of a heartbeat, and all before it
+  Duration control_timeout = std::chrono::seconds(15);  ///< one call of the control session
 };
 
 /// One life of the agent, from control of its database to the loss of that control (R9): a
@@ -66,7 +65,8 @@ class IncarnationLife final : private ControlPort, private ClockPort {
 
   void see_gone(rm::SessionId session, std::function<void()> gone);
   void see_gone_later(rm::SessionId session, std::function<void()> gone);
-  void beat_later();
+  void on_look_again();
+  void on_heartbeat();
   void beat();
   void on_sessions_ended();
   void see_cut_ones_gone();
@@ -81,11 +81,10 @@ class IncarnationLife final : private ControlPort, private ClockPort {
   std::size_t cut_ones_left_ = 0;
   std::optional<Instant> wake_at_;
   Alarm alarm_;
-  boost::asio::steady_timer heartbeat_;
+  Alarm heartbeat_;
   bool beating_ = false;
-  boost::asio::steady_timer beat_deadline_;
   std::vector<std::pair<rm::SessionId, std::function<void()>>> still_there_;
-  boost::asio::steady_timer look_again_;
+  Alarm look_again_;
   SessionTable sessions_;
   ControlThread control_;
   std::unique_ptr<Driver> driver_;

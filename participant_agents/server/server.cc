@@ -4,13 +4,13 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <random>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "participant_agents/core/refusal.h"
 #include "participant_agents/server/hello_check.h"
+#include "participant_agents/server/random_bits.h"
 
 namespace assent::agent {
 namespace {
@@ -23,11 +23,6 @@ constexpr std::size_t kConnectionsMax = 64;
 constexpr Duration kLockWait = seconds(2);
 constexpr Duration kPredecessorWait = seconds(5);
 constexpr Duration kStopMax = seconds(10);
-
-std::uint64_t random_bits() {
-  static std::mt19937_64 generator(std::random_device{}());
-  return generator();
-}
 
 IncarnationSettings settings_of(const Options& options) {
   IncarnationSettings settings;

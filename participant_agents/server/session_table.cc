@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 #include <utility>
 
 #include "participant_agents/core/refusal.h"
+#include "participant_agents/server/random_bits.h"
 #include "protocol/base/check.h"
 
 namespace assent::agent {
@@ -29,11 +29,6 @@ Instant now() {
 
 Instant deadline_of(Duration wanted) {
   return now() + (wanted > Duration(0) ? wanted : kDefaultDeadline);
-}
-
-std::uint64_t random_bits() {
-  static std::mt19937_64 generator(std::random_device{}());
-  return generator();
 }
 
 WorkEnded without_effect(const Xid& xid, Error error) {

@@ -70,10 +70,11 @@ class SessionThread {
   /// One job at a time: the next after the end of the last.
   void run(Job job);
 
-  /// Cuts the job under way. The session is not usable afterwards, also when the job had ended.
+  /// Cuts the job under way, but an OpenSession, which ends by itself within the call timeout. The
+  /// session is not usable afterwards, also when the job had ended.
   void interrupt();
 
-  /// Interrupts, closes the session and ends the thread.
+  /// Interrupts, closes the session and ends the thread; `exited` may wait for an OpenSession.
   void ask_exit();
 
  private:

@@ -1,0 +1,149 @@
+// What of assent-agentd's process needs no database: its timers and the queue of its control
+// session.
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <catch2/catch.hpp>
+
+#include "participant_agents/server/alarm.h"
+#include "participant_agents/server/control_thread.h"
+
+namespace assent::agent {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+Instant now() {
+  return read_clocks().steady;
+}
+
+/// Ending a session lasts until it is interrupted; `calls` has a letter for each call.
+class SlowControl final : public rm::Control {
+ public:
+  explicit SlowControl(std::string& calls) : calls_(calls) {}
+
+  std::string server_version() const override { return "1"; }
+  std::uint32_t prepared_max() const override { return 0; }
+  std::vector<std::string> warnings() const override { return {}; }
+  Result<DatabaseIdentity> identity() override { return DatabaseIdentity{}; }
+  Result<> heartbeat() override {
+    calls_ += 'h';
+    return {};
+  }
+  Result<> end_session(rm::SessionId, Duration) override {
+    calls_ += 'e';
+    begun_.set_value();
+    if (cut_.get_future().wait_for(seconds(30)) == std::future_status::timeout) return {};
+    return Error{.code = ErrorCode::kConnectionLost, .effect = Effect::kUnknown, .message = "cut"};
+  }
+  Result<> raise_fence(const rm::Fence&) override { return {}; }
+  Result<rm::PreparedScan> list_prepared(LogId) override {
+    calls_ += 'l';
+    return rm::PreparedScan{};
+  }
+  Result<> forget_witnesses(const std::vector<Gtrid>&) override { return {}; }
+  void interrupt() override {
+    is_cut_ = true;
+    cut_.set_value();
+  }
+
+  bool is_cut() const { return is_cut_; }
+  void wait_until_begun() { begun_.get_future().wait(); }
+
+ private:
+  std::string& calls_;
+  std::promise<void> begun_;
+  std::promise<void> cut_;
+  bool is_cut_ = false;  // the test's thread
+};
+
+class SlowManager final : public rm::ResourceManager {
+ public:
+  Result<std::unique_ptr<rm::Control>> take_control(Duration) override {
+    auto made = std::make_unique<SlowControl>(calls);
+    control = made.get();
+    return std::unique_ptr<rm::Control>(std::move(made));
+  }
+  Result<std::unique_ptr<rm::Session>> open_session() override { return Error{}; }
+  Result<> check_statement(const Statement&) const override { return {}; }
+
+  std::string calls;
+  SlowControl* control = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("an alarm that goes while its handler is queued does not ring") {
+  boost::asio::io_context io;
+  int rung = 0;
+  std::unique_ptr<Alarm> one;
+  std::unique_ptr<Alarm> other;
+  one = std::make_unique<Alarm>(io, [&] {
+    ++rung;
+    other.reset();
+  });
+  other = std::make_unique<Alarm>(io, [&] {
+    ++rung;
+    one.reset();
+  });
+  // Both have expired when the timers are looked at first, so both handlers are queued at once.
+  one->set(now() - seconds(1));
+  other->set(now() - seconds(1));
+  io.run();
+  CHECK(rung == 1);
+}
+
+TEST_CASE("a heartbeat goes before what waits, and only the time of a call itself counts") {
+  boost::asio::io_context io;
+  SlowManager manager;
+  bool taken = false;
+  bool exited = false;
+  bool alive = false;
+  bool listed = false;
+  std::optional<Error> cut;
+  ControlThread control(io, manager, seconds(0),
+                        {.taken = [&](Result<ControlTaken> result) { taken = bool(result); },
+                         .exited = [&] { exited = true; }});
+  const auto run_until = [&](const bool& done) {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+    while (!done && std::chrono::steady_clock::now() < deadline) {
+      io.restart();
+      io.run_one_for(seconds(1));
+    }
+    REQUIRE(done);
+  };
+  run_until(taken);
+
+  bool ended = false;
+  control.run<Result<>>(
+      [](rm::Control& slow) { return slow.end_session(rm::SessionId{1}, seconds(1)); },
+      [&](Result<> result) {
+        ended = true;
+        if (!result) cut = result.error();
+      });
+  control.run<Result<rm::PreparedScan>>(
+      [](rm::Control& slow) { return slow.list_prepared(LogId{}); },
+      [&](Result<rm::PreparedScan> scan) { listed = bool(scan); });
+  control.heartbeat([&](Result<> result) { alive = bool(result); });
+  manager.control->wait_until_begun();
+  control.cut_if_longer(hours(1));
+  CHECK_FALSE(manager.control->is_cut());
+  control.cut_if_longer(seconds(-1));
+  CHECK(manager.control->is_cut());
+  run_until(listed);
+  CHECK(ended);
+  CHECK(cut);
+  CHECK(alive);
+  control.ask_exit();
+  run_until(exited);
+  CHECK(manager.calls == "ehl");
+}
+
+}  // namespace assent::agent
