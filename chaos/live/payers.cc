@@ -20,12 +20,7 @@ Instant now() {
 
 Answer run_statements(Client& client, const Payment& payment, Duration timeout) {
   auto transaction = client.begin(payment.key, timeout);
-  if (transaction.has_error()) {
-    Answer refused;
-    refused.outcome = Outcome::kRefused;
-    refused.error = transaction.error();
-    return refused;
-  }
+  if (transaction.has_error()) return transaction.error();
   for (const Step& step : workload::steps_of(payment)) {
     if (transaction->execute(step).has_error()) return transaction->rollback();
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <random>
 #include <utility>
 #include <variant>
@@ -72,6 +73,25 @@ Error unexpected_reply() {
                   "the coordinator answered with something else than was asked for");
 }
 
+Error too_late() {
+  return error_of(ErrorCode::kTimeout, Effect::kNone,
+                  "the time for the call was over before it could be sent");
+}
+
+/// A log that has never heard of the transaction would execute it a second time, or say of its key
+/// what is not true of the first (R15).
+Error another_log() {
+  return error_of(ErrorCode::kLogUnavailable, Effect::kUnknown,
+                  "the coordinator came back with another decision log, which can't tell what "
+                  "became of this transaction; look at the old log or at the databases");
+}
+
+Error connection_ended() {
+  return error_of(ErrorCode::kConnectionLost, Effect::kNone,
+                  "the connection of this transaction has ended: what was not asked to be "
+                  "committed is rolled back");
+}
+
 /// A copy of the request that was sent earlier may still be on its way to the coordinator, unread.
 /// So to a repeat "refused" and "no record" say nothing of the key (R15).
 bool is_final_for_repeat(Outcome outcome) {
@@ -89,12 +109,11 @@ class AsyncClient::Impl {
 
   // Coroutines take what they need by value and keep the Impl alive; the client may be destroyed
   // while they wait.
-  static awaitable<Result<>> connect(Self self);
+  static awaitable<Result<>> connect(Self self, Instant deadline);
   static awaitable<Answer> submit(Self self, Submission submission);
-  /// Patient: goes on trying to connect until the timeout.
-  static awaitable<Answer> ask_outcome(Self self, OutcomeOf question, Duration timeout,
-                                       bool patient = false);
-  static awaitable<Result<OpenTransaction>> begin(Self self, std::string key, Duration timeout);
+  static awaitable<Answer> ask_outcome(Self self, OutcomeOf question);
+  static awaitable<BeginResult<OpenTransaction>> begin(Self self, std::string key,
+                                                       Duration timeout);
   static awaitable<Result<StatementResult>> execute(Self self, OpenTransaction transaction,
                                                     Step step);
   static awaitable<Answer> commit(Self self, OpenTransaction transaction, WaitFor wait,
@@ -104,13 +123,21 @@ class AsyncClient::Impl {
   static awaitable<Result<Reply>> ask(Self self, ClientRequest request);
 
   void close() { link_->close(); }
-  Duration timeout() const { return options_.timeout; }
+  Instant default_deadline() const { return steady_now() + options_.timeout; }
 
  private:
   static awaitable<Result<ClientReply>> call(Self self, ClientRequest request, Instant deadline);
   static awaitable<Answer> send_until_answered(Self self, Submit request, Instant deadline);
+  static awaitable<Answer> outcome_after_commit(Self self, OpenTransaction transaction,
+                                                Instant deadline, Error why);
+  /// nullopt: this connection did not bring the answer, `why` says the reason.
+  static awaitable<std::optional<Answer>> ask_once(Self self, OutcomeOf question, Instant deadline,
+                                                   Error& why);
   static awaitable<void> pause(Self self, Duration wait, Instant deadline);
 
+  bool is_connected(const OpenTransaction& transaction) const {
+    return link_->is_open() && link_->connection() == transaction.connection;
+  }
   Duration or_default(Duration timeout) const {
     return timeout > Duration::zero() ? timeout : options_.timeout;
   }
@@ -120,13 +147,18 @@ class AsyncClient::Impl {
   const std::shared_ptr<CallLink> link_;
 };
 
-awaitable<Result<>> AsyncClient::Impl::connect(Self self) {
-  if (self->link_->is_open()) co_return Result<>();
-  auto start = [link = self->link_](CallLink::OnConnected done) { link->connect(std::move(done)); };
-  co_return co_await await_callback<Result<>>(std::move(start));
+awaitable<Result<>> AsyncClient::Impl::connect(Self self, Instant deadline) {
+  if (!self->link_->is_open()) {
+    auto start = [link = self->link_, deadline](CallLink::OnConnected done) {
+      link->connect(deadline, std::move(done));
+    };
+    const auto connected = co_await await_callback<Result<>>(std::move(start));
+    if (connected.has_error()) co_return connected.error();
+  }
+  if (steady_now() >= deadline) co_return too_late();
+  co_return Result<>();
 }
 
-/// While the link is open.
 awaitable<Result<ClientReply>> AsyncClient::Impl::call(Self self, ClientRequest request,
                                                        Instant deadline) {
   auto start = [link = self->link_, request = std::move(request),
@@ -149,23 +181,25 @@ awaitable<Answer> AsyncClient::Impl::submit(Self self, Submission submission) {
   request.timeout = self->or_default(submission.timeout);
   request.not_after = submission.not_after;
   request.steps = std::move(submission.steps);
-  if (auto connected = co_await connect(self); connected.has_error())
-    co_return refused(connected.error());
   const Instant deadline = steady_now() + request.timeout;
   co_return co_await send_until_answered(self, std::move(request), deadline);
 }
 
-/// From here on bytes of the submit may have left: only the coordinator's answer says what became
-/// of it.
+/// Once bytes of the submit may have left, only the coordinator's answer says what became of it.
 awaitable<Answer> AsyncClient::Impl::send_until_answered(Self self, Submit request,
                                                          Instant deadline) {
   Backoff backoff(kRetryFirst, kRetryLongest, random_bits);
+  std::optional<LogId> sent_to;
   Error last;
-  for (bool repeat = false;; repeat = true) {
-    const auto connected = co_await connect(self);
+  do {
+    const auto connected = co_await connect(self, deadline);
     if (connected.has_error()) {
+      if (!sent_to) co_return refused(connected.error());
       last = connected.error();
     } else {
+      const bool repeat = sent_to.has_value();
+      if (repeat && *sent_to != self->link_->log_id()) co_return unknown(another_log());
+      sent_to = self->link_->log_id();
       request.timeout = std::max<Duration>(deadline - steady_now(), milliseconds(1));
       ClientRequest copy = request;
       auto reply = co_await call(self, std::move(copy), deadline + kAnswerSlack);
@@ -180,62 +214,88 @@ awaitable<Answer> AsyncClient::Impl::send_until_answered(Self self, Submit reque
         last = answer->error.value_or(Error{});
       }
     }
-    if (steady_now() >= deadline) co_return unknown(last);
+    if (self->link_->is_closed_for_good()) break;
     co_await pause(self, backoff.next(), deadline);
-  }
+  } while (steady_now() < deadline);
+  co_return unknown(last);
 }
 
-awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question, Duration timeout,
-                                                 bool patient) {
-  const Instant deadline = steady_now() + timeout;
+/// While the link is open.
+awaitable<std::optional<Answer>> AsyncClient::Impl::ask_once(Self self, OutcomeOf question,
+                                                             Instant deadline, Error& why) {
+  ClientRequest request = std::move(question);
+  auto reply = co_await call(self, std::move(request), deadline);
+  if (reply.has_error()) {
+    why = reply.error();
+    if (why.code != ErrorCode::kConnectionLost) co_return unknown(why);
+    co_return std::nullopt;
+  }
+  auto* answer = std::get_if<Answer>(&*reply);
+  co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
+}
+
+awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question) {
+  const Instant deadline = self->default_deadline();
   Backoff backoff(kRetryFirst, kRetryLongest, random_bits);
   Error last;
-  for (;;) {
-    const auto connected = co_await connect(self);
-    if (connected.has_error()) {
-      last = connected.error();
-      if (!patient) co_return unknown(last);
-    } else {
-      ClientRequest request = question;
-      auto reply = co_await call(self, std::move(request), deadline);
-      if (!reply.has_error()) {
-        auto* answer = std::get_if<Answer>(&*reply);
-        co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
-      }
-      last = reply.error();
-      if (last.code != ErrorCode::kConnectionLost) co_return unknown(last);
-    }
-    if (steady_now() >= deadline) co_return unknown(last);
+  do {
+    const auto connected = co_await connect(self, deadline);
+    if (connected.has_error()) co_return unknown(connected.error());
+    if (auto answer = co_await ask_once(self, question, deadline, last))
+      co_return std::move(*answer);
+    if (self->link_->is_closed_for_good()) break;
     co_await pause(self, backoff.next(), deadline);
-  }
+  } while (steady_now() < deadline);
+  co_return unknown(last);
 }
 
-awaitable<Result<OpenTransaction>> AsyncClient::Impl::begin(Self self, std::string key,
-                                                            Duration timeout) {
+/// The commit was sent and its answer lost: the key tells, to who asks the same log. Goes on trying
+/// to connect until the deadline.
+awaitable<Answer> AsyncClient::Impl::outcome_after_commit(Self self, OpenTransaction transaction,
+                                                          Instant deadline, Error why) {
+  if (transaction.key.empty()) co_return unknown(why);
+  Backoff backoff(kRetryFirst, kRetryLongest, random_bits);
+  do {
+    const auto connected = co_await connect(self, deadline);
+    if (connected.has_error()) {
+      why = connected.error();
+    } else if (self->link_->log_id() != transaction.gtrid.log_id) {
+      co_return unknown(another_log());
+    } else {
+      OutcomeOf question{transaction.key, false};
+      auto answer = co_await ask_once(self, std::move(question), deadline, why);
+      // The commit that was sent may still be unread.
+      if (answer && !is_final_for_repeat(answer->outcome)) co_return unknown(why);
+      if (answer) co_return std::move(*answer);
+    }
+    if (self->link_->is_closed_for_good()) break;
+    co_await pause(self, backoff.next(), deadline);
+  } while (steady_now() < deadline);
+  co_return unknown(why);
+}
+
+awaitable<BeginResult<OpenTransaction>> AsyncClient::Impl::begin(Self self, std::string key,
+                                                                 Duration timeout) {
   if (timeout <= Duration::zero()) timeout = kInteractiveTimeout;
-  if (auto connected = co_await connect(self); connected.has_error()) co_return connected.error();
+  const Instant deadline = self->default_deadline();
+  if (auto connected = co_await connect(self, deadline); connected.has_error())
+    co_return refused(connected.error());
+  const std::uint64_t connection = self->link_->connection();
   // Requests are named before they are awaited: g++ 12 destroys one written inside twice.
   ClientRequest request = Begin{key, timeout};
-  auto reply = co_await call(self, std::move(request), steady_now() + self->options_.timeout);
-  if (reply.has_error()) {
-    // A transaction without a commit comes to nothing.
-    Error error = reply.error();
-    error.effect = Effect::kNone;
-    co_return error;
-  }
+  auto reply = co_await call(self, std::move(request), deadline);
+  // A transaction without a commit comes to nothing.
+  if (reply.has_error()) co_return refused(reply.error());
   if (const auto* begun = std::get_if<Begun>(&*reply))
-    co_return OpenTransaction{begun->gtrid, std::move(key), timeout};
-  if (const auto* answer = std::get_if<Answer>(&*reply); answer != nullptr && answer->error)
-    co_return *answer->error;
-  co_return unexpected_reply();
+    co_return OpenTransaction{begun->gtrid, std::move(key), timeout, connection};
+  if (auto* answer = std::get_if<Answer>(&*reply)) co_return std::move(*answer);
+  co_return refused(unexpected_reply());
 }
 
 awaitable<Result<StatementResult>> AsyncClient::Impl::execute(Self self,
                                                               OpenTransaction transaction,
                                                               Step step) {
-  if (!self->link_->is_open())
-    co_return error_of(ErrorCode::kConnectionLost, Effect::kNone,
-                       "the connection of this transaction ended, so it is rolled back");
+  if (!self->is_connected(transaction)) co_return connection_ended();
   ClientRequest request = Execute{transaction.gtrid, std::move(step)};
   auto reply =
       co_await call(self, std::move(request), steady_now() + transaction.timeout + kAnswerSlack);
@@ -256,48 +316,51 @@ awaitable<Result<StatementResult>> AsyncClient::Impl::execute(Self self,
 awaitable<Answer> AsyncClient::Impl::commit(Self self, OpenTransaction transaction, WaitFor wait,
                                             Duration timeout) {
   timeout = self->or_default(timeout);
-  if (!self->link_->is_open())
-    co_return answer_of(
-        Outcome::kRolledBack,
-        error_of(ErrorCode::kRolledBackByCaller, Effect::kNone,
-                 "the connection of this transaction ended before its commit was asked for"));
   const Instant deadline = steady_now() + timeout;
+  if (!self->is_connected(transaction)) {
+    if (!*transaction.commit_sent) co_return refused(connection_ended());
+    co_return co_await outcome_after_commit(self, std::move(transaction), deadline,
+                                            connection_ended());
+  }
+  *transaction.commit_sent = true;
   ClientRequest request = CommitTransaction{transaction.gtrid, wait, timeout};
   auto reply = co_await call(self, std::move(request), deadline + kAnswerSlack);
   if (!reply.has_error()) {
     auto* answer = std::get_if<Answer>(&*reply);
     co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
   }
-  if (reply.error().code != ErrorCode::kConnectionLost || transaction.key.empty())
-    co_return unknown(reply.error());
-  OutcomeOf question{transaction.key, false};
-  Answer found =
-      co_await ask_outcome(self, std::move(question),
-                           std::max<Duration>(deadline - steady_now(), milliseconds(1)), true);
-  // The commit that was sent may still be unread.
-  if (found.outcome == Outcome::kNoRecord) co_return unknown(reply.error());
-  co_return found;
+  Error why = reply.error();
+  if (why.code != ErrorCode::kConnectionLost) co_return unknown(why);
+  co_return co_await outcome_after_commit(self, std::move(transaction), deadline, why);
 }
 
 awaitable<Answer> AsyncClient::Impl::rollback(Self self, OpenTransaction transaction) {
-  Answer rolled_back;
-  rolled_back.gtrid = transaction.gtrid;
-  rolled_back.outcome = Outcome::kRolledBack;
-  rolled_back.error =
-      error_of(ErrorCode::kRolledBackByCaller, Effect::kNone, "rollback was asked for");
-  if (!self->link_->is_open()) co_return rolled_back;
-  ClientRequest request = RollbackTransaction{transaction.gtrid};
-  auto reply = co_await call(self, std::move(request), steady_now() + self->options_.timeout);
-  // Without its connection the transaction is rolled back all the same.
-  if (reply.has_error()) co_return rolled_back;
-  auto* answer = std::get_if<Answer>(&*reply);
-  co_return answer != nullptr ? std::move(*answer) : rolled_back;
+  const Instant deadline = self->default_deadline();
+  Error why = connection_ended();
+  const bool connected = self->is_connected(transaction);
+  if (connected) {
+    ClientRequest request = RollbackTransaction{transaction.gtrid};
+    auto reply = co_await call(self, std::move(request), deadline);
+    if (!reply.has_error()) {
+      auto* answer = std::get_if<Answer>(&*reply);
+      co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
+    }
+    why = reply.error();
+  }
+  if (*transaction.commit_sent)
+    co_return co_await outcome_after_commit(self, std::move(transaction), deadline, why);
+  if (!connected) co_return refused(why);
+  // No commit was sent, so nothing takes effect; the rollback may have bound the key, or not.
+  why.effect = Effect::kNone;
+  co_return answer_of(Outcome::kUnknown, std::move(why));
 }
 
 template <typename Reply>
 awaitable<Result<Reply>> AsyncClient::Impl::ask(Self self, ClientRequest request) {
-  if (auto connected = co_await connect(self); connected.has_error()) co_return connected.error();
-  auto reply = co_await call(self, std::move(request), steady_now() + self->options_.timeout);
+  const Instant deadline = self->default_deadline();
+  if (auto connected = co_await connect(self, deadline); connected.has_error())
+    co_return connected.error();
+  auto reply = co_await call(self, std::move(request), deadline);
   if (reply.has_error()) co_return reply.error();
   if (auto* wanted = std::get_if<Reply>(&*reply)) co_return std::move(*wanted);
   if (const auto* answer = std::get_if<Answer>(&*reply); answer != nullptr && answer->error)
@@ -313,7 +376,7 @@ AsyncClient::~AsyncClient() {
 }
 
 awaitable<Result<>> AsyncClient::connect() {
-  return Impl::connect(impl_);
+  return Impl::connect(impl_, impl_->default_deadline());
 }
 
 awaitable<Answer> AsyncClient::submit(Submission submission) {
@@ -321,14 +384,14 @@ awaitable<Answer> AsyncClient::submit(Submission submission) {
 }
 
 awaitable<Answer> AsyncClient::outcome_of(std::string key) {
-  return Impl::ask_outcome(impl_, OutcomeOf{std::move(key), false}, impl_->timeout());
+  return Impl::ask_outcome(impl_, OutcomeOf{std::move(key), false});
 }
 
 awaitable<Answer> AsyncClient::settle(std::string key) {
-  return Impl::ask_outcome(impl_, OutcomeOf{std::move(key), true}, impl_->timeout());
+  return Impl::ask_outcome(impl_, OutcomeOf{std::move(key), true});
 }
 
-awaitable<Result<OpenTransaction>> AsyncClient::begin(std::string key, Duration timeout) {
+awaitable<BeginResult<OpenTransaction>> AsyncClient::begin(std::string key, Duration timeout) {
   return Impl::begin(impl_, std::move(key), timeout);
 }
 

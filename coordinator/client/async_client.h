@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "coordinator/client/begin_result.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/client/open_transaction.h"
 #include "coordinator/client/submission.h"
@@ -17,7 +18,7 @@ namespace assent {
 /// The client library for programs on an Asio io_context: the same calls as Client (client.h says
 /// what their answers mean), as coroutines. Many may be under way at once, over one connection. All
 /// on the one thread that runs the io_context, which must outlive the client. Calls under way when
-/// the client is destroyed end with kUnknown.
+/// the client is destroyed end soon, kUnknown once anything of them was sent; nothing more is sent.
 class AsyncClient {
  public:
   AsyncClient(boost::asio::io_context& io, ClientOptions options);
@@ -32,9 +33,11 @@ class AsyncClient {
   boost::asio::awaitable<Answer> outcome_of(std::string key);
   boost::asio::awaitable<Answer> settle(std::string key);
 
-  boost::asio::awaitable<Result<OpenTransaction>> begin(std::string key = {},
-                                                        Duration timeout = {});
+  boost::asio::awaitable<BeginResult<OpenTransaction>> begin(std::string key = {},
+                                                             Duration timeout = {});
   boost::asio::awaitable<Result<StatementResult>> execute(OpenTransaction transaction, Step step);
+  /// Neither sends a commit twice; either may be called after a commit that was answered kUnknown,
+  /// and then says what became of it as far as that can be told.
   boost::asio::awaitable<Answer> commit(OpenTransaction transaction,
                                         WaitFor wait = WaitFor::kApplied, Duration timeout = {});
   boost::asio::awaitable<Answer> rollback(OpenTransaction transaction);

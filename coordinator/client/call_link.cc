@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -27,6 +26,10 @@ Error not_understood() {
                   "the coordinator sent what this library does not understand");
 }
 
+Error was_closed(Effect effect) {
+  return error_of(ErrorCode::kConnectionLost, effect, "the client was closed");
+}
+
 }  // namespace
 
 std::shared_ptr<CallLink> CallLink::make(boost::asio::io_context& io, ClientOptions options) {
@@ -36,8 +39,13 @@ std::shared_ptr<CallLink> CallLink::make(boost::asio::io_context& io, ClientOpti
 CallLink::CallLink(boost::asio::io_context& io, ClientOptions options)
     : io_(io), options_(std::move(options)), timer_(io) {}
 
-void CallLink::connect(OnConnected done) {
-  connecting_.push_back(std::move(done));
+void CallLink::connect(Instant deadline, OnConnected done) {
+  if (closed_) {
+    boost::asio::post(io_, [done = std::move(done)] { done(was_closed(Effect::kNone)); });
+    return;
+  }
+  connecting_.push_back({deadline, std::move(done)});
+  watch(deadline);
   if (phase_ == Phase::kClosed) begin_connecting();
 }
 
@@ -56,8 +64,13 @@ void CallLink::begin_connecting() {
 }
 
 void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
+  if (closed_) {
+    phase_ = Phase::kClosed;
+    return;
+  }
   if (connected.has_error()) {
     Error error = connected.error();
+    error.effect = Effect::kNone;
     error.message = fmt::format("the coordinator can't be reached: {}", error.message);
     phase_ = Phase::kClosed;
     tell_connected(error);
@@ -75,6 +88,13 @@ void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
 }
 
 void CallLink::call(ClientRequest request, Instant deadline, OnReply done) {
+  if (!is_open()) {
+    boost::asio::post(io_, [done = std::move(done)] {
+      done(error_of(ErrorCode::kConnectionLost, Effect::kNone,
+                    "there is no connection to the coordinator"));
+    });
+    return;
+  }
   const std::uint64_t id = ++calls_;
   if (const auto sent = channel_->send(ClientCall{id, std::move(request)}); sent.has_error()) {
     boost::asio::post(io_, [done = std::move(done), error = sent.error()] { done(error); });
@@ -85,10 +105,15 @@ void CallLink::call(ClientRequest request, Instant deadline, OnReply done) {
 }
 
 void CallLink::close() {
+  closed_ = true;
   timer_.cancel();
-  if (channel_)
-    channel_->close(
-        error_of(ErrorCode::kConnectionLost, Effect::kUnknown, "the client was closed"));
+  timer_set_.reset();
+  if (channel_) {
+    channel_->close(was_closed(Effect::kUnknown));
+  } else {
+    boost::asio::post(
+        io_, [self = shared_from_this()] { self->tell_connected(was_closed(Effect::kNone)); });
+  }
 }
 
 void CallLink::on_body(std::string_view body) {
@@ -105,12 +130,15 @@ void CallLink::on_body(std::string_view body) {
 }
 
 void CallLink::on_greeted(const ToClient& message) {
-  if (!std::holds_alternative<ClientWelcome>(message)) {
+  const auto* welcome = std::get_if<ClientWelcome>(&message);
+  if (welcome == nullptr) {
     channel_->close(not_understood());
     return;
   }
   channel_->established();
   phase_ = Phase::kOpen;
+  ++connections_;
+  log_id_ = welcome->log_id;
   tell_connected({});
 }
 
@@ -139,7 +167,7 @@ void CallLink::on_closed(const Error& reason) {
 }
 
 void CallLink::tell_connected(const Result<>& result) {
-  for (const auto& done : std::exchange(connecting_, {})) done(result);
+  for (const auto& waiting : std::exchange(connecting_, {})) waiting.done(result);
 }
 
 void CallLink::fail_pending(const Error& reason) {
@@ -154,7 +182,7 @@ void CallLink::complete(std::uint64_t id, Result<ClientReply> reply) {
   done(std::move(reply));
 }
 
-// One timer for all calls. It is set anew only for an earlier deadline, so that the usual call
+// One timer for all who wait. It is set anew only for an earlier deadline, so that the usual call
 // costs no system call for it.
 void CallLink::watch(Instant deadline) {
   if (timer_set_ && *timer_set_ <= deadline) return;
@@ -166,19 +194,41 @@ void CallLink::watch(Instant deadline) {
   });
 }
 
+void CallLink::watch_earliest() {
+  std::optional<Instant> earliest;
+  const auto consider = [&earliest](Instant deadline) {
+    if (!earliest || deadline < *earliest) earliest = deadline;
+  };
+  for (const auto& waiting : connecting_) consider(waiting.deadline);
+  for (const auto& [id, pending] : pending_) consider(pending.deadline);
+  if (earliest) watch(*earliest);
+}
+
 void CallLink::on_timer() {
   timer_set_.reset();
   const Instant now = read_clocks().steady;
+  tell_late_connecting(now);
+  tell_late_pending(now);
+  watch_earliest();
+}
+
+void CallLink::tell_late_connecting(Instant now) {
+  std::vector<Waiting> late;
+  std::vector<Waiting> others;
+  for (auto& waiting : std::exchange(connecting_, {}))
+    (waiting.deadline <= now ? late : others).push_back(std::move(waiting));
+  connecting_ = std::move(others);
+  for (const auto& waiting : late)
+    waiting.done(error_of(
+        ErrorCode::kTimeout, Effect::kNone,
+        fmt::format("the coordinator at {} could not be reached in time", options_.coordinator)));
+}
+
+void CallLink::tell_late_pending(Instant now) {
   std::vector<std::uint64_t> late;
-  std::optional<Instant> next;
   for (const auto& [id, pending] : pending_) {
-    if (pending.deadline <= now) {
-      late.push_back(id);
-    } else if (!next || pending.deadline < *next) {
-      next = pending.deadline;
-    }
+    if (pending.deadline <= now) late.push_back(id);
   }
-  if (next) watch(*next);
   for (const std::uint64_t id : late)
     complete(id, error_of(ErrorCode::kTimeout, Effect::kUnknown,
                           "the coordinator did not answer in time; ask for the outcome later"));

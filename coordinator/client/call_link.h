@@ -14,6 +14,7 @@
 #include "coordinator/client/client_options.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
+#include "protocol/base/xid.h"
 #include "protocol/channel/channel.h"
 #include "protocol/message/client.h"
 #include "protocol/wire/convert.h"
@@ -30,20 +31,32 @@ class CallLink final : public std::enable_shared_from_this<CallLink> {
   static std::shared_ptr<CallLink> make(boost::asio::io_context& io, ClientOptions options);
 
   bool is_open() const { return phase_ == Phase::kOpen; }
+  bool is_closed_for_good() const { return closed_; }
+
+  /// Number of the connection that is open, or was last; a transaction lives on one only.
+  std::uint64_t connection() const { return connections_; }
+  /// Which decision log is behind it, as its welcome says.
+  LogId log_id() const { return log_id_; }
 
   /// Unless open: connects, or waits for who does already. `done` from the loop. An error: no
-  /// effect, nothing was sent but a hello.
-  void connect(OnConnected done);
+  /// effect, nothing was sent but a hello; kTimeout at `deadline`, while the connecting goes on for
+  /// others.
+  void connect(Instant deadline, OnConnected done);
 
-  /// While open. `done` from the loop. Errors: kTimeout at `deadline` and kConnectionLost, effect
-  /// unknown; kInvalid, the request is too long, effect none.
+  /// `done` from the loop. Errors: kTimeout at `deadline` and kConnectionLost, effect unknown;
+  /// kInvalid, the request is too long, and kConnectionLost when the link was not open, effect
+  /// none.
   void call(ClientRequest request, Instant deadline, OnReply done);
 
-  /// For good: calls under way are told kConnectionLost.
+  /// For good: whoever waits is told kConnectionLost, from the loop, and so is whoever calls later.
   void close();
 
  private:
   enum class Phase { kClosed, kConnecting, kGreeting, kOpen };
+  struct Waiting {
+    Instant deadline;
+    OnConnected done;
+  };
   struct Pending {
     Instant deadline;
     OnReply done;
@@ -58,21 +71,27 @@ class CallLink final : public std::enable_shared_from_this<CallLink> {
   void on_reply(ToClient message);
   void on_closed(const Error& reason);
   void tell_connected(const Result<>& result);
+  void tell_late_connecting(Instant now);
+  void tell_late_pending(Instant now);
   void fail_pending(const Error& reason);
   void complete(std::uint64_t id, Result<ClientReply> reply);
 
   void watch(Instant deadline);
+  void watch_earliest();
   void on_timer();
 
   boost::asio::io_context& io_;
   const ClientOptions options_;
   Phase phase_ = Phase::kClosed;
   std::shared_ptr<Channel> channel_;
-  std::vector<OnConnected> connecting_;
+  std::vector<Waiting> connecting_;
   std::map<std::uint64_t, Pending> pending_;
   std::uint64_t calls_ = 0;
+  std::uint64_t connections_ = 0;
+  LogId log_id_{};
+  bool closed_ = false;
   boost::asio::steady_timer timer_;
-  std::optional<Instant> timer_set_;  ///< not later than any pending deadline
+  std::optional<Instant> timer_set_;  ///< not later than any deadline
 };
 
 }  // namespace assent

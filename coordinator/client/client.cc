@@ -70,7 +70,7 @@ Answer Client::submit(Submission submission) {
   return impl_->run(impl_->async().submit(std::move(submission)));
 }
 
-Result<Transaction> Client::begin(std::string key, Duration timeout) {
+BeginResult<Transaction> Client::begin(std::string key, Duration timeout) {
   auto begun = impl_->run(impl_->async().begin(std::move(key), timeout));
   if (begun.has_error()) return begun.error();
   return Transaction(impl_, std::move(*begun));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/client/begin_result.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/client/open_transaction.h"
 #include "coordinator/client/submission.h"
@@ -26,7 +27,8 @@ class Transaction;
 ///                yet to be told, which the coordinator goes on doing
 ///   kRolledBack  nothing of it took effect, and never will under this key; `error` says why
 ///   kRefused     this call had no effect, the key stays free (error kBusy, kConflict,
-///                kParticipantUnavailable, kConnectionLost before anything was sent ...)
+///                kParticipantUnavailable, kConnectionLost or kTimeout before anything was sent
+///                ...)
 ///   kInProgress, kUnknown   not decided, or cannot be told from here: ask outcome_of(key) later
 ///   kExpired     past not_after, no effect;  kNoRecord   nothing is known of the key now
 class Client {
@@ -42,12 +44,14 @@ class Client {
   /// The whole transaction in one message. When the connection breaks or the coordinator restarts,
   /// the library sends it again under the same key until the timeout: exactly once all the same. No
   /// other answer is retried: busy and conflict come back to the caller. kUnknown only when the
-  /// timeout passed without an answer.
+  /// timeout passed without an answer, or when the coordinator came back with another decision log,
+  /// which can't know what the first one decided.
   Answer submit(Submission submission);
 
   /// Opens a transaction whose statements are sent one by one. `key` as in Submission, but here
-  /// empty means none. An error: no effect.
-  Result<Transaction> begin(std::string key = {}, Duration timeout = {});
+  /// empty means none. A key that is already paid for opens nothing: its outcome comes back
+  /// (begin_result.h).
+  BeginResult<Transaction> begin(std::string key = {}, Duration timeout = {});
 
   /// What became of a key? kUnknown with kConnectionLost: could not be asked.
   Answer outcome_of(std::string key);
@@ -85,8 +89,12 @@ class Transaction {
                                   std::vector<Value> params = {});
 
   /// As Client::submit, but never sent twice: when the answer is lost the key is asked about until
-  /// the timeout, and without a key the answer is kUnknown.
+  /// the timeout, and without a key the answer is kUnknown. kRefused with kConnectionLost: the
+  /// connection had ended before, nothing of the transaction takes effect and the key stays free.
   Answer commit(WaitFor wait = WaitFor::kApplied, Duration timeout = {});
+  /// kRolledBack: the coordinator says so, and a key is bound to it. kRefused as in commit.
+  /// kUnknown with effect none: the answer was lost; nothing of the transaction takes effect, only
+  /// whether its key is free can't be told.
   Answer rollback();
   // After either the transaction is over, and may only be destroyed.
 

@@ -10,7 +10,7 @@ struct ClientOptions {
   std::string coordinator = "127.0.0.1:7400";  ///< HOST:PORT
   std::string application;                     ///< shown to people beside its transactions
   /// How long a connection may take to be made, and a call that has no timeout of its own to be
-  /// answered.
+  /// answered, connecting included.
   Duration timeout = std::chrono::seconds(5);
 };
 

@@ -47,7 +47,8 @@ struct Submission {
   std::string key;
   /// What "committed" waits for.
   WaitFor wait = WaitFor::kApplied;
-  /// How long the call may take, sending again included; 0: 5 seconds.
+  /// How long the call may take, connecting and sending again included; 0: that of the
+  /// ClientOptions. The answer has a second more to arrive.
   Duration timeout{};
   /// Past it every submit of this key is "expired" without effect. Chosen once for each key.
   std::optional<WallTime> not_after;

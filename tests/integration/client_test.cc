@@ -4,6 +4,7 @@
 #include "coordinator/client/client.h"
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,11 +15,14 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_future.hpp>
 #include <catch2/catch.hpp>
 
 #include "coordinator/client/async_client.h"
 #include "tests/integration/support_fake_coordinator.h"
 #include "tests/integration/support_house.h"
+#include "tests/integration/support_print_begin.h"
 #include "tests/support/print_result.h"
 
 using namespace assent;
@@ -52,6 +56,45 @@ std::string why(const Answer& answer) {
 House& house() {
   return House::shared(postgres_and_mariadb());
 }
+
+/// A client on a loop of the test's own.
+struct Async {
+  explicit Async(const std::string& address, Duration timeout = 5s)
+      : client(std::make_unique<AsyncClient>(
+            io, ClientOptions{.coordinator = address, .application = "", .timeout = timeout})) {}
+
+  template <typename T>
+  void spawn(boost::asio::awaitable<T> work, T& result) {
+    boost::asio::co_spawn(io, std::move(work), [&result](std::exception_ptr failed, T value) {
+      REQUIRE_FALSE(failed);
+      result = std::move(value);
+    });
+  }
+
+  template <typename T>
+  T run(boost::asio::awaitable<T> work) {
+    auto result = boost::asio::co_spawn(io, std::move(work), boost::asio::use_future);
+    io.restart();
+    while (result.wait_for(0s) != std::future_status::ready) io.run_one();
+    return result.get();
+  }
+
+  boost::asio::io_context io;
+  std::unique_ptr<AsyncClient> client;
+};
+
+/// Connections are made, and nobody ever says a word.
+class DeafListener {
+ public:
+  DeafListener() : acceptor_(io_, {boost::asio::ip::make_address("127.0.0.1"), 0}) {}
+  std::string address() const {
+    return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+  }
+
+ private:
+  boost::asio::io_context io_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+};
 
 Setup points_alone() {
   return {"PostgreSQL alone", {{"points", DatabaseKind::kPostgres, live::Schema::kCards}}};
@@ -191,7 +234,160 @@ TEST_CASE("a request longer than a frame is refused before anything is sent") {
   CHECK(coordinator.requests().size() == 1);
 }
 
+// ---------------------------------------------------------------- interactive, with a script
+
+TEST_CASE("once a commit was sent, nobody but the coordinator says rolled back") {
+  FakeCoordinator coordinator({FakeCoordinator::begun(), FakeCoordinator::hang_up()});
+  Async async(coordinator.address());
+  const auto open = async.run(async.client->begin());
+  REQUIRE(open);
+  CHECK(is(async.run(async.client->commit(*open)), Outcome::kUnknown, ErrorCode::kConnectionLost,
+           Effect::kUnknown));
+  // Tidying up, or asking again, after the connection is gone.
+  CHECK(async.run(async.client->rollback(*open)).outcome == Outcome::kUnknown);
+  CHECK(async.run(async.client->commit(*open)).outcome == Outcome::kUnknown);
+  CHECK(coordinator.requests().size() == 2);
+}
+
+TEST_CASE("a rollback whose answer is lost after a commit was sent: unknown") {
+  FakeCoordinator coordinator(
+      {FakeCoordinator::begun(), FakeCoordinator::say_nothing(), FakeCoordinator::hang_up()});
+  Async async(coordinator.address());
+  const auto open = async.run(async.client->begin());
+  REQUIRE(open);
+  CHECK(is(async.run(async.client->commit(*open, WaitFor::kApplied, 10ms)), Outcome::kUnknown,
+           ErrorCode::kTimeout, Effect::kUnknown));
+  CHECK(is(async.run(async.client->rollback(*open)), Outcome::kUnknown, ErrorCode::kConnectionLost,
+           Effect::kUnknown));
+}
+
+TEST_CASE("a commit that was sent under a key: its outcome is asked for, whatever is called next") {
+  FakeCoordinator coordinator({FakeCoordinator::begun(), FakeCoordinator::hang_up(),
+                               FakeCoordinator::answer(Outcome::kNoRecord),
+                               FakeCoordinator::answer(Outcome::kCommitted)});
+  Async async(coordinator.address());
+  const auto open = async.run(async.client->begin("k"));
+  REQUIRE(open);
+  CHECK(async.run(async.client->commit(*open)).outcome == Outcome::kUnknown);
+  // The connection is a new one.
+  CHECK(async.run(async.client->rollback(*open)).outcome == Outcome::kCommitted);
+  CHECK(async.run(async.client->commit(*open)).outcome == Outcome::kCommitted);
+  const auto requests = coordinator.requests();
+  REQUIRE(requests.size() == 5);
+  for (std::size_t i = 2; i < requests.size(); ++i)
+    CHECK(std::get<OutcomeOf>(requests[i]).key == "k");
+}
+
+TEST_CASE("a connection that ends before the commit: refused, nothing is said of the key") {
+  const std::string key = GENERATE("k", "");
+  const bool reconnected = GENERATE(false, true);
+  FakeCoordinator coordinator({FakeCoordinator::begun(), FakeCoordinator::hang_up(),
+                               FakeCoordinator::answer(Outcome::kCommitted)});
+  Client client = connect(coordinator.address());
+  auto open = client.begin(key);
+  REQUIRE(open);
+  CHECK(open->execute("points", "SELECT 1").error().effect == Effect::kNone);
+  if (reconnected) CHECK(client.outcome_of("other").outcome == Outcome::kCommitted);
+
+  const bool commit = GENERATE(true, false);
+  CHECK(is(commit ? open->commit() : open->rollback(), Outcome::kRefused,
+           ErrorCode::kConnectionLost, Effect::kNone));
+  CHECK(coordinator.requests().size() == (reconnected ? 3 : 2));
+}
+
+TEST_CASE("a rollback whose answer is lost: no effect, but the key may be bound") {
+  FakeCoordinator coordinator({FakeCoordinator::begun(), FakeCoordinator::hang_up()});
+  Client client = connect(coordinator.address());
+  auto open = client.begin("k");
+  REQUIRE(open);
+  CHECK(is(open->rollback(), Outcome::kUnknown, ErrorCode::kConnectionLost, Effect::kNone));
+}
+
+TEST_CASE("begin under a key that is finished tells its outcome") {
+  const auto outcome = GENERATE(Outcome::kCommitted, Outcome::kRolledBack, Outcome::kInProgress);
+  FakeCoordinator coordinator({FakeCoordinator::answer(outcome)});
+  Client client = connect(coordinator.address());
+  const auto begun = client.begin("k");
+  REQUIRE(begun.has_error());
+  CHECK(begun.error().outcome == outcome);
+}
+
+// ---------------------------------------------------------------- another log, the end, the clock
+
+TEST_CASE("a submit is not sent again to another log") {
+  FakeCoordinator coordinator(
+      {FakeCoordinator::hang_up(), FakeCoordinator::answer(Outcome::kCommitted)},
+      {LogId{1}, LogId{2}});
+  Client client = connect(coordinator.address());
+  CHECK(is(client.submit(submission("k")), Outcome::kUnknown, ErrorCode::kLogUnavailable,
+           Effect::kUnknown));
+  CHECK(coordinator.requests().size() == 1);
+}
+
+TEST_CASE("another log is not asked what became of a commit") {
+  FakeCoordinator coordinator({FakeCoordinator::begun(), FakeCoordinator::hang_up(),
+                               FakeCoordinator::answer(Outcome::kRolledBack)},
+                              {LogId{1}, LogId{2}});
+  Client client = connect(coordinator.address());
+  auto open = client.begin("k");
+  REQUIRE(open);
+  CHECK(is(open->commit(), Outcome::kUnknown, ErrorCode::kLogUnavailable, Effect::kUnknown));
+  CHECK(coordinator.requests().size() == 2);
+}
+
+TEST_CASE("a client that is destroyed during a submit sends nothing more") {
+  std::promise<void> arrived;
+  FakeCoordinator coordinator({[&](Channel&, std::uint64_t) { arrived.set_value(); },
+                               FakeCoordinator::answer(Outcome::kCommitted)});
+  Async async(coordinator.address());
+  Answer answer;
+  async.spawn(async.client->submit(submission("k")), answer);
+  const auto sent = arrived.get_future();
+  while (sent.wait_for(0s) != std::future_status::ready) async.io.poll();
+  async.client.reset();
+  async.io.run();
+  CHECK(is(answer, Outcome::kUnknown, ErrorCode::kConnectionLost, Effect::kUnknown));
+  CHECK(coordinator.requests().size() == 1);
+}
+
+TEST_CASE("a client that is destroyed while it connects: refused at once") {
+  const DeafListener listener;
+  Async async(listener.address());
+  Answer answer;
+  async.spawn(async.client->submit(submission("k")), answer);
+  async.io.poll();
+  async.client.reset();
+  async.io.run();
+  CHECK(is(answer, Outcome::kRefused, ErrorCode::kConnectionLost, Effect::kNone));
+}
+
+TEST_CASE("connecting takes no longer than the call may: refused, nothing was sent") {
+  const DeafListener listener;
+  Async async(listener.address(), 60s);
+  Submission asked = submission("k");
+  asked.timeout = 50ms;
+  const Instant asked_at = read_clocks().steady;
+  CHECK(is(async.run(async.client->submit(asked)), Outcome::kRefused, ErrorCode::kTimeout,
+           Effect::kNone));
+  CHECK(read_clocks().steady - asked_at < 30s);  // not the 60 s of a connection
+}
+
 // ---------------------------------------------------------------- a real coordinator
+
+TEST_CASE("begin under the key of a payment that is made: committed, nothing is opened") {
+  const auto card = house().fresh_card();
+  const std::string key = house().fresh_key();
+  Client client = house().connect();
+  auto begun = client.begin(key);
+  REQUIRE(begun);
+  REQUIRE(begun->execute("points", "UPDATE card SET points = points - 1 WHERE id = ?", {card}));
+  REQUIRE(begun->commit().outcome == Outcome::kCommitted);
+
+  const auto again = client.begin(key);
+  REQUIRE(again.has_error());
+  CHECK(again.error().outcome == Outcome::kCommitted);
+  CHECK(house().left_behind() == "");
+}
 
 TEST_CASE("the coordinator is killed in the middle of a submit and comes back: one outcome") {
   const std::string point = GENERATE("coordinator.submit.received", "coordinator.vote.received",
@@ -260,8 +456,7 @@ TEST_CASE("an interactive transaction ends with its object or its connection") {
       REQUIRE(executed.has_error());
       CHECK(executed.error().code == ErrorCode::kConnectionLost);
       CHECK(executed.error().effect == Effect::kNone);
-      CHECK(
-          is(open->commit(), Outcome::kRolledBack, ErrorCode::kRolledBackByCaller, Effect::kNone));
+      CHECK(is(open->commit(), Outcome::kRefused, ErrorCode::kConnectionLost, Effect::kNone));
     }
   }
   CHECK(house().wait_until_linked());

@@ -9,6 +9,7 @@
 
 #include "tests/integration/support_house.h"
 #include "tests/integration/support_intruder.h"
+#include "tests/integration/support_print_begin.h"
 #include "tests/support/print_result.h"
 
 using namespace assent;

@@ -34,6 +34,13 @@ class FakeCoordinator {
       (void)channel.send(ClientCallReply{request_id, made});
     };
   }
+  /// To a begin; a gtrid of the log that the first connection is told.
+  static Act begun() {
+    return [](Channel& channel, std::uint64_t request_id) {
+      (void)channel.send(
+          ClientCallReply{request_id, Begun{Gtrid{LogId{1}, Epoch{1}, Sequence{1}}}});
+    };
+  }
   static Act hang_up() {
     return [](Channel& channel, std::uint64_t) {
       channel.close(Error{.code = ErrorCode::kConnectionLost, .message = "script"});
@@ -43,7 +50,9 @@ class FakeCoordinator {
     return [](Channel&, std::uint64_t) {};
   }
 
-  explicit FakeCoordinator(std::vector<Act> script) : script_(std::move(script)) {
+  /// `logs`: what the n-th connection is told to be behind it; the last is for all that follow.
+  explicit FakeCoordinator(std::vector<Act> script, std::vector<LogId> logs = {LogId{1}})
+      : script_(std::move(script)), logs_(std::move(logs)) {
     auto accept = [this](std::unique_ptr<Transport> transport) { serve(std::move(transport)); };
     auto opened = Listener::open(io_, Address{"127.0.0.1", 0}, 10, std::move(accept));
     if (opened.has_error()) throw std::runtime_error(opened.error().message);
@@ -84,7 +93,8 @@ class FakeCoordinator {
     if (message.has_error()) return channel.close(message.error());
     if (std::holds_alternative<ClientHello>(*message)) {
       channel.established();
-      (void)channel.send(ClientWelcome{1, "pay", LogId{1}, Epoch{1}});
+      const LogId log = logs_.at(std::min(hellos_++, logs_.size() - 1));
+      (void)channel.send(ClientWelcome{1, "pay", log, Epoch{1}});
       return;
     }
     auto& call = std::get<ClientCall>(*message);
@@ -103,6 +113,8 @@ class FakeCoordinator {
   }
 
   const std::vector<Act> script_;
+  const std::vector<LogId> logs_;
+  std::size_t hellos_ = 0;
   boost::asio::io_context io_;
   std::unique_ptr<Listener> listener_;
   std::vector<std::shared_ptr<Channel>> channels_;

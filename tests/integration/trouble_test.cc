@@ -16,6 +16,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"
 #include "tests/integration/support_till.h"
 #include "tests/support/print_result.h"
@@ -114,7 +115,7 @@ TEST_CASE("transactions beyond the limit are refused as busy, and questions stil
     REQUIRE(second);
     const auto third = small.client().begin();
     REQUIRE(third.has_error());
-    CHECK(third.error().code == ErrorCode::kBusy);
+    CHECK(is(third.error(), Outcome::kRefused, ErrorCode::kBusy));
     const Answer refused = small.client().submit(House::submission(payment));
     INFO(why(refused));
     CHECK(is(refused, Outcome::kRefused, ErrorCode::kBusy));
