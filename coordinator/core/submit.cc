@@ -52,13 +52,19 @@ void Coordinator::on_request(ClientRequested& asked, Submit& submit) {
   start_attempt(std::move(request), form);
 }
 
-/// One participant needs no order: its database sees every deadlock there can be.
+/// One participant needs no order: its database sees every deadlock there can be. Shared reads need
+/// one: their branch keeps its session open until all work is done, and sessions are as scarce as
+/// locks; two pools whose sessions wait for each other's are a deadlock that no lock wait ends.
 Form Coordinator::form_of_first_attempt(const Request& request) const {
   const auto elsewhere = [&request](const Step& step) {
     return step.participant != request.steps.front().participant;
   };
-  const bool alone = std::none_of(request.steps.begin(), request.steps.end(), elsewhere);
-  return alone || conflict_rate_ > kOrderedAbove ? Form::kOrdered : Form::kOptimistic;
+  const auto& steps = request.steps;
+  const bool alone = std::none_of(steps.begin(), steps.end(), elsewhere);
+  const bool shared_reads =
+      std::any_of(steps.begin(), steps.end(), [](const Step& step) { return step.shared_reads; });
+  const bool ordered = alone || shared_reads || conflict_rate_ > kOrderedAbove;
+  return ordered ? Form::kOrdered : Form::kOptimistic;
 }
 
 void Coordinator::note_conflict(const Transaction& tx, bool conflict) {
