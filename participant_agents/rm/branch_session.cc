@@ -1,5 +1,8 @@
 #include "participant_agents/rm/branch_session.h"
 
+#include <algorithm>
+#include <chrono>
+
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
@@ -63,7 +66,8 @@ WorkReport BranchSession::work(const Work& work) {
               .opens = opens,
               .ends = work.then == AfterWork::kPrepare,
               .access = access_,
-              .lock_wait = work.lock_wait});
+              .lock_wait = work.lock_wait,
+              .statement_limit = statement_limit_for(settings(), work.deadline)});
 }
 
 WorkReport BranchSession::prepare(const Xid& xid) {
@@ -160,6 +164,15 @@ std::optional<Error> BranchSession::check_result(const odbc::ResultSet& result,
   }
   if (!expected || *expected == result.row_count) return std::nullopt;
   return guard_not_met(settings(), result.row_count, *expected);
+}
+
+Duration statement_limit_for(const Settings& settings, Duration deadline) {
+  using std::chrono::milliseconds;
+  if (deadline <= Duration(0)) return settings.statement_timeout;
+  const Duration left = deadline - deadline / 10;
+  const Duration step = left >= std::chrono::seconds(2) ? milliseconds(500) : milliseconds(50);
+  const Duration rounded = std::max<Duration>(left - left % step, milliseconds(10));
+  return std::min(rounded, settings.statement_timeout);
 }
 
 Error guard_not_met(const Settings& settings, std::int64_t rows, std::int64_t expected) {

@@ -45,6 +45,7 @@ class BranchSession : public Session {
     bool ends = false;  ///< prepares; a read-only branch ends
     Access access = Access::kReadWrite;
     Duration lock_wait{};
+    Duration statement_limit{};  ///< 0: as it is
   };
 
   BranchSession(std::unique_ptr<Link> link, SessionId id) : link_(std::move(link)), id_(id) {}
@@ -83,6 +84,10 @@ class BranchSession : public Session {
   Access access_ = Access::kReadWrite;
   bool spoilt_ = false;
 };
+
+/// How long a statement may take that has this long to its agent's deadline (R11). In large steps,
+/// since each change costs the session a SET.
+Duration statement_limit_for(const Settings& settings, Duration deadline);
 
 /// kGuardNotMet, without its step.
 Error guard_not_met(const Settings& settings, std::int64_t rows, std::int64_t expected);

@@ -32,6 +32,21 @@ Result<std::vector<Row>> Link::query(const std::string& sql, Effect effect) {
   return std::move(answer.results.back().rows);
 }
 
+CallWatchdog::CallWatchdog(Link& link, Duration timeout)
+    : thread_([this, &link, timeout] {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait_for(lock, timeout, [this] { return done_; })) link.interrupt();
+      }) {}
+
+CallWatchdog::~CallWatchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
 Error make_error(const Settings& settings, ErrorCode code, Effect effect, std::string message) {
   Error error;
   error.code = code;

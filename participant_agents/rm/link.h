@@ -1,10 +1,13 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -54,6 +57,22 @@ class Link {
   Settings settings_;
   std::unique_ptr<odbc::Connection> connection_;
   bool lost_ = false;
+};
+
+/// Cuts a link whose owner is not through with a step in time (F 11), for steps that nobody else
+/// can reach yet. Disarmed by its end.
+class CallWatchdog {
+ public:
+  CallWatchdog(Link& link, Duration timeout);
+  ~CallWatchdog();
+  CallWatchdog(const CallWatchdog&) = delete;
+  CallWatchdog& operator=(const CallWatchdog&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;  ///< the last member: it uses the others
 };
 
 /// `message`: a sentence for a person, what is wrong and what to do.

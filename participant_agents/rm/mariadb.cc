@@ -35,6 +35,9 @@ constexpr Duration kPollInterval = std::chrono::milliseconds(5);
 /// A session leaves the process list a moment before its branches are free to be finished (F 9).
 constexpr Duration kAfterLastSeen = std::chrono::milliseconds(50);
 
+/// Idle sessions are the agent's to close (MariaDB manual, wait_timeout: the largest on Linux).
+constexpr std::int64_t kWaitTimeoutMax = 31536000;
+
 /// Native codes that are looked at by name.
 constexpr std::int32_t kUnknownThread = 1094;
 constexpr std::int32_t kAccessDenied = 1227;
@@ -118,6 +121,7 @@ class MariadbSession final : public BranchSession {
 
   static bool wants_counts(const Message& message);
   static bool may_read_last_insert_id(const Message& message);
+  void limit_statements(Duration limit);
   static void append_guard(std::string& sql, const std::string& count, std::size_t index,
                            std::int64_t expected);
   bool undo_xa(const Xid& xid, Reached reached, const odbc::Answer& answer);
@@ -129,6 +133,7 @@ class MariadbSession final : public BranchSession {
   }
 
   DatabaseIdentity identity_;
+  Duration statement_limit_{};                     ///< what the session has; 0: not known
   std::optional<std::int64_t> lock_wait_seconds_;  ///< what the session has; nullopt: not known
 };
 
@@ -138,6 +143,16 @@ bool MariadbSession::wants_counts(const Message& message) {
     if (message.may_return_rows[i] || !message.described[i].expect_rows) return true;
   }
   return false;
+}
+
+/// In a message of its own: a compound statement is under the limit that was set before it began.
+/// If it fails, the branch runs under the limit before.
+void MariadbSession::limit_statements(Duration limit) {
+  if (limit == Duration(0) || limit == statement_limit_) return;
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
+  const odbc::Answer set =
+      link().run("SET SESSION max_statement_time = " + std::to_string(ms) + " / 1000.0");
+  statement_limit_ = set.failure ? Duration(0) : limit;
 }
 
 /// Now or, in a branch that stays open, later.
@@ -176,6 +191,7 @@ std::string MariadbSession::compose(const Message& message) {
     sql += "SET SESSION innodb_lock_wait_timeout=" + std::to_string(lock_wait) + "; ";
     lock_wait_seconds_ = lock_wait;
   }
+  limit_statements(message.statement_limit);
   if (message.opens && may_read_last_insert_id(message)) sql += "SET SESSION last_insert_id=0; ";
   if (message.opens) sql += read_only ? "START TRANSACTION READ ONLY; " : "XA START " + xid + "; ";
   std::string all_counts;
@@ -371,10 +387,11 @@ class MariadbControl final : public Control {
  public:
   explicit MariadbControl(std::unique_ptr<Link> link) : link_(std::move(link)) {}
 
-  /// What take_control does after connecting, in its order.
+  /// What take_control does after connecting, in its order. Nobody else has this object yet, so
+  /// each cuts itself.
   Result<> check_server();
   Result<> take_lock(Duration wait);
-  Result<> end_other_sessions(Duration wait);
+  Result<> end_other_sessions();
   Result<> create_schema();
 
   SessionId id() const { return id_; }
@@ -396,7 +413,7 @@ class MariadbControl final : public Control {
                       std::move(message));
   }
   Result<> set_session();
-  Result<> warn_of_other_engines();
+  Result<> refuse_other_engines();
   Error who_holds_the_lock();
   Error who_fences(const Fence& fence);
   /// Ends the sessions that `condition` finds, again and again until none is found.
@@ -420,6 +437,7 @@ bool is_supported_version(const std::string& version) {
 }
 
 Result<> MariadbControl::check_server() {
+  const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   const auto rows = link_->query(
       "SELECT VERSION(), CONNECTION_ID(), DATABASE(), @@innodb_flush_log_at_trx_commit, @@log_bin, "
       "@@sync_binlog, @@default_storage_engine, @@innodb_doublewrite, (SELECT COUNT(*) FROM "
@@ -444,7 +462,7 @@ Result<> MariadbControl::check_server() {
   server_version_ = text_at(row, 0);
   id_ = SessionId{static_cast<std::uint64_t>(integer_at(row, 1))};
   if (const auto set = set_session(); !set) return set.error();
-  return warn_of_other_engines();
+  return refuse_other_engines();
 }
 
 /// READ COMMITTED, so that deleting witness rows locks no gaps into which branches write theirs.
@@ -463,20 +481,22 @@ Result<> MariadbControl::set_session() {
   return link_->error(*set.failure, Effect::kNone);
 }
 
-Result<> MariadbControl::warn_of_other_engines() {
+/// A rollback would not take back what a step did there.
+Result<> MariadbControl::refuse_other_engines() {
   const auto rows = link_->query(
       "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND "
-      "table_type = 'BASE TABLE' AND engine <> 'InnoDB' LIMIT 1",
+      "table_type = 'BASE TABLE' AND engine <> 'InnoDB' ORDER BY table_name",
       Effect::kNone);
   if (!rows) return rows.error();
-  if (!rows->empty()) {
-    warnings_.emplace_back("table " + text_at(rows->front(), 0) +
-                           " is not in InnoDB: a rollback does not take its changes back");
-  }
-  return {};
+  if (rows->empty()) return {};
+  std::string names;
+  for (const Row& row : *rows) names += (names.empty() ? "" : ", ") + text_at(row, 0);
+  return unfit("a rollback does not take back changes of tables outside InnoDB: " + names +
+               ". ALTER TABLE .. ENGINE=InnoDB, or move them to another database");
 }
 
 Result<> MariadbControl::take_lock(Duration wait) {
+  const CallWatchdog watchdog(*link_, wait + link_->settings().call_timeout);
   const auto rows = link_->query("SELECT GET_LOCK(" + std::string(kLockName) + ", " +
                                      std::to_string(whole_seconds(wait)) + ")",
                                  Effect::kNone);
@@ -496,7 +516,9 @@ Error MariadbControl::who_holds_the_lock() {
                     "another agent has this database: " + holder + ". Stop one of the two");
 }
 
-Result<> MariadbControl::end_other_sessions(Duration wait) {
+Result<> MariadbControl::end_other_sessions() {
+  const Duration wait = link_->settings().call_timeout;
+  const CallWatchdog watchdog(*link_, 2 * wait);
   return end_sessions("TRUE", wait);
 }
 
@@ -506,12 +528,13 @@ Result<> MariadbControl::end_session(SessionId id, Duration wait) {
 
 Result<> MariadbControl::end_sessions(const std::string& condition, Duration wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
-  for (bool seen_any = false;; seen_any = true) {
+  for (;;) {
     const auto rows = link_->query("SELECT id FROM information_schema.processlist WHERE " +
                                    std::string(kOurSessions) + " AND " + condition);
     if (!rows) return rows.error();
     if (rows->empty()) {
-      if (seen_any) std::this_thread::sleep_for(kAfterLastSeen);
+      // Also when it was never seen: it may have left a moment ago.
+      std::this_thread::sleep_for(kAfterLastSeen);
       return {};
     }
     if (std::chrono::steady_clock::now() >= deadline) {
@@ -531,6 +554,7 @@ Result<> MariadbControl::end_sessions(const std::string& condition, Duration wai
 
 /// Inside the participant's own database, so that a copy of it carries them.
 Result<> MariadbControl::create_schema() {
+  const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   std::random_device random;
   std::string id;
   for (int i = 0; i < 4; ++i) {
@@ -669,8 +693,7 @@ Result<std::unique_ptr<Control>> Mariadb::take_control(Duration wait) {
   auto control = std::make_unique<MariadbControl>(std::move(*link));
   if (const auto fit = control->check_server(); !fit) return fit.error();
   if (const auto locked = control->take_lock(wait); !locked) return locked.error();
-  if (const auto alone = control->end_other_sessions(settings_.call_timeout); !alone)
-    return alone.error();
+  if (const auto alone = control->end_other_sessions(); !alone) return alone.error();
   if (const auto made = control->create_schema(); !made) return made.error();
   control_ = control->id();
   return std::unique_ptr<Control>(std::move(control));
@@ -682,12 +705,13 @@ Result<std::unique_ptr<Control>> Mariadb::take_control(Duration wait) {
 Result<std::unique_ptr<Session>> Mariadb::open_session() {
   auto link = Link::open(settings_, kPins);
   if (!link) return link.error();
+  const CallWatchdog watchdog(**link, settings_.call_timeout);
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(settings_.statement_timeout).count();
   const odbc::Answer set = (*link)->run(
       session_settings() + ", max_statement_time = " + std::to_string(ms) +
       " / 1000.0, lock_wait_timeout = " +
       std::to_string(std::max<std::int64_t>(whole_seconds(settings_.statement_timeout), 1)) +
-      ", tx_isolation = 'REPEATABLE-READ'");
+      ", tx_isolation = 'REPEATABLE-READ', wait_timeout = " + std::to_string(kWaitTimeoutMax));
   if (set.failure) return (*link)->error(*set.failure, Effect::kNone);
   const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
   const auto rows =

@@ -116,6 +116,8 @@ class PostgresSession final : public BranchSession {
     DatabaseIdentity identity;
   };
 
+  bool is_still_ours(std::uint64_t transaction_id);
+  Error replaced() const;
   Result<Seen> look(const Xid& xid);
   FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
   FinishReport settle_by_status(const BranchProof& proof);
@@ -125,7 +127,10 @@ class PostgresSession final : public BranchSession {
 
   DatabaseIdentity identity_;  ///< a primary's timeline never changes below a session
   std::optional<std::int64_t> lock_timeout_ms_;  ///< what the session has; nullopt: not known
-  std::size_t leading_results_ = 0;  ///< of the message under way, before its statements
+  std::optional<Duration> statement_limit_;      ///< likewise
+  std::uint64_t transaction_id_ = 0;             ///< of the open branch; 0: none assigned yet
+  bool transaction_replaced_ = false;  ///< the session is in another transaction than it opened
+  std::size_t leading_results_ = 0;    ///< of the message under way, before its statements
 };
 
 /// SET before BEGIN belongs to the branch's transaction: PREPARE keeps it, a rollback takes it
@@ -140,13 +145,20 @@ std::string PostgresSession::compose(const Message& message) {
     lock_timeout_ms_ = lock_timeout;
     ++leading_results_;
   }
+  if (!message.statements.empty() && statement_limit_ != message.statement_limit) {
+    sql += "SET statement_timeout=" + std::to_string(to_ms(message.statement_limit)) + ";";
+    statement_limit_ = message.statement_limit;
+    ++leading_results_;
+  }
   if (message.opens) {
+    transaction_id_ = 0;
+    transaction_replaced_ = false;
     sql += message.access == Access::kReadOnly ? "BEGIN READ ONLY;" : "BEGIN;";
     ++leading_results_;
   }
   for (const std::string& statement : message.statements) sql.append(statement).append(";");
-  if (!message.ends) return sql;
-  if (message.access == Access::kReadOnly) return sql + "COMMIT";
+  if (message.access == Access::kReadOnly) return message.ends ? sql + "COMMIT" : sql;
+  if (!message.ends) return sql + "SELECT pg_current_xact_id_if_assigned()::text";
   const std::string gid = quoted(message.xid);
   return sql + "PREPARE TRANSACTION " + gid +
          ";SELECT transaction::text,pg_snapshot_xmax(pg_current_snapshot())::text,"
@@ -156,8 +168,9 @@ std::string PostgresSession::compose(const Message& message) {
 
 Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Answer& answer) {
   const std::size_t count = message.statements.size();
-  const bool prepares = message.ends && message.access == Access::kReadWrite;
-  const std::size_t trailing = message.ends ? (prepares ? 2 : 1) : 0;
+  const bool writes = message.access == Access::kReadWrite;
+  const bool prepares = message.ends && writes;
+  const std::size_t trailing = prepares ? 2 : (message.ends || writes ? 1 : 0);
   if (answer.results.size() != leading_results_ + count + trailing) {
     return make_error(settings(), ErrorCode::kStatementFailed, Effect::kNone,
                       "a statement gave more than one result: its table has rules that an "
@@ -173,11 +186,28 @@ Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Ans
     proof.database = identity_;
     proof.database.position = unsigned_at(rows.front(), 2);
     proof.transaction_id = widen(unsigned_at(rows.front(), 0), unsigned_at(rows.front(), 1));
+    if (!is_still_ours(proof.transaction_id)) return replaced();
+  } else if (writes) {
+    const auto& rows = answer.results.back().rows;
+    if (rows.size() != 1 || !is_still_ours(unsigned_at(rows.front(), 0))) return replaced();
   }
   answer.results.resize(leading_results_ + count);
   answer.results.erase(answer.results.begin(),
                        answer.results.begin() + static_cast<std::ptrdiff_t>(leading_results_));
   return proof;
+}
+
+/// A branch that stays open keeps its transaction from the first row that it wrote on.
+bool PostgresSession::is_still_ours(std::uint64_t transaction_id) {
+  transaction_replaced_ = transaction_id_ != 0 && transaction_id != transaction_id_;
+  transaction_id_ = transaction_id;
+  return !transaction_replaced_;
+}
+
+Error PostgresSession::replaced() const {
+  return make_error(settings(), ErrorCode::kStatementFailed, Effect::kUnknown,
+                    "the session is not in the transaction any more in which the branch began: "
+                    "find out what ended it, and whether its effects are there");
 }
 
 /// psqlODBC hands out no result of a message that failed, so with several statements it can't be
@@ -190,13 +220,14 @@ Error PostgresSession::describe_failure(const Message& message, const odbc::Answ
 
 bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& /*answer*/) {
   lock_timeout_ms_.reset();
+  statement_limit_.reset();
   if (reached == Reached::kPrepared) return !link().run("ROLLBACK PREPARED " + quoted(xid)).failure;
   if (reached == Reached::kOpening || reached == Reached::kOpen) {
     const odbc::Answer ended = link().run("ROLLBACK");
     // Nothing is begun by a message with a syntax error; later, a transaction that is not there any
     // more was ended by somebody else, and nobody knows how.
     const bool was_there = !ended.notice || ended.notice->sqlstate != kNoTransaction;
-    return !ended.failure && (was_there || reached == Reached::kOpening);
+    return !ended.failure && !transaction_replaced_ && (was_there || reached == Reached::kOpening);
   }
   // The failure may have come behind the prepare, and a branch of that name that is not ours is
   // not ours to undo: the list tells.
@@ -294,10 +325,11 @@ class PostgresControl final : public Control {
  public:
   explicit PostgresControl(std::unique_ptr<Link> link) : link_(std::move(link)) {}
 
-  /// What take_control does after connecting, in its order.
+  /// What take_control does after connecting, in its order. Nobody else has this object yet, so
+  /// each cuts itself.
   Result<> check_server();
   Result<> take_lock(Duration wait);
-  Result<> end_other_sessions(Duration wait);
+  Result<> end_other_sessions();
   Result<> create_schema();
 
   SessionId id() const { return id_; }
@@ -331,6 +363,7 @@ class PostgresControl final : public Control {
 };
 
 Result<> PostgresControl::check_server() {
+  const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   const auto rows = link_->query(
       "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), "
       "pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), "
@@ -360,6 +393,7 @@ Result<> PostgresControl::check_server() {
 }
 
 Result<> PostgresControl::take_lock(Duration wait) {
+  const CallWatchdog watchdog(*link_, wait + link_->settings().call_timeout);
   const std::int64_t ms = std::max<std::int64_t>(to_ms(wait), 1);
   const odbc::Answer answer =
       link_->run("SET lock_timeout = " + std::to_string(ms) + "; SELECT pg_advisory_lock(" +
@@ -381,7 +415,9 @@ Error PostgresControl::who_holds_the_lock() {
                     "another agent has this database: " + holder + ". Stop one of the two");
 }
 
-Result<> PostgresControl::end_other_sessions(Duration wait) {
+Result<> PostgresControl::end_other_sessions() {
+  const Duration wait = link_->settings().call_timeout;
+  const CallWatchdog watchdog(*link_, 2 * wait);
   return end_sessions("pid <> pg_backend_pid()", wait);
 }
 
@@ -409,6 +445,7 @@ Result<> PostgresControl::end_sessions(const std::string& condition, Duration wa
 
 /// Numbers of 64 bits without sign have no type of their own here: numeric.
 Result<> PostgresControl::create_schema() {
+  const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   const auto made = link_->query(
       "CREATE SCHEMA IF NOT EXISTS assent; "
       "CREATE TABLE IF NOT EXISTS assent.fence (log_id text PRIMARY KEY, coordinator text NOT "
@@ -519,8 +556,7 @@ Result<std::unique_ptr<Control>> Postgres::take_control(Duration wait) {
   auto control = std::make_unique<PostgresControl>(std::move(*link));
   if (const auto fit = control->check_server(); !fit) return fit.error();
   if (const auto locked = control->take_lock(wait); !locked) return locked.error();
-  if (const auto alone = control->end_other_sessions(settings_.call_timeout); !alone)
-    return alone.error();
+  if (const auto alone = control->end_other_sessions(); !alone) return alone.error();
   if (const auto made = control->create_schema(); !made) return made.error();
   control_ = control->id();
   return std::unique_ptr<Control>(std::move(control));
@@ -531,6 +567,7 @@ Result<std::unique_ptr<Control>> Postgres::take_control(Duration wait) {
 Result<std::unique_ptr<Session>> Postgres::open_session() {
   auto link = Link::open(settings_, kPins);
   if (!link) return link.error();
+  const CallWatchdog watchdog(**link, settings_.call_timeout);
   const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
   const auto rows = (*link)->query(
       std::string(kSessionSettings) +

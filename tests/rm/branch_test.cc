@@ -261,6 +261,23 @@ TEST_CASE("a lock that is not free in time is a conflict, with nothing left") {
   CHECK(other->rollback(next).completion == Completion::kRolledBack);
 }
 
+TEST_CASE("a statement ends before the deadline of its work") {
+  const Kind kind = each_kind();
+  Agent agent(shared_server(kind));
+  Work work = work_of(next_xid(), {plain(kind == Kind::kPostgres ? "SELECT pg_sleep(8)"
+                                                                 : "SELECT SLEEP(8) FROM card")});
+  work.deadline = std::chrono::milliseconds(500);
+  const WorkReport report = agent.session->work(work);
+  CHECK(report.vote == Vote::kRolledBack);
+  REQUIRE(report.error);
+  CHECK(report.error->code == ErrorCode::kConflict);
+  CHECK(agent.session->usable());
+  // The next has its own time.
+  work = work_of(next_xid(), {take_point(1)});
+  require_vote(agent.session->work(work), Vote::kPrepared);
+  CHECK(agent.session->rollback(work.xid).completion == Completion::kRolledBack);
+}
+
 TEST_CASE("a deadlock is a conflict for one of the two, and the other is prepared") {
   Server& server = shared_server(each_kind());
   Agent agent(server);

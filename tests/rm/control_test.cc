@@ -194,15 +194,14 @@ TEST_CASE("a server with a torn-page risk is taken with a warning") {
   CHECK_THAT(agent.control->warnings()[0], Catch::Contains("full_page_writes"));
 }
 
-TEST_CASE("tables that can't roll back are warned of") {
+TEST_CASE("tables that can't roll back are refused by name") {
   Server& server = shared_server(Kind::kMariadb);
   server->query("points", "CREATE TABLE old (id int) ENGINE=MyISAM;", live::Role::kApplication);
-  {
-    Agent agent(server);
-    REQUIRE(agent.control->warnings().size() == 1);
-    CHECK_THAT(agent.control->warnings()[0], Catch::Contains("old"));
-  }
+  const auto refused = server.manager()->take_control(kPatience);
   server->query("points", "DROP TABLE old;", live::Role::kApplication);
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().code == ErrorCode::kDatabaseUnfit);
+  CHECK_THAT(refused.error().message, Catch::Contains("InnoDB: old."));
 }
 
 TEST_CASE("an account without BINLOG REPLAY is refused, unless the server detaches for it too") {
