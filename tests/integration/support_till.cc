@@ -8,7 +8,9 @@ namespace {
 constexpr std::int64_t kCards = 10'000;
 constexpr std::int64_t kAmountMax = 10;
 constexpr std::int64_t kTooMuch = 101;  // no card has had more points than 100
-constexpr int kEachFails = 5;           // of so many payments one has to fail
+constexpr std::int64_t kNoCard = 0;
+constexpr int kEachFails = 10;  // of so many payments one has to fail in the first participant ...
+constexpr int kFailsElsewhere = 5;  // ... and one, so many later, in the last
 
 }  // namespace
 
@@ -32,8 +34,10 @@ std::unique_ptr<live::Payers> Till::pay(int payments, int clients) {
 workload::Payment Till::draw() {
   std::uniform_int_distribution<std::int64_t> card(1, kCards);
   std::uniform_int_distribution<std::int64_t> amount(1, kAmountMax);
-  const bool fails = ++drawn_ % kEachFails == 0;
-  return house_.payment(card(random_), fails ? kTooMuch : amount(random_));
+  const int turn = ++drawn_ % kEachFails;
+  auto payment = house_.payment(card(random_), turn == 0 ? kTooMuch : amount(random_));
+  if (turn == kFailsElsewhere) payment.legs.back().id = kNoCard;
+  return payment;
 }
 
 std::string Till::settle_up(live::Payers& payers) {
