@@ -1,6 +1,7 @@
 #include "coordinator/core/request_rules.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <set>
 #include <utility>
 
@@ -12,6 +13,31 @@ namespace {
 Error invalid(std::string message) {
   return {
       .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
+}
+
+/// The work that an agent is sent is as long as the request and a header more, and must fit a
+/// frame, else it would cost everybody the link.
+constexpr std::size_t kRequestBytesMax = kFrameBytesMax - 64 * 1024;
+
+/// At most, as it travels: tags and lengths included.
+std::size_t bytes_of(const Value& value) {
+  constexpr std::size_t kNumberAndTags = 16;
+  if (const auto* text = std::get_if<std::string>(&value)) return kNumberAndTags + text->size();
+  if (const auto* bytes = std::get_if<Bytes>(&value)) return kNumberAndTags + bytes->data.size();
+  return kNumberAndTags;
+}
+
+std::size_t bytes_of(const Step& step) {
+  constexpr std::size_t kFixedFields = 64;
+  std::size_t bytes = kFixedFields + step.participant.size() + step.statement.sql.size();
+  for (const Value& param : step.statement.params) bytes += bytes_of(param);
+  return bytes;
+}
+
+std::optional<Error> complaint_about_bytes(std::size_t bytes) {
+  if (bytes <= kRequestBytesMax) return std::nullopt;
+  return invalid("the statements and their parameters take more than " +
+                 std::to_string(kRequestBytesMax) + " bytes; split the transaction");
 }
 
 std::optional<Error> complaint_about_statement(const Statement& statement) {
@@ -45,6 +71,7 @@ std::optional<Error> complaint_about_steps(const Submit& submit, const Config& c
   if (submit.steps.size() > kStepsMax) {
     return invalid("a submit has more than " + std::to_string(kStepsMax) + " steps");
   }
+  std::size_t bytes = 0;
   std::set<std::string_view> participants;
   for (std::size_t i = 0; i < submit.steps.size(); ++i) {
     auto complaint = complaint_about(submit.steps[i], config);
@@ -52,8 +79,10 @@ std::optional<Error> complaint_about_steps(const Submit& submit, const Config& c
       complaint->step = static_cast<std::int32_t>(i);
       return complaint;
     }
+    bytes += bytes_of(submit.steps[i]);
     participants.insert(submit.steps[i].participant);
   }
+  if (auto complaint = complaint_about_bytes(bytes)) return complaint;
   if (participants.size() > kParticipantsMax) {
     return invalid("a transaction has more than " + std::to_string(kParticipantsMax) +
                    " participants");
@@ -90,6 +119,7 @@ std::optional<Error> complaint_about(const Step& step, const Config& config) {
                  .participant = step.participant};
   }
   auto complaint = complaint_about_statement(step.statement);
+  if (!complaint) complaint = complaint_about_bytes(bytes_of(step));
   if (complaint) complaint->participant = step.participant;
   return complaint;
 }

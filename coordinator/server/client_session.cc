@@ -23,19 +23,22 @@ Answer answer_of(Outcome outcome, Error error) {
   return answer;
 }
 
-/// Only new work is refused for load (R14): who asks for an end or an outcome is heard.
+/// Only new work is refused for load (R14): who asks for an end or an outcome is heard. So is a
+/// statement of an open transaction: refused here it would not doom the transaction (R8).
 bool is_new_work(const ClientRequest& body) {
-  return std::holds_alternative<Submit>(body) || std::holds_alternative<Begin>(body) ||
-         std::holds_alternative<Execute>(body);
+  return std::holds_alternative<Submit>(body) || std::holds_alternative<Begin>(body);
+}
+
+bool has_key(const ClientRequest& body) {
+  if (const auto* submit = std::get_if<Submit>(&body)) return !submit->key.empty();
+  const auto* begin = std::get_if<Begin>(&body);
+  return begin != nullptr && !begin->key.empty();
 }
 
 /// The refusal of a key promises that the key is free (R15). Nobody has looked, so for a key it is
 /// "unknown".
 ClientReply refusal_for_load(const ClientRequest& body, Error error) {
-  if (std::holds_alternative<Execute>(body)) return Executed{{}, std::move(error)};
-  const auto* submit = std::get_if<Submit>(&body);
-  const bool keyed = submit != nullptr && !submit->key.empty();
-  return answer_of(keyed ? Outcome::kUnknown : Outcome::kRefused, std::move(error));
+  return answer_of(has_key(body) ? Outcome::kUnknown : Outcome::kRefused, std::move(error));
 }
 
 }  // namespace
@@ -57,8 +60,9 @@ void ClientSession::start(boost::asio::io_context& io, std::unique_ptr<Transport
 
 void ClientSession::reply(RequestId request, ClientReply reply) {
   --waiting_;
-  owner_.answered(1);
   send_reply(request, std::move(reply));
+  // Last: after the last answer of a stop the owner closes, and nothing can be sent any more.
+  owner_.answered(1);
 }
 
 void ClientSession::close(const Error& reason) {
