@@ -44,8 +44,11 @@ void Coordinator::on(AgentConnected event) {
   ASSENT_CHECK(found != nullptr);
   Participant& participant = *found;
   lose_link(participant, "a new link replaced the one before");
+  if (const auto unfit = why_not_taken(participant, event.welcome.database.id)) {
+    turn_away(participant, *unfit);
+    return reschedule(participant);
+  }
   participant.since = now_.steady;
-  if (!take_database(participant, event.welcome)) return reschedule(participant);
   participant.connected = true;
   participant.welcome = std::move(event.welcome);
   participant.last_error.reset();
@@ -56,22 +59,49 @@ void Coordinator::on(AgentConnected event) {
   reschedule(participant);
 }
 
-/// Two names for one database would commit twice where the caller meant two databases.
-bool Coordinator::take_database(Participant& participant, const Welcome& welcome) {
-  for (const auto& [name, other] : participants_) {
-    if (&other == &participant || !other.welcome) continue;
-    if (other.welcome->database.id != welcome.database.id) continue;
-    participant.last_error =
-        Error{.code = ErrorCode::kDatabaseUnfit,
-              .effect = assent::Effect::kNone,
-              .message = "its database " + welcome.database.id + " is that of participant " + name +
-                         "; give each participant a database of its own",
-              .participant = participant.name};
-    note(Note::Level::kError,
-         "participant=" + participant.name + " not taken: " + participant.last_error->message);
-    return false;
+/// A participant stays the database of its open branches: only there can their end be proved. Two
+/// names for one database would commit twice where the caller meant two databases (section 6).
+std::optional<Error> Coordinator::why_not_taken(const Participant& participant,
+                                                const std::string& database) {
+  const auto unfit = [&participant](std::string message) {
+    return Error{.code = ErrorCode::kDatabaseUnfit,
+                 .effect = assent::Effect::kNone,
+                 .message = std::move(message),
+                 .participant = participant.name};
+  };
+  for (const std::string& open : databases_of_branches(participant)) {
+    if (open == database) continue;
+    return unfit("its database is " + database + ", but it has unfinished branches in " + open +
+                 "; connect the participant to the database it had");
   }
-  return true;
+  for (const auto& [name, other] : participants_) {
+    if (&other == &participant) continue;
+    // The last welcome of one that is gone says nothing: the two may have been swapped.
+    const bool same = other.connected ? other.welcome->database.id == database
+                                      : databases_of_branches(other).contains(database);
+    if (!same) continue;
+    return unfit("its database " + database + " is that of participant " + name +
+                 "; give each participant a database of its own");
+  }
+  return std::nullopt;
+}
+
+std::set<std::string> Coordinator::databases_of_branches(const Participant& participant) {
+  std::set<std::string> out;
+  for (const Gtrid& gtrid : participant.branches) {
+    const Branch& branch = *find(gtrid)->find_branch(participant);
+    if (branch.state != BranchState::kWaiting) out.insert(branch.proof.database.id);
+  }
+  return out;
+}
+
+/// The link comes back by itself, and is taken once the database has been put right.
+void Coordinator::turn_away(Participant& participant, const Error& why) {
+  if (!participant.last_error || participant.last_error->message != why.message) {
+    note(Note::Level::kError, "participant=" + participant.name + " not taken: " + why.message);
+  }
+  participant.last_error = why;
+  effects_.push_back(CloseAgentLink{participant.name, why});
 }
 
 void Coordinator::on(const AgentDisconnected& event) {
@@ -83,7 +113,6 @@ void Coordinator::on(const AgentDisconnected& event) {
     note(needs_a_person(event.why.code) ? Note::Level::kError : Note::Level::kInfo,
          "participant=" + participant->name + " not connected: " + event.why.message);
   }
-  if (participant->connected) participant->since = now_.steady;
   participant->last_error = event.why;
   lose_link(*participant, event.why.message);
   reschedule(*participant);
@@ -94,6 +123,7 @@ void Coordinator::on(const AgentDisconnected& event) {
 void Coordinator::lose_link(Participant& participant, const std::string& why) {
   if (!participant.connected) return;
   participant.connected = false;
+  participant.since = now_.steady;
   participant.scan_asked.reset();
   participant.finished_during_scan.clear();
   participant.unreached = false;
@@ -156,7 +186,9 @@ void Coordinator::probe(Participant& participant) {
     Transaction& tx = *find(gtrid);
     Branch& branch = *tx.find_branch(participant);
     if (!branch.decided() || branch.told || branch.hazard) continue;
-    return send_decision(tx, branch);
+    const bool sent = send_decision(tx, branch);
+    reschedule(tx);
+    if (sent) return;
   }
   participant.unreached = false;  // nobody waits for it but orphans, if any
   tell_all(participant);
@@ -231,6 +263,7 @@ void Coordinator::on_listed_of(Transaction& tx, Participant& participant,
   if (tx.phase != Phase::kCommitting && tx.phase != Phase::kRollingBack) return;  // it may vote yet
   if (tx.phase == Phase::kCommitting &&
       !same_transaction(listed.transaction_id, branch->proof.transaction_id)) {
+    participant.remembered.erase(tx.gtrid);
     return show_hazard(participant, listed.xid,
                        "listed with another transaction id than the one that voted yes");
   }

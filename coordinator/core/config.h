@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct Config {
   std::size_t transactions_max = 10'000;  ///< live at once; one more is refused with kBusy (R14)
   std::size_t branches_per_participant_max =
       150;  ///< open at once; lowered to what the database can hold prepared
+  /// An interactive transaction may open a branch at a further participant until this many have
+  /// begun after it. Agents remember every branch since the oldest that may (R6), so it is to stay
+  /// well below what they can remember (AgentConfig::branches_max).
+  std::uint64_t late_join_max = 20'000;
 
   Duration default_timeout = std::chrono::seconds(5);  ///< of a submit or commit that names none
   Duration timeout_max = std::chrono::seconds(60);     ///< of any

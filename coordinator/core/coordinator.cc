@@ -22,14 +22,19 @@ Error timed_out() {
 
 }  // namespace
 
-Coordinator::Coordinator(Config config, Past past)
+Coordinator::Coordinator(Config config, Past past, Now now)
     : config_(std::move(config)),
       log_id_(past.log_id),
       epoch_(past.epoch),
       low_water_(past.low_water),
-      log_time_(past.log_time) {
+      log_time_(past.log_time),
+      now_(now) {
   ASSENT_CHECK(check_past(config_, past).has_value());
-  for (const std::string& name : config_.participants) participants_[name].name = name;
+  for (const std::string& name : config_.participants) {
+    Participant& participant = participants_[name];
+    participant.name = name;
+    participant.since = now_.steady;
+  }
   for (const CommitRecord& record : past.unfinished) recover(record);
 }
 
@@ -59,7 +64,7 @@ void Coordinator::on(AgentReplied event) {
   std::visit([this, participant](auto& body) { on_reply(*participant, body); }, event.reply.body);
 }
 
-/// The driver asks whether a silent link still stands; nothing here depends on the answer.
+/// The link that asks whether its silent agent is still there reads the answer itself.
 void Coordinator::on_reply(Participant&, Pong&) {}
 
 void Coordinator::on(const TimePassed&) {
@@ -201,16 +206,21 @@ Gtrid Coordinator::take_gtrid() {
   return gtrid;
 }
 
-/// Of what this participant may still hear of, so that a dead participant doesn't keep the agents
-/// of the others from forgetting: its unfinished branches, and transactions that may still open
-/// one.
+/// Of what this participant's agent must remember, so that a dead participant doesn't keep the
+/// agents of the others from forgetting: branches that may get work or a vote, and transactions
+/// that may still open one. Work for anything older is never sent, and refused if it comes late.
 Gtrid Coordinator::lowest_unfinished(const Participant& participant) const {
   Gtrid lowest = next_gtrid();
   const auto take = [&lowest](const Gtrid& gtrid) { lowest = std::min(lowest, gtrid); };
-  if (!participant.branches.empty()) take(*participant.branches.begin());
-  if (!participant.orphans.empty()) take(participant.orphans.begin()->first);
-  if (!interactive_.empty()) take(*interactive_.begin());
+  if (!participant.remembered.empty()) take(*participant.remembered.begin());
+  if (!interactive_.empty()) take(std::max(*interactive_.begin(), oldest_to_join()));
   return lowest;
+}
+
+/// One idle interactive transaction must not make every agent remember all that comes after it.
+Gtrid Coordinator::oldest_to_join() const {
+  const std::uint64_t back = std::min(config_.late_join_max, next_sequence_ - 1);
+  return {log_id_, epoch_, Sequence{next_sequence_ - back}};
 }
 
 Transaction* Coordinator::find(const Gtrid& gtrid) {

@@ -30,8 +30,9 @@ namespace assent::coordinator {
 /// admin.cc what people look at.
 class Coordinator {
  public:
-  /// `config` and `past` have been found good (Config::validate, check_past).
-  Coordinator(Config config, Past past);
+  /// `config` and `past` have been found good (Config::validate, check_past). Ages are counted from
+  /// `now` for what is older than this opening.
+  Coordinator(Config config, Past past, Now now);
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
   Coordinator(Coordinator&&) = default;  // participants stay where they are: map nodes don't move
@@ -148,7 +149,8 @@ class Coordinator {
 
   // ---- phase two (decision.cc)
   void tell_decision(Transaction& tx, Branch& branch);
-  void send_decision(Transaction& tx, Branch& branch);
+  /// False: nothing was sent, and no answer will come.
+  bool send_decision(Transaction& tx, Branch& branch);
   void mark_done(Transaction& tx, Branch& branch);
   static void forget_branch(Participant& participant, const Gtrid& gtrid);
   void on_finished(Transaction& tx, Branch& branch, const Finished& finished);
@@ -157,7 +159,9 @@ class Coordinator {
   void freeze(const Error& why);
 
   // ---- links, the prober (agents.cc)
-  bool take_database(Participant& participant, const Welcome& welcome);
+  std::optional<Error> why_not_taken(const Participant& participant, const std::string& database);
+  std::set<std::string> databases_of_branches(const Participant& participant);
+  void turn_away(Participant& participant, const Error& why);
   void lose_link(Participant& participant, const std::string& why);
   void tell_all(Participant& participant);
   void on_unreached(Participant& participant, const Finished& finished);
@@ -198,6 +202,8 @@ class Coordinator {
   Gtrid next_gtrid() const;
   Gtrid take_gtrid();
   Gtrid lowest_unfinished(const Participant& participant) const;
+  /// Interactive transactions before it may open no branch at a further participant.
+  Gtrid oldest_to_join() const;
   Transaction* find(const Gtrid& gtrid);
   Participant* find_participant(const std::string& name);
   template <typename Body>

@@ -41,6 +41,12 @@ void doubt(Voted& voted, const Branch& branch) {
     voted.vote = Vote::kUnknown;
     voted.error = unfit_vote("the vote's proof names another database than the agent's hello");
   }
+  if (voted.vote == Vote::kPrepared && voted.proof.transaction_id == 0 &&
+      !voted.proof.witness_row) {
+    voted.vote = Vote::kUnknown;
+    voted.error = unfit_vote(
+        "the vote has neither a transaction id nor a witness row: nothing could prove its commit");
+  }
 }
 
 bool awaits_vote(const Branch& branch) {
@@ -108,6 +114,8 @@ void Coordinator::send_work(Transaction& tx, Branch& branch, std::vector<Stateme
   work.deadline = left_for_agent(tx);
   work.lock_wait = std::min(lock_wait, work.deadline / 2);
   work.interactive = tx.form == Form::kInteractive;
+  // A rollback, too, proves something only in the database that had the work.
+  branch.proof.database = branch.participant->welcome->database;
   branch.last_index = branch.statements;
   branch.statements += static_cast<std::uint32_t>(statements.size());
   branch.worked = false;
@@ -336,19 +344,18 @@ void Coordinator::tell_decision(Transaction& tx, Branch& branch) {
   if (!branch.participant->unreached) send_decision(tx, branch);
 }
 
-void Coordinator::send_decision(Transaction& tx, Branch& branch) {
+bool Coordinator::send_decision(Transaction& tx, Branch& branch) {
   Participant& participant = *branch.participant;
-  if (!participant.connected || branch.told) return;
+  if (!participant.connected || branch.told) return false;
   const bool commit = branch.state == BranchState::kCommitting;
-  if (commit) {
-    // Listed with another transaction id: whatever it is, it did not vote yes (R6).
-    if (participant.hazards.contains(tx.gtrid)) return;
-    if (branch.proof.database.id != participant.welcome->database.id) {
-      return pin_hazard(tx, branch,
-                        "voted in database " + branch.proof.database.id + ", but the agent is at " +
-                            participant.welcome->database.id +
-                            "; connect the participant to the database it had");
-    }
+  // Listed with another transaction id: whatever it is, it did not vote yes (R6).
+  if (commit && participant.hazards.contains(tx.gtrid)) return false;
+  if (branch.proof.database.id != participant.welcome->database.id) {
+    pin_hazard(tx, branch,
+               "is of database " + branch.proof.database.id + ", but the agent is at " +
+                   participant.welcome->database.id +
+                   "; connect the participant to the database it had");
+    return false;
   }
   branch.told = true;
   branch.next_try.reset();
@@ -358,6 +365,7 @@ void Coordinator::send_decision(Transaction& tx, Branch& branch) {
   } else {
     send(participant, Rollback{tx.xid(branch)});
   }
+  return true;
 }
 
 void Coordinator::mark_done(Transaction& tx, Branch& branch) {
@@ -374,6 +382,7 @@ void Coordinator::mark_done(Transaction& tx, Branch& branch) {
 
 void Coordinator::forget_branch(Participant& participant, const Gtrid& gtrid) {
   participant.branches.erase(gtrid);
+  participant.remembered.erase(gtrid);
   if (participant.scan_asked) participant.finished_during_scan.insert(gtrid);
 }
 
@@ -386,7 +395,11 @@ void Coordinator::on_reply(Participant& participant, Finished& finished) {
   } else {
     on_orphan_finished(participant, finished);
   }
-  unreached ? on_unreached(participant, finished) : on_reached(participant);
+  if (unreached) {
+    on_unreached(participant, finished);
+  } else {
+    on_reached(participant);
+  }
 }
 
 void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& finished) {
@@ -394,6 +407,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
   if (!commit && branch.state != BranchState::kRollingBack) return;  // late or repeated
   if ((finished.told == Decision::kCommit) != commit) return;        // of nothing we said
   branch.told = false;
+  branch.participant->remembered.erase(tx.gtrid);
   switch (finished.completion) {
     case Completion::kCommitted:
       return commit ? mark_done(tx, branch) : violate(tx, branch);
@@ -416,6 +430,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
 
 /// Never ended by itself: shown, and looked at again at a slow pace.
 void Coordinator::pin_hazard(Transaction& tx, Branch& branch, const std::string& why) {
+  branch.participant->remembered.erase(tx.gtrid);
   branch.last_error = hazard(tx.xid(branch), why);
   branch.next_try = now_.steady + kHazardRetry;
   if (branch.hazard) return;

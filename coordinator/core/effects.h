@@ -22,6 +22,13 @@ struct SendToAgent {
   AgentRequest request;
 };
 
+/// End the participant's link, which is then tried again as after any other end; AgentDisconnected
+/// with this reason follows. Nothing happens if the link is gone already.
+struct CloseAgentLink {
+  std::string participant;
+  Error why;
+};
+
 struct ReplyToClient {
   ClientSessionId session{};
   RequestId request{};
@@ -38,8 +45,8 @@ struct AppendUnforced {
   Record record;
 };
 
-/// Look the branch's gtrid up in the log; DecisionFound follows at once. A log that can't be read
-/// stops the process.
+/// Look the branch's gtrid up in the log; DecisionFound follows, after the events that wait
+/// already. A log that can't be read stops the process.
 struct FindDecision {
   std::string participant;
   PreparedBranch branch;
@@ -51,8 +58,8 @@ struct Note {
   std::string text;
 };
 
-using Effect =
-    std::variant<SendToAgent, ReplyToClient, AppendForced, AppendUnforced, FindDecision, Note>;
+using Effect = std::variant<SendToAgent, CloseAgentLink, ReplyToClient, AppendForced,
+                            AppendUnforced, FindDecision, Note>;
 using Effects = std::vector<Effect>;
 
 }  // namespace assent::coordinator

@@ -21,6 +21,14 @@ Error invalid(std::string message) {
       .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
 }
 
+Error too_old_to_join(std::uint64_t others) {
+  return {.code = ErrorCode::kTooOld,
+          .effect = assent::Effect::kNone,
+          .message = "more than " + std::to_string(others) +
+                     " transactions have begun since this one, too many for it to reach a further "
+                     "participant; begin it again"};
+}
+
 Error rolled_back_by_caller(std::string message) {
   return {.code = ErrorCode::kRolledBackByCaller,
           .effect = assent::Effect::kNone,
@@ -91,6 +99,7 @@ Result<Branch*> Coordinator::interactive_branch(Transaction& tx, const Step& ste
     return invalid("a transaction has more than " + std::to_string(kParticipantsMax) +
                    " participants");
   }
+  if (tx.gtrid < oldest_to_join()) return too_old_to_join(config_.late_join_max);
   if (const auto why = refusal_of(participant)) return *why;
   return &enlist(tx, participant);
 }

@@ -20,7 +20,6 @@ namespace assent::coordinator {
 /// A listed branch of ours that belongs to no transaction: rolled back until proved absent (R2).
 struct Orphan {
   bool told = false;  ///< on this link, and not answered yet
-  bool hazard = false;
   std::uint32_t tries = 0;
   std::optional<Error> last_error;
 };
@@ -37,6 +36,11 @@ struct Participant {
 
   /// Transactions with a branch here that is not proved finished.
   std::set<Gtrid> branches;
+  /// Those of them that keep the agent from forgetting what it knows of them (R6). Not one that was
+  /// told its end and answered without it: it gets no more work, and its next answer comes from the
+  /// database whether the agent remembers it or not. One that waits for a person would else fill
+  /// the agent's table.
+  std::set<Gtrid> remembered;
 
   // What scans found (R2).
   std::uint64_t scan = 0;  ///< number of the last ListPrepared

@@ -121,6 +121,7 @@ void Coordinator::enlist_steps(Transaction& tx) {
 
 Branch& Coordinator::enlist(Transaction& tx, Participant& participant) {
   participant.branches.insert(participant.branches.end(), tx.gtrid);
+  participant.remembered.insert(participant.remembered.end(), tx.gtrid);
   Branch& branch = tx.branches.emplace_back();
   branch.participant = &participant;
   return branch;

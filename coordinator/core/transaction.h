@@ -107,7 +107,7 @@ struct Branch {
   std::uint32_t statements = 0;      ///< sent so far (R7)
   std::uint32_t last_index = 0;      ///< first_index of the Work under way
   std::optional<Executing> executing;
-  BranchProof proof;  ///< once prepared
+  BranchProof proof;  ///< its database from the first Work on; the rest once prepared
 
   // Phase two.
   bool told = false;    ///< on this link, and not answered yet

@@ -88,6 +88,10 @@ void AgentLink::stop() {
   channel_->close(stopping);
 }
 
+void AgentLink::close(const Error& why) {
+  if (channel_) channel_->close(why);
+}
+
 void AgentLink::connect() {
   assent::connect(io_, address_, kConnectMax,
                   [self = shared_from_this()](Result<std::unique_ptr<Transport>> connected) {

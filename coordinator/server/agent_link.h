@@ -34,6 +34,9 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   /// Dropped unless the link is open and its agent of that incarnation.
   void send(const AgentRequest& request);
 
+  /// Ends the link that stands, if any; the driver is told, and the next try follows.
+  void close(const Error& why);
+
   /// Ends the link for good, without a word to the driver.
   void stop();
 

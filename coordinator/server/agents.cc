@@ -15,6 +15,10 @@ void Agents::send(const std::string& participant, AgentRequest request) {
   links_.at(participant)->send(request);
 }
 
+void Agents::close(const std::string& participant, const Error& why) {
+  links_.at(participant)->close(why);
+}
+
 void Agents::stop() {
   for (const auto& [participant, link] : links_) link->stop();
 }

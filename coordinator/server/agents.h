@@ -21,6 +21,7 @@ class Agents final : public AgentsPort {
            AgentLink::MakeHello make_hello);
 
   void send(const std::string& participant, AgentRequest request) override;
+  void close(const std::string& participant, const Error& why) override;
 
   void stop();
 

@@ -150,6 +150,7 @@ bool Driver::look_up(ClientRequested& requested) {
 
 void Driver::carry_out(Effect& effect) {
   std::visit(Overloaded{[this](SendToAgent& send) { carry_out_send(send); },
+                        [this](CloseAgentLink& it) { agents_.close(it.participant, it.why); },
                         [this](ReplyToClient& reply) { carry_out_reply(reply); },
                         [this](AppendForced& append) { carry_out_append(append); },
                         [this](AppendUnforced& append) { carry_out_append(append); },

@@ -20,6 +20,8 @@ class AgentsPort {
   virtual ~AgentsPort() = default;
   /// Dropped when the link of that incarnation is gone: the core is told of every link's end.
   virtual void send(const std::string& participant, AgentRequest request) = 0;
+  /// Ends the link, if there is one; it is tried again like any that was lost.
+  virtual void close(const std::string& participant, const Error& why) = 0;
 };
 
 class ClientsPort {

@@ -103,7 +103,8 @@ struct ListPrepared {
 };
 
 /// The ends of these transactions are durable: their witness rows may go (section 6). Answered by
-/// nothing; what is lost is told again with a later scan or stays as a few bytes.
+/// nothing. The coordinator keeps them in memory only: what it had not told when it ended, or what
+/// was lost with a link, stays in the database as a few bytes each.
 struct ForgetWitnesses {
   std::vector<Gtrid> gtrids;
 

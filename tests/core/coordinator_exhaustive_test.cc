@@ -77,6 +77,7 @@ class Agent {
       voted.error->code = *why;
     }
     voted.proof.database.id = name_;
+    voted.proof.transaction_id = 7;
     return reply(voted);
   }
 
@@ -244,7 +245,7 @@ class World {
       const auto* commit = std::get_if<CommitRecord>(&record);
       if (commit != nullptr && !has_ended(commit->gtrid)) past.unfinished.push_back(*commit);
     }
-    coordinator_ = std::make_unique<Coordinator>(config, past);
+    coordinator_ = std::make_unique<Coordinator>(config, past, now_);
   }
 
   void crash() {
@@ -352,6 +353,7 @@ class World {
   void carry_out(const AppendUnforced& append) {
     queued_.emplace_back(std::nullopt, append.record);
   }
+  static void carry_out(const CloseAgentLink& close) { FAIL("turned away: " + close.why.message); }
   void carry_out(const FindDecision& find) { lookups_.push_back(find); }
   void carry_out(const Note& note) {
     if (note.level == Note::Level::kError) complain("an error was noted");

@@ -142,6 +142,7 @@ void Story::config(Words& words) {
   while (words.more()) config_.participants.push_back(words.next());
   if (const auto max = words.number("transactions_max")) config_.transactions_max = *max;
   if (const auto max = words.number("branches_max")) config_.branches_per_participant_max = *max;
+  if (const auto max = words.number("late_join_max")) config_.late_join_max = *max;
   if (const auto low = words.text("low_water")) {
     epoch_ = 1;
     open(gtrid_from(*low));
@@ -159,7 +160,7 @@ void Story::open(std::optional<Gtrid> low_water) {
     const auto* commit = std::get_if<CommitRecord>(&record);
     if (commit != nullptr && !ended) past.unfinished.push_back(*commit);
   }
-  coordinator_ = std::make_unique<Coordinator>(config_, past);
+  coordinator_ = std::make_unique<Coordinator>(config_, past, now_);
 }
 
 void Story::crash(Words& words) {
@@ -343,8 +344,8 @@ void Story::voted(Words& words) {
   for (auto& result : voted.results) result.rows_affected = 1;
   if (voted.vote == Vote::kPrepared) {
     voted.proof.database.id = words.text("db").value_or("db-" + participant);
-    voted.proof.transaction_id = words.number("txid").value_or(0);
     voted.proof.witness_row = words.number("witness").value_or(0) != 0;
+    voted.proof.transaction_id = words.number("txid").value_or(voted.proof.witness_row ? 0 : 7);
   }
   answer(words, participant, std::move(voted));
 }

@@ -199,6 +199,10 @@ std::string line(const FindDecision& find) {
   return "log ? " + text(find.branch.xid.gtrid) + " listed by " + find.participant + "\n";
 }
 
+std::string line(const CloseAgentLink& close) {
+  return close.participant + " link closed: " + close.why.message + "\n";
+}
+
 std::string line(const Note& note) {
   static const char* const kLevels[] = {"info", "warning", "error"};
   return "note " + std::string(kLevels[static_cast<int>(note.level)]) + ": " + note.text + "\n";

@@ -63,7 +63,7 @@ TEST_CASE("section 2: the commit record names every subordinate in the prepared 
   connect_both(story);
   const std::string forced = play(story, {"submit points payments", "voted 1.1 points prepared",
                                           "voted 1.1 payments prepared"});
-  CHECK(has(forced, "[payments proof=db-payments, points proof=db-points]"));
+  CHECK(has(forced, "[payments proof=db-payments:7, points proof=db-points:7]"));
 }
 
 TEST_CASE("section 2: the end record is not forced and follows the last acknowledgement") {
@@ -135,7 +135,7 @@ TEST_CASE("section 3: a read-only subordinate has no part in the second phase") 
   connect_both(story);
   play(story, {"submit points:ro payments", "voted 1.1 points read_only"});
   const std::string forced = story.play("voted 1.1 payments prepared");
-  CHECK(has(forced, "[payments proof=db-payments]"));
+  CHECK(has(forced, "[payments proof=db-payments:7]"));
   const std::string told = story.play("durable");
   CHECK(has(told, "payments#1 <- commit"));
   CHECK_FALSE(has(told, "points#1"));
