@@ -166,6 +166,23 @@ std::optional<Error> BranchSession::check_result(const odbc::ResultSet& result,
   return guard_not_met(settings(), result.row_count, *expected);
 }
 
+FinishReport finished(Completion completion, Evidence evidence) {
+  return {.completion = completion, .evidence = evidence, .error = {}};
+}
+
+FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
+  return {.completion = completion, .evidence = evidence, .error = std::move(error)};
+}
+
+Result<> check_step(const Settings& settings, const Statement& statement) {
+  const auto lexed = lex_statement(settings.kind, statement.sql);
+  const auto rendered = lexed ? render(settings.kind, *lexed, statement.params) : lexed.error();
+  if (rendered) return {};
+  Error error = rendered.error();
+  error.participant = settings.participant;
+  return error;
+}
+
 Duration statement_limit_for(const Settings& settings, Duration deadline) {
   using std::chrono::milliseconds;
   if (deadline <= Duration(0)) return settings.statement_timeout;

@@ -64,6 +64,11 @@ class BranchSession : public Session {
   /// True: proved that nothing of the branch is left. `failure` is what stopped the message.
   virtual bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) = 0;
 
+  /// What only a person can settle.
+  Error hazard(std::string message) const {
+    return make_error(settings(), ErrorCode::kHazard, Effect::kUnknown, std::move(message));
+  }
+
   bool has_open_branch() const { return open_; }
   /// Of the branch under way, or of the last one.
   Access access() const { return access_; }
@@ -84,6 +89,13 @@ class BranchSession : public Session {
   Access access_ = Access::kReadWrite;
   bool spoilt_ = false;
 };
+
+/// Proved, and not.
+FinishReport finished(Completion completion, Evidence evidence);
+FinishReport unfinished(Completion completion, Evidence evidence, Error error);
+
+/// ResourceManager::check_statement.
+Result<> check_step(const Settings& settings, const Statement& statement);
 
 /// How long a statement may take that has this long to its agent's deadline (R11). In large steps,
 /// since each change costs the session a SET.

@@ -86,14 +86,6 @@ std::string session_settings() {
          "', idle_transaction_timeout = 0";
 }
 
-FinishReport finished(Completion completion, Evidence evidence) {
-  return {.completion = completion, .evidence = evidence, .error = {}};
-}
-
-FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
-  return {.completion = completion, .evidence = evidence, .error = std::move(error)};
-}
-
 // ---------------------------------------------------------------- session
 
 class MariadbSession final : public BranchSession {
@@ -128,9 +120,6 @@ class MariadbSession final : public BranchSession {
   Result<Seen> look(const Xid& xid);
   FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
   FinishReport check_ok_of_commit(const Xid& xid);
-  Error hazard(std::string message) const {
-    return make_error(settings(), ErrorCode::kHazard, Effect::kUnknown, std::move(message));
-  }
 
   DatabaseIdentity identity_;
   Duration statement_limit_{};                     ///< what the session has; 0: not known
@@ -680,7 +669,9 @@ class Mariadb final : public ResourceManager {
 
   Result<std::unique_ptr<Control>> take_control(Duration wait) override;
   Result<std::unique_ptr<Session>> open_session() override;
-  Result<> check_statement(const Statement& statement) const override;
+  Result<> check_statement(const Statement& statement) const override {
+    return check_step(settings_, statement);
+  }
 
  private:
   Settings settings_;
@@ -728,14 +719,6 @@ Result<std::unique_ptr<Session>> Mariadb::open_session() {
   DatabaseIdentity identity{.id = text_at(row, 2), .timeline = 0, .position = 0};
   return std::unique_ptr<Session>(
       std::make_unique<MariadbSession>(std::move(*link), id, std::move(identity)));
-}
-
-Result<> Mariadb::check_statement(const Statement& statement) const {
-  const auto lexed = lex_statement(settings_.kind, statement.sql);
-  if (!lexed) return lexed.error();
-  const auto rendered = render(settings_.kind, *lexed, statement.params);
-  if (!rendered) return rendered.error();
-  return {};
 }
 
 }  // namespace

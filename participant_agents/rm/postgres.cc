@@ -83,14 +83,6 @@ bool is_same_history(const DatabaseIdentity& then, const DatabaseIdentity& now) 
   return then.id == now.id && then.timeline == now.timeline && now.position >= then.position;
 }
 
-FinishReport finished(Completion completion, Evidence evidence) {
-  return {.completion = completion, .evidence = evidence, .error = {}};
-}
-
-FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
-  return {.completion = completion, .evidence = evidence, .error = std::move(error)};
-}
-
 // ---------------------------------------------------------------- session
 
 class PostgresSession final : public BranchSession {
@@ -121,9 +113,6 @@ class PostgresSession final : public BranchSession {
   Result<Seen> look(const Xid& xid);
   FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
   FinishReport settle_by_status(const BranchProof& proof);
-  Error hazard(std::string message) const {
-    return make_error(settings(), ErrorCode::kHazard, Effect::kUnknown, std::move(message));
-  }
 
   DatabaseIdentity identity_;  ///< a primary's timeline never changes below a session
   std::optional<std::int64_t> lock_timeout_ms_;  ///< what the session has; nullopt: not known
@@ -543,7 +532,9 @@ class Postgres final : public ResourceManager {
 
   Result<std::unique_ptr<Control>> take_control(Duration wait) override;
   Result<std::unique_ptr<Session>> open_session() override;
-  Result<> check_statement(const Statement& statement) const override;
+  Result<> check_statement(const Statement& statement) const override {
+    return check_step(settings_, statement);
+  }
 
  private:
   Settings settings_;
@@ -584,14 +575,6 @@ Result<std::unique_ptr<Session>> Postgres::open_session() {
   const SessionId id{static_cast<std::uint64_t>(integer_at(row, 0))};
   return std::unique_ptr<Session>(
       std::make_unique<PostgresSession>(std::move(*link), id, identity_at(row, 2)));
-}
-
-Result<> Postgres::check_statement(const Statement& statement) const {
-  const auto lexed = lex_statement(settings_.kind, statement.sql);
-  if (!lexed) return lexed.error();
-  const auto rendered = render(settings_.kind, *lexed, statement.params);
-  if (!rendered) return rendered.error();
-  return {};
 }
 
 }  // namespace

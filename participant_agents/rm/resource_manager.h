@@ -76,8 +76,8 @@ class Session {
   /// Opens the branch when first_index is 0, runs the statements, and prepares when asked. Any
   /// failed statement, unmet guard or failed prepare rolls the branch back (R8, F 1, F 12) and
   /// leaves the session clean. A read-only branch asked to prepare is ended instead and votes
-  /// kReadOnly. Writes the witness row in a branch that will need it (section 6). Statements have
-  /// passed the lexer before.
+  /// kReadOnly. Writes the witness row in a branch that will need it (section 6). A statement that
+  /// check_statement refuses is a failed statement.
   virtual WorkReport work(const Work& work) = 0;
 
   /// Prepares the branch open on this session.

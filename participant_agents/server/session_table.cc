@@ -94,6 +94,9 @@ void SessionTable::start(StartWork&& effect) {
     Slot& slot = holder_of(work.xid);
     return run_work(slot, std::move(work), deadline);
   }
+  if (auto error = forbidden(work)) {
+    return hooks_.tell(without_effect(work.xid, std::move(*error)));
+  }
   if (usable(true) == 0) {
     return refuse(work, ErrorCode::kParticipantUnavailable,
                   "the agent has no session to its database: " + last_open_error_.message);
@@ -108,6 +111,18 @@ void SessionTable::start(StartWork&& effect) {
   }
   waiting_.push_back({std::move(work), deadline});
   alarm_.set(deadline);
+}
+
+/// Before it waits for a session that it must not have.
+std::optional<Error> SessionTable::forbidden(const Work& work) const {
+  for (std::size_t i = 0; i < work.statements.size(); ++i) {
+    const auto allowed = manager_.check_statement(work.statements[i]);
+    if (allowed) continue;
+    Error error = allowed.error();
+    error.step = static_cast<std::int32_t>(work.first_index + i);
+    return error;
+  }
+  return std::nullopt;
 }
 
 void SessionTable::start(StartPrepare&& effect) {

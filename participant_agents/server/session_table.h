@@ -100,6 +100,7 @@ class SessionTable final : public BranchPort {
   std::size_t usable(bool for_work) const;
   bool interactive_allowed() const;
 
+  std::optional<Error> forbidden(const Work& work) const;
   void refuse(const Work& work, ErrorCode code, std::string message);
   void refuse_all_waiting();
   void enqueue_finish(Job job);
