@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "coordinator/log/file_io.h"
+#include "coordinator/log/little_endian.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crc32c.h"
 
@@ -34,22 +35,6 @@ constexpr std::size_t kSlotSize = 32;
 constexpr std::uint32_t kVersion = 1;
 
 using Slot = std::array<char, kSlotSize>;
-
-template <typename Unsigned>
-void put(char* at, Unsigned value) {
-  for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-    at[i] = static_cast<char>((value >> (8 * i)) & 0xFF);
-  }
-}
-
-template <typename Unsigned>
-Unsigned get(const char* at) {
-  Unsigned value = 0;
-  for (std::size_t i = sizeof(Unsigned); i > 0; --i) {
-    value = static_cast<Unsigned>(value << 8) | static_cast<unsigned char>(at[i - 1]);
-  }
-  return value;
-}
 
 std::uint32_t checksum_of(const Slot& slot) {
   return crc32c({slot.data(), kChecksumAt});

@@ -8,9 +8,11 @@
 #include <limits>
 #include <utility>
 
+#include "coordinator/log/little_endian.h"
 #include "coordinator/log/log.pb.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crc32c.h"
+#include "protocol/message/statement.h"
 
 namespace assent::coordinator {
 namespace {
@@ -29,26 +31,6 @@ constexpr std::size_t kHeaderSize = 36;
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint16_t kForcedFlag = 1;
-
-constexpr std::size_t kKeySizeMax = 200;
-
-template <typename Unsigned>
-void put(char* at, Unsigned value) {
-  for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-    at[i] = static_cast<char>((value >> (8 * i)) & 0xFF);
-  }
-}
-
-template <typename Unsigned>
-Unsigned get(const char* at) {
-  Unsigned value = 0;
-  for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-    value = static_cast<Unsigned>(
-        value |
-        static_cast<Unsigned>(static_cast<Unsigned>(static_cast<unsigned char>(at[i])) << (8 * i)));
-  }
-  return value;
-}
 
 /// Over all of the record but the checksum itself.
 std::uint32_t checksum_of(std::string_view record) {
@@ -100,7 +82,7 @@ void to_proto(const DecidedBranch& branch, log::Branch& out) {
 
 log::Commit to_proto(const CommitRecord& record) {
   check_gtrid(record.gtrid, false);
-  ASSENT_CHECK(record.key.size() <= kKeySizeMax);
+  ASSENT_CHECK(record.key.size() <= kKeyBytesMax);
   log::Commit out;
   to_proto(record.gtrid, *out.mutable_gtrid());
   out.set_format_id(kFormatId);
@@ -128,7 +110,7 @@ void to_proto(const Error& reason, log::Reason& out) {
 
 log::Rollback to_proto(const RollbackRecord& record) {
   check_gtrid(record.gtrid, !record.key.empty());
-  ASSENT_CHECK(record.key.size() <= kKeySizeMax);
+  ASSENT_CHECK(record.key.size() <= kKeyBytesMax);
   log::Rollback out;
   to_proto(record.gtrid, *out.mutable_gtrid());
   out.set_key(record.key);
@@ -206,7 +188,7 @@ Doubt read(const log::Gtrid& in, bool may_lack_sequence, Gtrid& out) {
 }
 
 Doubt read_key(const std::string& in, std::string& out) {
-  if (in.size() > kKeySizeMax) return "its key is longer than 200 bytes";
+  if (in.size() > kKeyBytesMax) return "its key is longer than 200 bytes";
   out = in;
   return kFine;
 }
