@@ -13,8 +13,8 @@ struct DemoOptions {
 };
 
 // Starts a private sandbox, tells the story, and leaves nothing behind however it ends. True: the
-// checker found nothing. Throws SandboxError when something cannot be started, Interrupted after
-// Ctrl-C.
+// checker found nothing, no payment was refused to the end and no part crashed. Throws SandboxError
+// when something cannot be started, Interrupted after Ctrl-C.
 bool run_demo(const DemoOptions& options);
 
 }  // namespace assent::live

@@ -42,7 +42,7 @@ void Killing::pay_until(std::uint64_t answered) {
     const auto now = payers_.counts().answered;
     screen_.bar(now);
     if (now >= answered || payers_.is_done()) return;
-    restart_what_ended();
+    look_for_crashes();
     std::this_thread::sleep_for(kBetweenLooks);
   }
 }
@@ -58,10 +58,10 @@ void Killing::kill_and_restart(const std::string& name) {
                   with_commas(static_cast<std::int64_t>(answered)), name, seconds_since(begin)));
 }
 
-// An agent ends itself when its database has ended its control session (R9): whoever runs it starts
-// it again, and here that is us.
-void Killing::restart_what_ended() {
+// Nothing but us may end a part: an agent whose database went away begins anew in its process (R9).
+void Killing::look_for_crashes() {
   for (const std::string& name : sandbox_.reap()) {
+    ++crashes_;
     sandbox_.start(name);
     screen_.under_bar(fmt::format("{} had ended by itself; started again", name));
   }

@@ -17,17 +17,20 @@ class Killing {
 
   void run();
   int kills() const { return kills_; }
+  // Parts that ended without being killed: whatever the books say, the run has failed.
+  int crashes() const { return crashes_; }
 
  private:
   void pay_until(std::uint64_t answered);
   void kill_and_restart(const std::string& name);
-  void restart_what_ended();
+  void look_for_crashes();
 
   Sandbox& sandbox_;
   Payers& payers_;
   Screen& screen_;
   std::uint64_t total_;
   int kills_ = 0;
+  int crashes_ = 0;
 };
 
 }  // namespace assent::live
