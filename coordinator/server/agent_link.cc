@@ -20,6 +20,9 @@ constexpr Duration kRetryFirst = milliseconds(20);
 constexpr Duration kRetryLongest = seconds(1);
 /// An agent answers the hello when the sessions of older links are seen gone (R10).
 constexpr Duration kHelloMax = seconds(30);
+/// A link that stood so long is worth a quick try; one that ends at its welcome would be tried for
+/// ever without a pause.
+constexpr Duration kStood = seconds(1);
 constexpr Duration kPingAfterSilence = seconds(2);
 constexpr Duration kCutAfterSilence = seconds(6);
 
@@ -138,7 +141,7 @@ void AgentLink::on_greeted(FromAgent message) {
     return;
   }
   channel_->established();
-  backoff_.reset();
+  welcomed_ = read_clocks().steady;
   last_complaint_.clear();
   incarnation_ = welcome->incarnation;
   lowest_unfinished_ = lowest_of(make_hello_().log_id);
@@ -162,6 +165,7 @@ void AgentLink::on_reply(FromAgent message) {
 
 void AgentLink::on_closed(const Error& reason) {
   channel_.reset();
+  if (incarnation_ && read_clocks().steady - welcomed_ >= kStood) backoff_.reset();
   incarnation_.reset();
   if (!stopped_) lost(reason);
 }

@@ -68,6 +68,7 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   std::optional<Incarnation> incarnation_;  ///< of the open link's agent
   Gtrid lowest_unfinished_;                 ///< as the core last said it: for pings
   Instant heard_;
+  Instant welcomed_;
   std::string last_complaint_;
   bool stopped_ = false;
 };

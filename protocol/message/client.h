@@ -20,7 +20,7 @@ namespace assent {
 
 struct ClientHello {
   std::uint32_t version = 1;
-  std::string application;  ///< for people: shown beside its transactions
+  std::string application;  ///< for people; the coordinator does not show it yet
 
   friend bool operator==(const ClientHello&, const ClientHello&) = default;
 };

@@ -389,6 +389,17 @@ TEST_CASE("begin under the key of a payment that is made: committed, nothing is 
   CHECK(house().left_behind() == "");
 }
 
+TEST_CASE("a request too long for an agent's frame is refused and costs nobody the link") {
+  Client client = house().connect();
+  Submission asked{.key = house().fresh_key()};
+  asked.step("points", "SELECT ?", {std::string(kFrameBytesMax - 1024, 'x')});
+  const Answer answer = client.submit(asked);
+  INFO(why(answer));
+  CHECK(is(answer, Outcome::kRefused, ErrorCode::kInvalid, Effect::kNone));
+  const auto payment = house().payment(house().fresh_card(), 10);
+  CHECK(client.submit(House::submission(payment)).outcome == Outcome::kCommitted);
+}
+
 TEST_CASE("the coordinator is killed in the middle of a submit and comes back: one outcome") {
   const std::string point = GENERATE("coordinator.submit.received", "coordinator.vote.received",
                                      "coordinator.durable.received", "coordinator.answer.before");
@@ -538,6 +549,13 @@ TEST_CASE("requests beyond a session's limit are refused as busy, questions are 
     };
     boost::asio::co_spawn(io, client->submit(submission()), done);
   }
+  std::optional<Outcome> of_begin;
+  boost::asio::co_spawn(
+      io, client->begin("k"),
+      [&of_begin](std::exception_ptr, const BeginResult<OpenTransaction>& result) {
+        if (result.has_error()) of_begin = result.error().outcome;
+      });
   io.run();
   CHECK(busy == 2);
+  CHECK(of_begin == Outcome::kUnknown);  // likewise
 }
