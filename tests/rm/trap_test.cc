@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "participant_agents/rm/link.h"
 #include "participant_agents/rm/odbc.h"
 #include "tests/rm/rm_fixture.h"
 
@@ -230,6 +231,20 @@ TEST_CASE("F 11: a call that hangs in a stopped server returns when it is interr
   for (const PreparedBranch& branch : must(agent.control->list_prepared(kLog)).branches)
     CHECK(agent.another_session()->rollback(branch.xid).completion == Completion::kRolledBack);
   CHECK(server.prepared_count() == 0);
+}
+
+TEST_CASE("F 11: a database that goes dark behind the connect does not hold an opening session") {
+  Server& server = shared_server(each_kind());
+  const auto link = must(Link::open(server.settings(), {}));
+  server->pause();
+  auto asked = std::async(std::launch::async, [&] {
+    const CallWatchdog watchdog(*link, std::chrono::milliseconds(200));
+    return link->query("SELECT 1").has_error();
+  });
+  CHECK(asked.wait_for(kPatience) == std::future_status::ready);
+  server->resume();
+  CHECK(asked.get());
+  CHECK(link->lost());
 }
 
 TEST_CASE("F 11: connecting to a stopped server ends, and others can connect afterwards") {
