@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -96,6 +97,9 @@ FinishReport unfinished(Completion completion, Evidence evidence, Error error);
 
 /// ResourceManager::check_statement.
 Result<> check_step(const Settings& settings, const Statement& statement);
+
+/// Phase two has no deadline (R4): the short limit of some work must not fail it again and again.
+constexpr Duration kEnoughForPhaseTwo = std::chrono::seconds(2);
 
 /// How long a statement may take that has this long to its agent's deadline (R11). In large steps,
 /// since each change costs the session a SET.

@@ -114,6 +114,7 @@ class MariadbSession final : public BranchSession {
   static bool wants_counts(const Message& message);
   static bool may_read_last_insert_id(const Message& message);
   void limit_statements(Duration limit);
+  void give_time();
   static void append_guard(std::string& sql, const std::string& count, std::size_t index,
                            std::int64_t expected);
   bool undo_xa(const Xid& xid, Reached reached, const odbc::Answer& answer);
@@ -289,8 +290,13 @@ bool MariadbSession::undo_xa(const Xid& xid, Reached reached, const odbc::Answer
   return seen && !seen->listed && !seen->witness;
 }
 
+void MariadbSession::give_time() {
+  if (statement_limit_ < kEnoughForPhaseTwo) limit_statements(settings().statement_timeout);
+}
+
 FinishReport MariadbSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
   ASSENT_CHECK(!has_open_branch());
+  give_time();
   if (by != PreparedBy::kThisIncarnation) {
     const auto seen = look(xid);
     if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
@@ -337,6 +343,7 @@ FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& proof, 
 /// The witness row tells whether it was committed, with and without the proof of its vote.
 FinishReport MariadbSession::rollback(const Xid& xid, const std::optional<BranchProof>& /*proof*/) {
   ASSENT_CHECK(!has_open_branch());
+  give_time();
   const odbc::Answer answer = link().run("XA ROLLBACK " + xa_name(xid));
   if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
   const Error why = link().error(*answer.failure, Effect::kUnknown);

@@ -108,6 +108,7 @@ class PostgresSession final : public BranchSession {
     DatabaseIdentity identity;
   };
 
+  void give_time();
   bool is_still_ours(std::uint64_t transaction_id);
   Error replaced() const;
   Result<Seen> look(const Xid& xid);
@@ -225,8 +226,17 @@ bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& 
   return !answer.failure && answer.results.back().rows.empty();
 }
 
+/// Alone: COMMIT PREPARED takes no company (F 2). If it fails, what follows does too.
+void PostgresSession::give_time() {
+  if (statement_limit_ && *statement_limit_ >= kEnoughForPhaseTwo) return;
+  const Duration limit = settings().statement_timeout;
+  const bool set = !link().run("SET statement_timeout=" + std::to_string(to_ms(limit))).failure;
+  if (set) statement_limit_ = limit;
+}
+
 FinishReport PostgresSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
   ASSENT_CHECK(!has_open_branch());
+  give_time();
   if (by != PreparedBy::kThisIncarnation) {
     const auto seen = look(xid);
     if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
@@ -246,6 +256,7 @@ FinishReport PostgresSession::commit(const Xid& xid, const BranchProof& proof, P
 /// what became of it; where that can't be told any more, a rollback need not know (R5).
 FinishReport PostgresSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
   ASSENT_CHECK(!has_open_branch());
+  give_time();
   const odbc::Answer answer = link().run("ROLLBACK PREPARED " + quoted(xid));
   if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
   const Error why = link().error(*answer.failure, Effect::kUnknown);

@@ -278,6 +278,28 @@ TEST_CASE("a statement ends before the deadline of its work") {
   CHECK(agent.session->rollback(work.xid).completion == Completion::kRolledBack);
 }
 
+TEST_CASE("work with little time leaves none of it to the second phase") {
+  const Kind kind = each_kind();
+  Agent agent(shared_server(kind));
+  Work work = work_of(next_xid(), {take_point(1)});
+  work.deadline = std::chrono::milliseconds(1500);
+  const WorkReport report = agent.session->work(work);
+  require_vote(report, Vote::kPrepared);
+  CHECK(agent.session->commit(work.xid, report.proof).completion == Completion::kCommitted);
+  Work shown = work_of(next_xid(), {});
+  shown.access = Access::kReadOnly;
+  shown.deadline = {};
+  const std::string limit = kind == Kind::kPostgres
+                                ? "SELECT current_setting('statement_timeout')"
+                                : "SELECT variable_value + 0 FROM information_schema.session_"
+                                  "variables WHERE variable_name = 'max_statement_time'";
+  shown.statements = {plain(limit)};
+  const WorkReport seen = agent.session->work(shown);
+  require_vote(seen, Vote::kReadOnly);
+  CHECK(seen.results.at(0).rows.at(0).at(0) ==
+        (kind == Kind::kPostgres ? Value("10s") : Value(10.0)));
+}
+
 TEST_CASE("a deadlock is a conflict for one of the two, and the other is prepared") {
   Server& server = shared_server(each_kind());
   Agent agent(server);
