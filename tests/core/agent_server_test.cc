@@ -128,11 +128,11 @@ TEST_CASE("a heartbeat goes before what waits, and only the time of a call itsel
         ended = true;
         if (!result) cut = result.error();
       });
+  manager.control->wait_until_begun();
   control.run<Result<rm::PreparedScan>>(
       [](rm::Control& slow) { return slow.list_prepared(LogId{}); },
       [&](Result<rm::PreparedScan> scan) { listed = bool(scan); });
   control.heartbeat([&](Result<> result) { alive = bool(result); });
-  manager.control->wait_until_begun();
   control.cut_if_longer(hours(1));
   CHECK_FALSE(manager.control->is_cut());
   control.cut_if_longer(seconds(-1));
