@@ -68,7 +68,6 @@ using Record = std::variant<CommitRecord, RollbackRecord, EndRecord>;
 /// Answers of the log about one key or one gtrid.
 struct Decided {
   std::variant<CommitRecord, RollbackRecord> record;
-  bool ended = false;
 
   friend bool operator==(const Decided&, const Decided&) = default;
 };

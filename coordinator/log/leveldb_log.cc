@@ -114,7 +114,6 @@ class LevelDbLog::Impl {
   void make_writer_fail(const Error& error);
 
   Result<Decided> read_decided(std::uint64_t number);
-  bool is_unfinished(const Gtrid& gtrid);
   Error failed_before() const;
 
   const std::unique_ptr<LevelDbStore> store_;
@@ -124,10 +123,10 @@ class LevelDbLog::Impl {
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_verifying_{false};
-  LogTail tail_;  ///< the writing thread's own, once it runs
 
-  std::mutex unfinished_mutex_;
-  std::map<Gtrid, UnfinishedRecord> unfinished_;  ///< protected by unfinished_mutex_
+  // The writing thread's own, once it runs.
+  LogTail tail_;
+  std::map<Gtrid, UnfinishedRecord> unfinished_;
 
   std::mutex mutex_;
   std::condition_variable wake_writer_;
@@ -290,15 +289,11 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
     auto added = batch.add(one.record, one.token.has_value(), one.now);
     if (!added) return added;
   }
-  {
-    // Before the write: who finds the commit in the database finds it unfinished here.
-    const std::lock_guard lock(unfinished_mutex_);
-    for (const auto& [gtrid, commit] : batch.changes()) {
-      if (commit) {
-        unfinished_.insert_or_assign(gtrid, *commit);
-      } else {
-        unfinished_.erase(gtrid);
-      }
+  for (const auto& [gtrid, commit] : batch.changes()) {
+    if (commit) {
+      unfinished_.insert_or_assign(gtrid, *commit);
+    } else {
+      unfinished_.erase(gtrid);
     }
   }
   if (tail_.newest - tail_.checkpoint >= kRecordsPerCheckpoint) {
@@ -312,10 +307,7 @@ CheckpointRecord LevelDbLog::Impl::checkpoint() {
   record.oldest = oldest_;
   record.newest_forced = tail_.top;
   record.low_water = opening_.low_water;
-  {
-    const std::lock_guard lock(unfinished_mutex_);
-    for (const auto& [gtrid, commit] : unfinished_) record.unfinished.push_back(commit);
-  }
+  for (const auto& [gtrid, commit] : unfinished_) record.unfinished.push_back(commit);
   std::sort(record.unfinished.begin(), record.unfinished.end(),
             [](const auto& a, const auto& b) { return a.number < b.number; });
   return record;
@@ -406,18 +398,12 @@ Result<Decided> LevelDbLog::Impl::read_decided(std::uint64_t number) {
   auto record = read_record(store_->db(), number);
   if (!record) return std::move(record).error();
   if (auto* commit = std::get_if<CommitRecord>(&record->payload)) {
-    const bool ended = !is_unfinished(commit->gtrid);
-    return Decided{std::move(*commit), ended};
+    return Decided{std::move(*commit)};
   }
   if (auto* rollback = std::get_if<RollbackRecord>(&record->payload)) {
-    return Decided{std::move(*rollback), false};
+    return Decided{std::move(*rollback)};
   }
   return log_unavailable(index_is_wrong(number));
-}
-
-bool LevelDbLog::Impl::is_unfinished(const Gtrid& gtrid) {
-  const std::lock_guard lock(unfinished_mutex_);
-  return unfinished_.contains(gtrid);
 }
 
 // ---- the door

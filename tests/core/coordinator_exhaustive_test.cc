@@ -391,10 +391,10 @@ class World {
   std::optional<Decided> find(Matches matches) const {
     for (const Record& record : log_) {
       if (const auto* commit = std::get_if<CommitRecord>(&record); commit && matches(*commit)) {
-        return Decided{*commit, has_ended(commit->gtrid)};
+        return Decided{*commit};
       }
       if (const auto* no = std::get_if<RollbackRecord>(&record); no && matches(*no)) {
-        return Decided{*no, false};
+        return Decided{*no};
       }
     }
     return std::nullopt;

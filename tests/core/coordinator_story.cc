@@ -446,24 +446,24 @@ void Story::write(const Record& record) {
 
 std::optional<Decided> Story::find_key(const std::string& key) const {
   if (key.empty()) return std::nullopt;
-  for (const auto& [record, ended] : log_) {
+  for (const auto& [record, _] : log_) {
     if (const auto* commit = std::get_if<CommitRecord>(&record); commit && commit->key == key) {
-      return Decided{*commit, ended};
+      return Decided{*commit};
     }
     if (const auto* no = std::get_if<RollbackRecord>(&record); no && no->key == key) {
-      return Decided{*no, ended};
+      return Decided{*no};
     }
   }
   return std::nullopt;
 }
 
 std::optional<Decided> Story::find_gtrid(const Gtrid& gtrid) const {
-  for (const auto& [record, ended] : log_) {
+  for (const auto& [record, _] : log_) {
     if (const auto* commit = std::get_if<CommitRecord>(&record); commit && commit->gtrid == gtrid) {
-      return Decided{*commit, ended};
+      return Decided{*commit};
     }
     if (const auto* no = std::get_if<RollbackRecord>(&record); no && no->gtrid == gtrid) {
-      return Decided{*no, ended};
+      return Decided{*no};
     }
   }
   return std::nullopt;
