@@ -91,8 +91,8 @@ Result<> Server::open_log() {
                options_.data_dir.string());
   Past past = past_of(opening);
   if (auto fits = check_past(options_.core, past); fits.has_error()) return fits.error();
-  driver_.reset(
-      new Driver(Coordinator(options_.core, std::move(past), now()), *log_, agents_, clients_, *this));
+  driver_.reset(new Driver(Coordinator(options_.core, std::move(past), now()), *log_, agents_,
+                           clients_, *this));
   clients_.serve(*driver_, welcome_of(options_.core.name, opening), agent_addresses(options_));
   return {};
 }
