@@ -29,6 +29,9 @@ struct ClientRequested {
   /// transaction by it, of its gtrid (CommitTransaction, RollbackTransaction, ShowTransaction);
   /// looked up when the request came in, in the same turn as this event.
   std::optional<Decided> known;
+  /// Set: the session has as many requests under way as it may. New work is refused with this,
+  /// after its key was looked up (R14).
+  std::optional<Error> busy;
 };
 
 /// The connection is gone: nobody to answer. Interactive transactions whose commit it has not asked

@@ -42,6 +42,7 @@ void Coordinator::on_request(ClientRequested& asked, Submit& submit) {
     return bind_without_transaction(std::move(submit.key), asked.hash, submit.not_after, expired(),
                                     waiter);
   }
+  if (asked.busy) return refuse(request, *asked.busy);
   request.key = std::move(submit.key);
   request.hash = asked.hash;
   request.not_after = submit.not_after;

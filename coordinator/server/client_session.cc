@@ -23,24 +23,6 @@ Answer answer_of(Outcome outcome, Error error) {
   return answer;
 }
 
-/// Only new work is refused for load (R14): who asks for an end or an outcome is heard. So is a
-/// statement of an open transaction: refused here it would not doom the transaction (R8).
-bool is_new_work(const ClientRequest& body) {
-  return std::holds_alternative<Submit>(body) || std::holds_alternative<Begin>(body);
-}
-
-bool has_key(const ClientRequest& body) {
-  if (const auto* submit = std::get_if<Submit>(&body)) return !submit->key.empty();
-  const auto* begin = std::get_if<Begin>(&body);
-  return begin != nullptr && !begin->key.empty();
-}
-
-/// The refusal of a key promises that the key is free (R15). Nobody has looked, so for a key it is
-/// "unknown".
-ClientReply refusal_for_load(const ClientRequest& body, Error error) {
-  return answer_of(has_key(body) ? Outcome::kUnknown : Outcome::kRefused, std::move(error));
-}
-
 }  // namespace
 
 std::shared_ptr<ClientSession> ClientSession::make(ClientSessionId id, const ClientWelcome& welcome,
@@ -106,21 +88,22 @@ void ClientSession::on_call(FromClient message) {
     return;
   }
   const RequestId request{call->request_id};
-  if (waiting_ >= requests_max_ && is_new_work(call->request)) {
-    auto busy = error_of(ErrorCode::kBusy,
-                         fmt::format("this connection has {} requests under way, the most allowed; "
-                                     "wait for an answer, then send again",
-                                     waiting_));
-    send_reply(request, refusal_for_load(call->request, std::move(busy)));
-    return;
-  }
   if (waiting_ >= 2 * requests_max_) {
     refuse(error_of(ErrorCode::kBusy,
                     fmt::format("this connection has {} requests under way", waiting_)));
     return;
   }
+  auto too_many = busy();
   ++waiting_;
-  if (!owner_.requested(id_, request, std::move(call->request))) --waiting_;
+  if (!owner_.requested(id_, request, std::move(call->request), std::move(too_many))) --waiting_;
+}
+
+std::optional<Error> ClientSession::busy() const {
+  if (waiting_ < requests_max_) return std::nullopt;
+  return error_of(ErrorCode::kBusy,
+                  fmt::format("this connection has {} requests under way, the most allowed; "
+                              "wait for an answer, then send again",
+                              waiting_));
 }
 
 void ClientSession::on_closed(const Error& reason) {

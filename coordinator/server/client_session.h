@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/io_context.hpp>
 
@@ -20,8 +21,9 @@ class ClientSession final : public std::enable_shared_from_this<ClientSession> {
   class Owner {
    public:
     virtual ~Owner() = default;
-    /// False: not taken, and nothing will be answered.
-    virtual bool requested(ClientSessionId session, RequestId request, ClientRequest body) = 0;
+    /// `busy` as in ClientRequested. False: not taken, and nothing will be answered.
+    virtual bool requested(ClientSessionId session, RequestId request, ClientRequest body,
+                           std::optional<Error> busy) = 0;
     /// A request was answered or, when `count` is more, given up with the session.
     virtual void answered(std::size_t count) = 0;
     /// Last word of the session.
@@ -44,6 +46,7 @@ class ClientSession final : public std::enable_shared_from_this<ClientSession> {
   void on_hello(const FromClient& message);
   void on_call(FromClient message);
   void on_closed(const Error& reason);
+  std::optional<Error> busy() const;
   void refuse(const Error& error);
   void send_reply(RequestId request, ClientReply reply);
 

@@ -60,13 +60,14 @@ void Clients::accept(std::unique_ptr<Transport> transport) {
   session->start(io_, std::move(transport));
 }
 
-bool Clients::requested(ClientSessionId session, RequestId request, ClientRequest body) {
+bool Clients::requested(ClientSessionId session, RequestId request, ClientRequest body,
+                        std::optional<Error> busy) {
   // While draining the link closes without an answer: a refusal would promise that the key is free
   // (R15).
   if (when_drained_) return false;
   ++under_way_;
   const RequestHash hash = hash_of(body);
-  driver_->client_requested(session, request, std::move(body), hash);
+  driver_->client_requested(session, request, std::move(body), hash, std::move(busy));
   return true;
 }
 

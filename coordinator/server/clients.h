@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -45,7 +46,8 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
 
  private:
   void accept(std::unique_ptr<Transport> transport);
-  bool requested(ClientSessionId session, RequestId request, ClientRequest body) override;
+  bool requested(ClientSessionId session, RequestId request, ClientRequest body,
+                 std::optional<Error> busy) override;
   void answered(std::size_t count) override;
   void closed(ClientSessionId session) override;
   void close_all();

@@ -68,8 +68,8 @@ void Driver::start() {
 }
 
 void Driver::client_requested(ClientSessionId session, RequestId request, ClientRequest body,
-                              const RequestHash& hash) {
-  happen(ClientRequested{session, request, std::move(body), hash, std::nullopt});
+                              const RequestHash& hash, std::optional<Error> busy) {
+  happen(ClientRequested{session, request, std::move(body), hash, std::nullopt, std::move(busy)});
 }
 
 void Driver::client_closed(ClientSessionId session) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,9 @@ class Driver {
   /// The first deadline is asked for. Before any event.
   void start();
 
-  /// `hash` as in ClientRequested.
+  /// `hash` and `busy` as in ClientRequested.
   void client_requested(ClientSessionId session, RequestId request, ClientRequest body,
-                        const RequestHash& hash);
+                        const RequestHash& hash, std::optional<Error> busy = std::nullopt);
   void client_closed(ClientSessionId session);
   void agent_connected(std::string participant, Welcome welcome);
   void agent_disconnected(std::string participant, Error why);

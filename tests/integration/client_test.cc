@@ -536,8 +536,8 @@ TEST_CASE("requests beyond a session's limit are refused as busy, questions are 
   int finished = 0;
   for (int i = 0; i < 4; ++i) {
     auto done = [&](std::exception_ptr, const Answer& answer) {
-      // The library's own keys make it "unknown": nobody has looked whether they are free.
-      busy += is(answer, Outcome::kUnknown, ErrorCode::kBusy, Effect::kNone) ? 1 : 0;
+      // Refused, not unknown: the keys were looked up and are free.
+      busy += is(answer, Outcome::kRefused, ErrorCode::kBusy, Effect::kNone) ? 1 : 0;
       if (++finished == 4) client.reset();
       if (finished == 2) {
         auto asked = [](std::exception_ptr, const Answer& outcome) {
@@ -557,5 +557,5 @@ TEST_CASE("requests beyond a session's limit are refused as busy, questions are 
       });
   io.run();
   CHECK(busy == 2);
-  CHECK(of_begin == Outcome::kUnknown);  // likewise
+  CHECK(of_begin == Outcome::kRefused);
 }
