@@ -64,8 +64,7 @@ void Coordinator::send_next_work(Transaction& tx) {
     Branch& branch = tx.branches[i];
     if (branch.state == BranchState::kWaiting) {
       const bool last = i + 1 == tx.branches.size();
-      const bool prepare_at_once =
-          in_order ? last : !branch.shared_reads || tx.branches.size() == 1;
+      const bool prepare_at_once = !in_order || last;
       send_steps(tx, branch, prepare_at_once ? AfterWork::kPrepare : AfterWork::kStayOpen);
     }
     if (in_order && !branch.worked) return;
