@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "participant_agents/rm/branch_session.h"
+#include "participant_agents/rm/control_start.h"
 #include "participant_agents/rm/link.h"
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
@@ -553,15 +554,10 @@ class Postgres final : public ResourceManager {
 };
 
 Result<std::unique_ptr<Control>> Postgres::take_control(Duration wait) {
-  auto link = Link::open(settings_, kPins);
-  if (!link) return link.error();
-  auto control = std::make_unique<PostgresControl>(std::move(*link));
-  if (const auto fit = control->check_server(); !fit) return fit.error();
-  if (const auto locked = control->take_lock(wait); !locked) return locked.error();
-  if (const auto alone = control->end_other_sessions(); !alone) return alone.error();
-  if (const auto made = control->create_schema(); !made) return made.error();
-  control_ = control->id();
-  return std::unique_ptr<Control>(std::move(control));
+  auto control = start_control<PostgresControl>(settings_, kPins, wait);
+  if (!control) return control.error();
+  control_ = (*control)->id();
+  return std::unique_ptr<Control>(std::move(*control));
 }
 
 /// An agent that was asleep while another took over connects after that one's sweep, so it looks
