@@ -62,7 +62,7 @@ live::Service& service(const std::string& name) {
 /// Starts the service so that it dies at the point, and pays until it did: false if it did not.
 bool dies_at(const std::string& name, const std::string& point, int count,
              const live::Payers& payers) {
-  till().sandbox().kill(name);
+  till().house().kill(name);
   service(name).launch({{"ASSENT_CRASH_POINT", point + ":" + std::to_string(count)}});
   const bool over = comes_true([&] { return !service(name).is_running() || payers.is_done(); });
   // What follows the last answer, such as the end record, may still come to the point.
@@ -70,7 +70,13 @@ bool dies_at(const std::string& name, const std::string& point, int count,
 }
 
 void start_again(const std::string& name) {
-  till().sandbox().kill(name);
+  till().house().kill(name);
+  till().sandbox().start(name);
+}
+
+void kill_and_start_database(const std::string& participant) {
+  const std::string name = "db-" + participant;
+  till().house().kill(name, live::KillScope::kEverything);
   till().sandbox().start(name);
 }
 
@@ -112,8 +118,7 @@ TEST_CASE("a database is killed while the coordinator is dead at a step of a pay
       INFO("db-" << participant << " killed after " << point);
       const auto payers = till().pay(kPayments);
       CHECK(dies_at("coordinator", point, 3, *payers));
-      till().house().database(participant).kill(live::KillScope::kEverything);
-      till().house().database(participant).start();
+      kill_and_start_database(participant);
       start_again("coordinator");
       CHECK(till().settle_up(*payers) == "");
     }
@@ -126,8 +131,7 @@ TEST_CASE("a database is killed between vote and commit, while the coordinator s
     const auto payers = till().pay(kPayments);
     CHECK(comes_true([&] { return payers->counts().answered > 4; }));
     till().sandbox().pause("coordinator");
-    till().house().database(participant).kill(live::KillScope::kEverything);
-    till().house().database(participant).start();
+    kill_and_start_database(participant);
     till().sandbox().resume("coordinator");
     CHECK(till().settle_up(*payers) == "");
   }
@@ -137,12 +141,11 @@ TEST_CASE("a database is killed before any work, and under load") {
   for (const char* participant : {"points", "payments"}) {
     for (const std::uint64_t answered : {0, 3, 9}) {
       INFO("db-" << participant << " killed after " << answered << " answers");
-      live::DatabaseServer& database = till().house().database(participant);
-      if (answered == 0) database.kill();
+      const std::string database = std::string("db-") + participant;
+      if (answered == 0) till().house().kill(database);
       const auto payers = till().pay(kPayments);
       CHECK(comes_true([&] { return payers->counts().answered >= answered; }));
-      database.kill();
-      database.start();
+      start_again(database);
       CHECK(till().settle_up(*payers) == "");
     }
   }
@@ -151,7 +154,7 @@ TEST_CASE("a database is killed before any work, and under load") {
 TEST_CASE("everything is killed at once") {
   const auto payers = till().pay(kPayments);
   CHECK(comes_true([&] { return payers->counts().answered > 6; }));
-  for (const auto& name : till().sandbox().names()) till().sandbox().kill(name);
+  for (const auto& name : till().sandbox().names()) till().house().kill(name);
   till().sandbox().start_all();
   CHECK(till().settle_up(*payers) == "");
 }

@@ -1,6 +1,7 @@
 #include "tests/integration/support_house.h"
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -12,6 +13,16 @@ namespace {
 using live::Schema;
 
 constexpr const char* kThird = "miles";
+constexpr const char* kCoordinator = "coordinator";
+
+bool is_database(const std::string& part) {
+  return part.starts_with("db-");
+}
+
+/// Of "agent-points" or "db-points".
+std::string participant_of(const std::string& part) {
+  return part.substr(part.find('-') + 1);
+}
 
 std::string balance_sql(Schema schema, std::int64_t card) {
   const std::string id = std::to_string(card);
@@ -158,9 +169,19 @@ std::string House::left_behind() {
   return text;
 }
 
+void House::kill(const std::string& name, live::KillScope scope) {
+  if (is_database(name)) database(participant_of(name)).kill(scope);
+  sandbox_.kill(name);
+  const auto end = end_of(name);
+  if (end && end->signal != SIGKILL) note_end(name);
+}
+
 void House::mend() {
   const bool linked = comes_true([this] {
-    for (const auto& name : sandbox_.reap()) sandbox_.start(name);
+    for (const auto& name : sandbox_.reap()) {
+      note_end(name);
+      sandbox_.start(name);
+    }
     return live::is_linked(client_);
   });
   if (!linked) throw live::SandboxError("the coordinator does not find all of its agents again");
@@ -168,6 +189,28 @@ void House::mend() {
 
 bool House::wait_until_linked() {
   return comes_true([this] { return live::is_linked(client_); });
+}
+
+void House::note_end(const std::string& name) {
+  ended_by_itself_ +=
+      name + " ended by itself, " + end_of(name)->describe() + "\n" + end_of_log(name);
+}
+
+std::optional<live::ProcessEnd> House::end_of(const std::string& name) {
+  if (name == kCoordinator) return sandbox_.coordinator().end();
+  return is_database(name) ? database(participant_of(name)).end()
+                           : sandbox_.agent(participant_of(name)).end();
+}
+
+std::string House::end_of_log(const std::string& name) const {
+  const auto file = sandbox_.spec().directory / "log" / (name + ".log");
+  return "the end of " + file.string() + ":\n" + live::tail_of(file);
+}
+
+std::string House::ends_of_logs() {
+  std::string text;
+  for (const auto& name : sandbox_.names()) text += end_of_log(name);
+  return text;
 }
 
 }  // namespace assent::testing

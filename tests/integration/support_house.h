@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chaos/live/evidence.h"
@@ -83,13 +85,27 @@ class House {
   /// The same, and what it found otherwise: branches and rows, for the report.
   std::string left_behind();
 
-  // ---- starting again
+  // ---- killing, starting again
+
+  /// SIGKILL for a part of the sandbox. One that ended before at a crash point ended in the same
+  /// way.
+  void kill(const std::string& name, live::KillScope scope = live::KillScope::kServer);
 
   /// Starts what ended by itself, and waits until the coordinator is linked to every agent.
   void mend();
   bool wait_until_linked();
 
+  /// What kill() and mend() have found, since the last call, that had ended without being asked to:
+  /// an abort, say, which the next start would hide. With the end of its log; empty: nothing.
+  std::string take_ended_by_itself() { return std::exchange(ended_by_itself_, {}); }
+
+  /// The ends of all logs, for the report.
+  std::string ends_of_logs();
+
  private:
+  void note_end(const std::string& name);
+  std::optional<live::ProcessEnd> end_of(const std::string& name);
+  std::string end_of_log(const std::string& name) const;
   live::SandboxSpec spec(const Adjust& adjust) const;
 
   const Setup setup_;
@@ -99,6 +115,7 @@ class House {
   Client client_;
   std::int64_t cards_used_ = 0;
   int keys_used_ = 0;
+  std::string ended_by_itself_;
 };
 
 /// True when the branch may turn from false to true: asked every few milliseconds until then.

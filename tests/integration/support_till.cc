@@ -5,7 +5,10 @@
 namespace assent::testing {
 namespace {
 
-constexpr std::int64_t kCards = 10'000;
+constexpr std::int64_t kCards = 9'900;
+/// Behind those, for the payments that have to commit: no other takes their points. Several, since
+/// one card pays only a hundred times.
+constexpr std::int64_t kSpareCards = 100;
 constexpr std::int64_t kAmountMax = 10;
 constexpr std::int64_t kTooMuch = 101;  // no card has had more points than 100
 constexpr std::int64_t kNoCard = 0;
@@ -50,7 +53,23 @@ std::string Till::settle_up(live::Payers& payers) {
   const auto after = live::read_when_quiet(sandbox(), kPatience);
   for (const auto& each : workload::check(before_, history_, after))
     wrong += each.invariant + ": " + each.what + "\n";
-  return wrong;
+  return wrong + why_not_one_more() + house_.take_ended_by_itself();
+}
+
+/// A refusal leaves the key free, and what became of an unanswered try is told to the next under
+/// the same key. Rolled back is final, and nothing is left that may roll this payment back.
+std::string Till::why_not_one_more() {
+  const auto payment = house_.payment(kCards + 1 + more_++ % kSpareCards, 1);
+  Answer answer;
+  live::wait_until(
+      [&] {
+        answer = live::submit(house_.client(), payment, history_);
+        return answer.outcome == Outcome::kCommitted || answer.outcome == Outcome::kRolledBack;
+      },
+      kPatience);
+  if (answer.outcome == Outcome::kCommitted) return "";
+  return payment.key + ", one more payment, was told " + std::string(to_string(answer.outcome)) +
+         ": " + (answer.error ? answer.error->message : "no reason") + "\n" + house_.ends_of_logs();
 }
 
 }  // namespace assent::testing

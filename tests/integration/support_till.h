@@ -25,10 +25,12 @@ class Till {
 
   /// Waits for the payers, starts what has ended by itself, asks for every open outcome. Then what
   /// is wrong, a line for each; empty: both or neither everywhere, every answer kept, nothing
-  /// prepared or locked.
+  /// prepared or locked, one more payment commits, and no process ended in a way not asked for.
   std::string settle_up(live::Payers& payers);
 
  private:
+  /// Empty when a payment commits within kPatience now that everything has healed.
+  std::string why_not_one_more();
   workload::Payment draw();
 
   House house_;
@@ -36,6 +38,7 @@ class Till {
   workload::History history_;
   std::mt19937_64 random_{20260721};  // any; the same in each run
   int drawn_ = 0;
+  int more_ = 0;
 };
 
 }  // namespace assent::testing
