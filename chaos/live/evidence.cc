@@ -1,9 +1,8 @@
 #include "chaos/live/evidence.h"
 
-#include <algorithm>
-#include <iterator>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace assent::live {
@@ -20,68 +19,82 @@ Columns columns_of(Schema schema) {
                                   : Columns{"bill", "card_id", "due"};
 }
 
-class Reader {
- public:
-  Reader(Sandbox& sandbox, const Participant& participant)
-      : database_(sandbox.database(participant.name)), participant_(participant) {}
+const char* branches_sql(DatabaseKind kind) {
+  return kind == DatabaseKind::kPostgres ? "SELECT gid FROM pg_prepared_xacts"
+                                         : "XA RECOVER FORMAT='SQL'";
+}
 
-  workload::ParticipantEvidence read() {
-    workload::ParticipantEvidence evidence;
-    evidence.participant = participant_.name;
-    const Columns columns = columns_of(participant_.schema);
-    for (const Row& row : query(std::string("SELECT ") + columns.id + ", " + columns.balance +
-                                " FROM " + columns.table))
-      evidence.balances[std::stoll(row.at(0))] = std::stoll(row.at(1));
-    for (const Row& row : query("SELECT tx_key, card_id, amount FROM ledger"))
-      evidence.ledger.push_back({row.at(0), std::stoll(row.at(1)), std::stoll(row.at(2))});
-    add_locked(columns.table, columns.id, evidence.locked);
-    add_locked("ledger", "id", evidence.locked);
-    return evidence;
+using Rows = std::vector<Row>;
+
+// The rows of each question, in one conversation: a client that starts costs more than its answers.
+std::vector<Rows> ask(DatabaseServer& database, const std::string& name,
+                      const std::vector<std::string>& questions) {
+  const Row end{"end of answer"};
+  std::string sql;
+  for (const auto& question : questions) sql += question + "; SELECT '" + end.front() + "';\n";
+  std::vector<Rows> answers(1);
+  for (Row& row : database.query(name, sql)) {
+    if (row == end) {
+      answers.emplace_back();
+    } else {
+      answers.back().push_back(std::move(row));
+    }
   }
+  return answers;
+}
 
- private:
-  std::vector<Row> query(const std::string& sql) {
-    return database_.query(participant_.name, sql + ";");
-  }
+std::vector<std::string> branches_in(const Rows& rows) {
+  std::vector<std::string> branches;
+  for (const Row& row : rows) branches.push_back(row.back());
+  return branches;
+}
 
-  std::set<std::string> ids(const std::string& sql) {
-    std::set<std::string> ids;
-    for (const Row& row : query(sql)) ids.insert(row.at(0));
-    return ids;
-  }
+// Both have the id in front.
+void add_locked(const std::string& table, const Rows& all, const Rows& free,
+                std::vector<std::string>& locked) {
+  std::set<std::string> held;
+  for (const Row& row : all) held.insert(row.front());
+  for (const Row& row : free) held.erase(row.front());
+  for (const std::string& id : held) locked.push_back(table + " " + id);
+}
 
-  void add_locked(const std::string& table, const std::string& id,
-                  std::vector<std::string>& locked) {
-    const std::string select = "SELECT " + id + " FROM " + table;
-    const auto all = ids(select);
-    const auto free = ids(select + " FOR UPDATE SKIP LOCKED");
-    std::vector<std::string> held;
-    std::set_difference(all.begin(), all.end(), free.begin(), free.end(), std::back_inserter(held));
-    for (const std::string& each : held) locked.push_back(table + " " + each);
-  }
-
-  DatabaseServer& database_;
-  const Participant& participant_;
-};
+workload::ParticipantEvidence read_participant(Sandbox& sandbox, const Participant& participant) {
+  const auto [table, id, balance] = columns_of(participant.schema);
+  const std::string ids = std::string("SELECT ") + id;
+  const std::string from = std::string(" FROM ") + table;
+  const std::string if_free = " FOR UPDATE SKIP LOCKED";
+  // What is held comes first: when that is nothing, the rows read after it stay as they are.
+  const auto answers = ask(sandbox.database(participant.name), participant.name,
+                           {branches_sql(participant.kind),     //
+                            ids + from + if_free,               //
+                            "SELECT id FROM ledger" + if_free,  //
+                            ids + ", " + balance + from,        //
+                            "SELECT id, tx_key, card_id, amount FROM ledger"});
+  const Rows& balances = answers.at(3);
+  const Rows& ledger = answers.at(4);
+  workload::ParticipantEvidence evidence;
+  evidence.participant = participant.name;
+  evidence.prepared = branches_in(answers.at(0));
+  add_locked(table, balances, answers.at(1), evidence.locked);
+  add_locked("ledger", ledger, answers.at(2), evidence.locked);
+  for (const Row& row : balances) evidence.balances[std::stoll(row.at(0))] = std::stoll(row.at(1));
+  for (const Row& row : ledger)
+    evidence.ledger.push_back({row.at(1), std::stoll(row.at(2)), std::stoll(row.at(3))});
+  return evidence;
+}
 
 }  // namespace
 
 std::vector<std::string> prepared_branches(Sandbox& sandbox, const Participant& participant) {
-  const bool postgres = participant.kind == DatabaseKind::kPostgres;
-  std::vector<std::string> branches;
-  for (const Row& row : sandbox.database(participant.name)
-                            .query(participant.name, postgres ? "SELECT gid FROM pg_prepared_xacts;"
-                                                              : "XA RECOVER FORMAT='SQL';"))
-    branches.push_back(row.back());
-  return branches;
+  DatabaseServer& database = sandbox.database(participant.name);
+  return branches_in(
+      database.query(participant.name, std::string(branches_sql(participant.kind)) + ";"));
 }
 
 workload::Evidence read_evidence(Sandbox& sandbox) {
   workload::Evidence evidence;
-  for (const Participant& participant : sandbox.spec().participants) {
-    evidence.push_back(Reader(sandbox, participant).read());
-    evidence.back().prepared = prepared_branches(sandbox, participant);
-  }
+  for (const Participant& participant : sandbox.spec().participants)
+    evidence.push_back(read_participant(sandbox, participant));
   return evidence;
 }
 
