@@ -3,81 +3,74 @@
 #include <algorithm>
 #include <chrono>
 
-#include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
 namespace assent::rm {
-namespace {
-
-struct Rendered {
-  std::vector<std::string> statements;
-  std::vector<bool> may_return_rows;
-  bool may_change_session = false;
-};
-
-Result<Rendered> render_all(Kind kind, const Work& work) {
-  Rendered rendered;
-  rendered.statements.reserve(work.statements.size());
-  for (std::size_t i = 0; i < work.statements.size(); ++i) {
-    const auto step = static_cast<std::int32_t>(work.first_index + i);
-    const auto fail = [&](Error error) {
-      error.step = step;
-      return error;
-    };
-    const Statement& statement = work.statements[i];
-    const auto lexed = lex_statement(kind, statement.sql);
-    if (!lexed) return fail(lexed.error());
-    auto text = render(kind, *lexed, statement.params);
-    if (!text) return fail(text.error());
-    rendered.statements.push_back(std::move(*text));
-    rendered.may_return_rows.push_back(lexed->may_return_rows);
-    rendered.may_change_session = rendered.may_change_session || lexed->may_change_session;
-  }
-  return rendered;
-}
-
-}  // namespace
-
 /// With the message when it failed somewhere.
 BranchSession::Reached BranchSession::reached_by(const Message& message) {
   if (message.ends) return Reached::kDoubtful;
   return message.opens ? Reached::kOpening : Reached::kOpen;
 }
 
+/// All of them, before the first is sent: what may not be run never reaches the database.
+Result<std::vector<ReadyStatement>> BranchSession::read(const Work& work) {
+  std::vector<ReadyStatement> statements;
+  statements.reserve(work.statements.size());
+  for (const Statement& statement : work.statements) {
+    auto ready = cache_.read(statement);
+    if (!ready) {
+      Error error = ready.error();
+      error.step = static_cast<std::int32_t>(work.first_index + statements.size());
+      return error;
+    }
+    statements.push_back(std::move(*ready));
+  }
+  return statements;
+}
+
 WorkReport BranchSession::work(const Work& work) {
   const bool opens = work.first_index == 0;
   ASSENT_CHECK(opens != open_);
   if (opens) access_ = work.access;
-  const auto rendered = render_all(settings().kind, work);
-  if (!rendered) {
+  const auto statements = read(work);
+  if (!statements) {
     WorkReport report;
-    report.error = rendered.error();
+    report.error = statements.error();
     return give_up(work.xid, opens ? Reached::kEnded : Reached::kOpen, {}, std::move(report));
   }
   // Session locks and settings outlive a transaction, and only a new session is surely free of
   // them.
-  spoilt_ = spoilt_ || rendered->may_change_session;
-  return run({.xid = work.xid,
-              .statements = rendered->statements,
-              .described = work.statements,
-              .may_return_rows = rendered->may_return_rows,
-              .first_index = work.first_index,
-              .opens = opens,
-              .ends = work.then == AfterWork::kPrepare,
-              .access = access_,
-              .lock_wait = work.lock_wait,
-              .statement_limit = statement_limit_for(settings(), work.deadline)});
+  spoilt_ = spoilt_ || std::any_of(statements->begin(), statements->end(), [](const auto& ready) {
+              return ready.lexed->may_change_session;
+            });
+  const Message message{.xid = work.xid,
+                        .statements = *statements,
+                        .first_index = work.first_index,
+                        .opens = opens,
+                        .ends = work.then == AfterWork::kPrepare,
+                        .access = access_,
+                        .lock_wait = work.lock_wait,
+                        .statement_limit = statement_limit_for(settings(), work.deadline)};
+  return opens ? open(message) : run(message);
+}
+
+WorkReport BranchSession::open(Message message) {
+  message.in_short = !spoilt_;
+  if (message.in_short) get_ready(message);
+  WorkReport report = run(message);
+  const bool undone = report.error && report.vote == Vote::kRolledBack;
+  if (message.in_short && undone && was_outdated(*report.error)) {
+    message.in_short = false;
+    report = run(message);
+  }
+  if (message.in_short && !report.error) remember(message);
+  return report;
 }
 
 WorkReport BranchSession::prepare(const Xid& xid) {
   ASSENT_CHECK(open_);
-  return run({.xid = xid,
-              .statements = {},
-              .described = {},
-              .may_return_rows = {},
-              .ends = true,
-              .access = access_});
+  return run({.xid = xid, .statements = {}, .ends = true, .access = access_});
 }
 
 FinishReport BranchSession::roll_back_open(const Xid& xid) {
@@ -140,11 +133,11 @@ WorkReport BranchSession::give_up(const Xid& xid, Reached reached, const odbc::A
 /// Takes them up to the first that is not as asked for, which is told.
 std::optional<Error> BranchSession::take_results(const Message& message, odbc::Answer& answer,
                                                  std::vector<StatementResult>& results) const {
-  ASSENT_CHECK(answer.results.size() == message.described.size());
+  ASSENT_CHECK(answer.results.size() == message.statements.size());
   results.reserve(answer.results.size());
   for (std::size_t i = 0; i < answer.results.size(); ++i) {
     odbc::ResultSet& result = answer.results[i];
-    if (auto error = check_result(result, message.described[i].expect_rows)) {
+    if (auto error = check_result(result, message.statements[i].statement.expect_rows)) {
       error->step = static_cast<std::int32_t>(message.first_index + i);
       return error;
     }
@@ -175,10 +168,9 @@ FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
 }
 
 Result<> check_step(const Settings& settings, const Statement& statement) {
-  const auto lexed = lex_statement(settings.kind, statement.sql);
-  const auto rendered = lexed ? render(settings.kind, *lexed, statement.params) : lexed.error();
-  if (rendered) return {};
-  Error error = rendered.error();
+  const auto ready = StatementCache(settings.kind).read(statement);
+  if (ready) return {};
+  Error error = ready.error();
   error.participant = settings.participant;
   return error;
 }

@@ -9,6 +9,7 @@
 
 #include "participant_agents/rm/link.h"
 #include "participant_agents/rm/resource_manager.h"
+#include "participant_agents/rm/statement_cache.h"
 
 namespace assent::rm {
 
@@ -38,22 +39,26 @@ class BranchSession : public Session {
   /// What one message is to do.
   struct Message {
     const Xid& xid;
-    const std::vector<std::string>& statements;  ///< rendered
-    const std::vector<Statement>& described;     ///< the same as they came, for guards
-    const std::vector<bool>& may_return_rows;
+    const std::vector<ReadyStatement>& statements;
     std::uint32_t first_index = 0;
     bool opens = false;
     bool ends = false;  ///< prepares; a read-only branch ends
     Access access = Access::kReadWrite;
     Duration lock_wait{};
     Duration statement_limit{};  ///< 0: as it is
+    /// What the server keeps for the session may be used: the whole branch is in this message, so
+    /// if it fails by what the server kept it can be said again at length.
+    bool in_short = false;
   };
 
-  BranchSession(std::unique_ptr<Link> link, SessionId id) : link_(std::move(link)), id_(id) {}
+  BranchSession(std::unique_ptr<Link> link, SessionId id)
+      : link_(std::move(link)), id_(id), cache_(link_->settings().kind) {}
 
   Link& link() { return *link_; }
   const Settings& settings() const { return link_->settings(); }
 
+  /// Before a message in short, with no branch open.
+  virtual void get_ready(const Message& message) = 0;
   /// The text of the message.
   virtual std::string compose(const Message& message) = 0;
   /// Leaves in `answer.results` those of the statements, one for each, and gives the proof when the
@@ -64,6 +69,12 @@ class BranchSession : public Session {
   virtual Error describe_failure(const Message& message, const odbc::Answer& answer) = 0;
   /// True: proved that nothing of the branch is left. `failure` is what stopped the message.
   virtual bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) = 0;
+
+  /// A message in short was right in every way.
+  virtual void remember(const Message& message) = 0;
+  /// Nothing is left of a message in short: would it have met this error at length? If not, what
+  /// the server kept is out of date, and is forgotten by this call.
+  virtual bool was_outdated(const Error& error) = 0;
 
   /// What only a person can settle.
   Error hazard(std::string message) const {
@@ -76,6 +87,8 @@ class BranchSession : public Session {
 
  private:
   static Reached reached_by(const Message& message);
+  Result<std::vector<ReadyStatement>> read(const Work& work);
+  WorkReport open(Message message);
   WorkReport run(const Message& message);
   WorkReport give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
                      WorkReport report);
@@ -86,6 +99,7 @@ class BranchSession : public Session {
 
   std::unique_ptr<Link> link_;
   SessionId id_;
+  StatementCache cache_;
   bool open_ = false;
   Access access_ = Access::kReadWrite;
   bool spoilt_ = false;

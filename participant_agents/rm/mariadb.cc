@@ -100,10 +100,13 @@ class MariadbSession final : public BranchSession {
   FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 
  protected:
+  void get_ready(const Message& /*message*/) override {}
   std::string compose(const Message& message) override;
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
+  void remember(const Message& /*message*/) override {}
+  bool was_outdated(const Error& /*error*/) override { return false; }
 
  private:
   struct Seen {
@@ -131,7 +134,9 @@ class MariadbSession final : public BranchSession {
 /// With a guard on every statement and no rows to come back all counts are known beforehand.
 bool MariadbSession::wants_counts(const Message& message) {
   for (std::size_t i = 0; i < message.statements.size(); ++i) {
-    if (message.may_return_rows[i] || !message.described[i].expect_rows) return true;
+    if (message.statements[i].lexed->may_return_rows ||
+        !message.statements[i].statement.expect_rows)
+      return true;
   }
   return false;
 }
@@ -151,7 +156,8 @@ bool MariadbSession::may_read_last_insert_id(const Message& message) {
   constexpr std::string_view kName = "last_insert_id";
   const auto same = [](char a, char b) { return (a | 0x20) == (b | 0x20); };
   return !message.ends ||
-         std::any_of(message.statements.begin(), message.statements.end(), [&](const auto& text) {
+         std::any_of(message.statements.begin(), message.statements.end(), [&](const auto& ready) {
+           const std::string& text = ready.lexed->text;
            return std::search(text.begin(), text.end(), kName.begin(), kName.end(), same) !=
                   text.end();
          });
@@ -188,8 +194,8 @@ std::string MariadbSession::compose(const Message& message) {
   std::string all_counts;
   for (std::size_t i = 0; i < message.statements.size(); ++i) {
     const std::string count = "@assent_n" + std::to_string(i);
-    const auto expected = message.described[i].expect_rows;
-    sql += message.statements[i] + "; ";
+    const auto expected = message.statements[i].statement.expect_rows;
+    sql += message.statements[i].at_length() + "; ";
     if (counts || expected) sql += "SET " + count + "=ROW_COUNT(); ";
     if (expected) append_guard(sql, count, i, *expected);
     all_counts += (i == 0 ? "" : ",") + count;
@@ -225,7 +231,7 @@ Result<BranchProof> MariadbSession::interpret(const Message& message, odbc::Answ
   auto next = sets.begin();
   for (std::size_t i = 0; i < statements; ++i) {
     const std::int64_t count =
-        counts ? integer_at(row_counts, i) : *message.described[i].expect_rows;
+        counts ? integer_at(row_counts, i) : *message.statements[i].statement.expect_rows;
     if (count >= 0) {
       of_statements.emplace_back().row_count = count;
     } else {
@@ -249,9 +255,10 @@ Error MariadbSession::describe_failure(const Message& message, const odbc::Answe
     std::int64_t rows = 0;
     const auto first = std::from_chars(at, end, index);
     if (first.ptr != end) std::from_chars(first.ptr + 1, end, rows);
-    if (first.ec == std::errc() && index < message.described.size() &&
-        message.described[index].expect_rows) {
-      Error error = guard_not_met(settings(), rows, *message.described[index].expect_rows);
+    if (first.ec == std::errc() && index < message.statements.size() &&
+        message.statements[index].statement.expect_rows) {
+      Error error =
+          guard_not_met(settings(), rows, *message.statements[index].statement.expect_rows);
       error.step = static_cast<std::int32_t>(message.first_index + index);
       return error;
     }

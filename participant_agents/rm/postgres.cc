@@ -11,6 +11,7 @@
 #include "participant_agents/rm/branch_session.h"
 #include "participant_agents/rm/control_start.h"
 #include "participant_agents/rm/link.h"
+#include "participant_agents/rm/postgres_statements.h"
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
 
@@ -44,8 +45,16 @@ constexpr std::string_view kSessionSettings =
     "SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
     "SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; ";
 
+/// Syntax, names and types (class 42).
+constexpr std::string_view kNotAsDeclared = "42";
+
 /// The warning of a ROLLBACK outside a transaction (PostgreSQL manual, appendix A).
 constexpr std::string_view kNoTransaction = "25P01";
+
+/// Of an EXECUTE: the server does not have the statement (any more), or its result would have other
+/// columns than when it was prepared (appendix A; plancache.c).
+constexpr std::string_view kNoSuchStatement = "26000";
+constexpr std::string_view kNotSupported = "0A000";
 
 /// The columns of an identity; fails with 55000 on a server in recovery.
 constexpr std::string_view kIdentityColumns =
@@ -97,18 +106,26 @@ class PostgresSession final : public BranchSession {
   FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 
  protected:
+  void get_ready(const Message& message) override;
   std::string compose(const Message& message) override;
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
+  void remember(const Message& message) override;
+  bool was_outdated(const Error& error) override;
 
  private:
+  using Form = PostgresStatements::Form;
+
   struct Seen {
     bool listed = false;
     std::uint64_t transaction_id = 0;
     DatabaseIdentity identity;
   };
 
+  std::string set_limits(const Message& message);
+  void prepare_form(const Message& message, Form& form, const ReadyStatement& statement);
+  void forget_statements();
   void give_time();
   bool is_still_ours(std::uint64_t transaction_id);
   Error replaced() const;
@@ -122,39 +139,108 @@ class PostgresSession final : public BranchSession {
   std::uint64_t transaction_id_ = 0;             ///< of the open branch; 0: none assigned yet
   bool transaction_replaced_ = false;  ///< the session is in another transaction than it opened
   std::size_t leading_results_ = 0;    ///< of the message under way, before its statements
+  PostgresStatements statements_;
+  std::vector<Form*> forms_;  ///< of the statements of the message that opens a branch
+  bool server_keeps_ = true;  ///< false: somebody drops what the server keeps, so nothing is kept
 };
 
-/// SET before BEGIN belongs to the branch's transaction: PREPARE keeps it, a rollback takes it
-/// back. The proof asks the function, not the four times dearer view, and widens the transaction id
-/// itself (F 1, F 4).
-std::string PostgresSession::compose(const Message& message) {
+/// What came a second time is prepared now, in messages of its own: in the branch a failure would
+/// doom it.
+void PostgresSession::get_ready(const Message& message) {
+  if (statements_.is_full()) forget_statements();
+  forms_.clear();
+  for (const ReadyStatement& statement : message.statements) {
+    Form* form = server_keeps_ ? statements_.form_of(statement) : nullptr;
+    if (form != nullptr && form->state == Form::State::kHasRun)
+      prepare_form(message, *form, statement);
+    forms_.push_back(form);
+  }
+}
+
+void PostgresSession::prepare_form(const Message& message, Form& form,
+                                   const ReadyStatement& statement) {
+  const auto rows = link().query(set_limits(message) + statements_.prepare(form, statement));
+  if (rows) {
+    const bool is_right = !rows->empty() && rows->front().at(0) == Value(true);
+    form.state = is_right ? Form::State::kPrepared : Form::State::kOnlyLiteral;
+    if (!is_right) link().run("DEALLOCATE " + form.name);
+    return;
+  }
+  lock_timeout_ms_.reset();
+  statement_limit_.reset();
+  // Behind somebody's lock: the next time, perhaps.
+  if (rows.error().code != ErrorCode::kConflict) form.state = Form::State::kOnlyLiteral;
+}
+
+/// Statements whose table or session has changed below them.
+void PostgresSession::forget_statements() {
+  const odbc::Answer answer = link().run(PostgresStatements::let_go_of_all());
+  server_keeps_ = !answer.failure;
+  statements_.forget_all();
+  forms_.clear();
+}
+
+void PostgresSession::remember(const Message& /*message*/) {
+  for (Form* form : forms_) {
+    if (form != nullptr && form->state == Form::State::kNew) form->state = Form::State::kHasRun;
+  }
+}
+
+/// The branch as literals fails in the same way or does not: so it is tried. What the server keeps
+/// was not made for tables that have changed since, and who drops it once does so again.
+bool PostgresSession::was_outdated(const Error& error) {
+  if (error.sqlstate == kNoSuchStatement) {
+    server_keeps_ = false;
+    forms_.clear();
+    return true;
+  }
+  const bool kept = std::any_of(forms_.begin(), forms_.end(), [](const Form* form) {
+    return form != nullptr && form->state == Form::State::kPrepared;
+  });
+  const bool may_be = error.sqlstate == kNotSupported || error.sqlstate.starts_with(kNotAsDeclared);
+  if (!kept || !may_be) return false;
+  forget_statements();
+  return true;
+}
+
+/// Before BEGIN they belong to the branch's transaction: PREPARE keeps them, a rollback takes them
+/// back.
+std::string PostgresSession::set_limits(const Message& message) {
   std::string sql;
-  leading_results_ = 0;
   const std::int64_t lock_timeout = std::max<std::int64_t>(to_ms(message.lock_wait), 1);
-  if (!message.statements.empty() && lock_timeout_ms_ != lock_timeout) {
+  if (lock_timeout_ms_ != lock_timeout) {
     sql += "SET lock_timeout=" + std::to_string(lock_timeout) + ";";
     lock_timeout_ms_ = lock_timeout;
     ++leading_results_;
   }
-  if (!message.statements.empty() && statement_limit_ != message.statement_limit) {
+  if (statement_limit_ != message.statement_limit) {
     sql += "SET statement_timeout=" + std::to_string(to_ms(message.statement_limit)) + ";";
     statement_limit_ = message.statement_limit;
     ++leading_results_;
   }
+  return sql;
+}
+
+std::string PostgresSession::compose(const Message& message) {
+  std::string sql;
+  leading_results_ = 0;
+  if (!message.statements.empty()) sql += set_limits(message);
   if (message.opens) {
     transaction_id_ = 0;
     transaction_replaced_ = false;
     sql += message.access == Access::kReadOnly ? "BEGIN READ ONLY;" : "BEGIN;";
     ++leading_results_;
   }
-  for (const std::string& statement : message.statements) sql.append(statement).append(";");
+  for (std::size_t i = 0; i < message.statements.size(); ++i) {
+    const Form* form = message.in_short ? forms_[i] : nullptr;
+    sql.append(PostgresStatements::say(form, message.statements[i])).append(";");
+  }
   if (message.access == Access::kReadOnly) return message.ends ? sql + "COMMIT" : sql;
   if (!message.ends) return sql + "SELECT pg_current_xact_id_if_assigned()::text";
-  const std::string gid = quoted(message.xid);
-  return sql + "PREPARE TRANSACTION " + gid +
-         ";SELECT transaction::text,pg_snapshot_xmax(pg_current_snapshot())::text,"
-         "(pg_current_wal_lsn()-'0/0')::text FROM pg_prepared_xact() WHERE gid=" +
-         gid;
+  const std::string gid = to_gid(message.xid);
+  return sql + "PREPARE TRANSACTION '" + gid + "';" +
+         (message.in_short && server_keeps_ ? PostgresStatements::execute_proof(gid)
+                                            : ask_for_proof(gid));
 }
 
 Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Answer& answer) {
@@ -209,10 +295,14 @@ Error PostgresSession::describe_failure(const Message& message, const odbc::Answ
   return error;
 }
 
-bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& /*answer*/) {
+bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& answer) {
   lock_timeout_ms_.reset();
   statement_limit_.reset();
-  if (reached == Reached::kPrepared) return !link().run("ROLLBACK PREPARED " + quoted(xid)).failure;
+  // Whoever is asked for the proof has prepared the branch before.
+  const bool stopped_at_proof = answer.failure && answer.failure->sqlstate == kNoSuchStatement &&
+                                PostgresStatements::is_about_proof(answer.failure->message);
+  if (reached == Reached::kPrepared || (reached == Reached::kDoubtful && stopped_at_proof))
+    return !link().run("ROLLBACK PREPARED " + quoted(xid)).failure;
   if (reached == Reached::kOpening || reached == Reached::kOpen) {
     const odbc::Answer ended = link().run("ROLLBACK");
     // Nothing is begun by a message with a syntax error; later, a transaction that is not there any
@@ -222,9 +312,9 @@ bool PostgresSession::undo(const Xid& xid, Reached reached, const odbc::Answer& 
   }
   // The failure may have come behind the prepare, and a branch of that name that is not ours is
   // not ours to undo: the list tells.
-  const odbc::Answer answer =
+  const odbc::Answer listed =
       link().run("ROLLBACK;SELECT 1 FROM pg_prepared_xact() WHERE gid=" + quoted(xid));
-  return !answer.failure && answer.results.back().rows.empty();
+  return !listed.failure && listed.results.back().rows.empty();
 }
 
 /// Alone: COMMIT PREPARED takes no company (F 2). If it fails, what follows does too.
@@ -569,7 +659,8 @@ Result<std::unique_ptr<Session>> Postgres::open_session() {
   const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
   const auto rows = (*link)->query(
       std::string(kSessionSettings) +
-          "SET statement_timeout = " + std::to_string(to_ms(settings_.statement_timeout)) +
+          "SET statement_timeout = " + std::to_string(to_ms(settings_.statement_timeout)) + "; " +
+          PostgresStatements::prepare_proof() +
           "; SELECT pg_backend_pid(), EXISTS (SELECT 1 FROM pg_locks WHERE pid = " + control +
           " AND " + std::string(kLockHeldBy) + "), " + std::string(kIdentityColumns),
       Effect::kNone);

@@ -151,6 +151,7 @@ class Lexer {
   /// Neither white space nor comment.
   void solid_token(char c) {
     if (c != '.' && c != '(' && !is_word_start(c) && c != '"' && c != '`') before_ = {};
+    const std::string_view at = rest_;
     if (is_word_start(c)) {
       word();
     } else if (!first_word_seen_) {
@@ -162,6 +163,7 @@ class Lexer {
     } else {
       punctuation(c);
     }
+    last_token_ = at.substr(0, at.size() - rest_.size());
   }
 
   // ---- words
@@ -173,6 +175,7 @@ class Lexer {
     if (!first_word_seen_ && !allowed_first(word)) return refuse_first_word();
     first_word_seen_ = true;
     if (same_word(word, "RETURNING")) out_.may_return_rows = true;
+    if (same_word(word, "BY") || same_word(word, "DISTINCT")) numbers_may_name_columns_ = true;
     if (kind_ == Kind::kMariadb && (same_word(word, "OUTFILE") || same_word(word, "DUMPFILE")))
       return refuse("INTO OUTFILE and INTO DUMPFILE write files that no rollback takes back");
     if (!name_allowed(word)) return;
@@ -270,6 +273,30 @@ class Lexer {
     refuse("a comment is not closed");
   }
 
+  // ---- what a server that keeps the statement might read in another way
+
+  /// Directly in an expression, and not perhaps alone in a list of columns.
+  void note_marker() {
+    constexpr std::array<std::string_view, 8> kBeforeOperand = {
+        "=", "<", ">", "AND", "BETWEEN", "LIKE", "LIMIT", "OFFSET"};
+    if (numbers_may_name_columns_ && !is_among(kBeforeOperand, last_token_))
+      out_.keeps_its_meaning = false;
+  }
+
+  /// Dates have digits or are one of these words, perhaps in pieces or in escapes.
+  void note_constant(std::string_view inside) {
+    constexpr std::array<std::string_view, 4> kTimes = {"NOW", "TODAY", "TOMORROW", "YESTERDAY"};
+    const bool in_pieces = !last_token_.empty() && last_token_.back() == '\'';
+    const auto same = [](char a, char b) { return upper(a) == b; };
+    const bool is_time = std::any_of(kTimes.begin(), kTimes.end(), [&](std::string_view time) {
+      return std::search(inside.begin(), inside.end(), time.begin(), time.end(), same) !=
+             inside.end();
+    });
+    const bool plain =
+        std::none_of(inside.begin(), inside.end(), [](char c) { return is_digit(c) || c == '\\'; });
+    if (in_pieces || is_time || !plain) out_.keeps_its_meaning = false;
+  }
+
   // ---- quotes
 
   /// Quotes end at their own character unless it is doubled; in MariaDB's strings a backslash also
@@ -285,8 +312,10 @@ class Lexer {
       note_name(inside, true);
       keep(length);
     } else if (kind_ == Kind::kPostgres && inside.find('\\') != std::string_view::npos) {
+      out_.keeps_its_meaning = false;
       keep_with_backslashes(length);
     } else {
+      note_constant(inside);
       before_ = {};
       keep(length);
     }
@@ -311,6 +340,7 @@ class Lexer {
     const std::size_t length = quoted_length('\'', true);
     if (length == 0) return refuse("a quote is not closed");
     out_.text += 'E';
+    out_.keeps_its_meaning = false;
     keep(length);
     before_ = {};
     after_escape_string_ = true;
@@ -340,6 +370,7 @@ class Lexer {
     const std::string_view tag = rest_.substr(0, end + 1);
     const std::size_t close = rest_.find(tag, tag.size());
     if (close == std::string_view::npos) return refuse("a dollar quote is not closed");
+    out_.keeps_its_meaning = false;
     keep(close + tag.size());
   }
 
@@ -356,7 +387,10 @@ class Lexer {
       return refuse("variables (@) outlive the transaction: pass a parameter instead");
     if (c == '(') parenthesis();
     if (c == '.') before_.dot = true;
-    if (c == '?') out_.markers.push_back(out_.text.size());
+    if (c == '?') {
+      note_marker();
+      out_.markers.push_back(out_.text.size());
+    }
     keep(1);
   }
 
@@ -392,6 +426,8 @@ class Lexer {
   std::string_view rest_;
   LexedStatement out_;
   Before before_;
+  std::string_view last_token_;  ///< before this one; of several signs the last
+  bool numbers_may_name_columns_ = false;
   bool first_word_seen_ = false;
   bool after_escape_string_ = false;
   bool ended_ = false;  ///< the closing semicolon was seen
@@ -478,26 +514,42 @@ Result<LexedStatement> lex_statement(Kind kind, std::string_view sql, Author aut
   return Lexer(kind, sql, author).run();
 }
 
-Result<std::string> render(Kind kind, const LexedStatement& statement,
-                           const std::vector<Value>& params) {
+Result<std::vector<std::string>> literals_of(Kind kind, const LexedStatement& statement,
+                                             const std::vector<Value>& params) {
   if (params.size() != statement.markers.size()) {
     return unfit("the statement has " + std::to_string(statement.markers.size()) +
                  " ? markers and came with " + std::to_string(params.size()) + " parameters");
   }
-  std::string out;
-  out.reserve(statement.text.size() + 24 * params.size());
-  std::size_t from = 0;
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    auto literal = std::visit(LiteralWriter{kind}, params[i]);
+  std::vector<std::string> literals;
+  literals.reserve(params.size());
+  for (const Value& param : params) {
+    auto literal = std::visit(LiteralWriter{kind}, param);
     if (!literal) return literal.error();
+    literals.push_back(std::move(*literal));
+  }
+  return literals;
+}
+
+std::string fill_in(const LexedStatement& statement, const std::vector<std::string>& words) {
+  std::string out;
+  out.reserve(statement.text.size() + 24 * words.size());
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
     out.append(statement.text, from, statement.markers[i] - from);
     out += ' ';
-    out += *literal;
+    out += words[i];
     out += ' ';
     from = statement.markers[i] + 1;
   }
   out.append(statement.text, from);
   return out;
+}
+
+Result<std::string> render(Kind kind, const LexedStatement& statement,
+                           const std::vector<Value>& params) {
+  const auto literals = literals_of(kind, statement, params);
+  if (!literals) return literals.error();
+  return fill_in(statement, *literals);
 }
 
 }  // namespace assent::rm

@@ -26,6 +26,10 @@ struct LexedStatement {
   /// It may call a function that is not known to leave its session as it was: one that takes
   /// session locks or changes settings, whatever it is called.
   bool may_change_session = false;
+  /// PostgreSQL: prepared on the server with parameters for its markers it means, each time, what
+  /// it would mean with literals. Not so when a constant of its own may be a date, which the server
+  /// reads once ('now'!), or a marker may stand where a number names a column (ORDER BY ?).
+  bool keeps_its_meaning = true;
 };
 
 /// Who wrote a statement: only our own touch our own tables.
@@ -40,9 +44,16 @@ enum class Author { kCaller, kAssent };
 Result<LexedStatement> lex_statement(Kind kind, std::string_view sql,
                                      Author author = Author::kCaller);
 
-/// The statement with each marker replaced by its parameter as a literal of that database.
-/// kInvalid, no effect: another number of parameters than markers, a value that the database cannot
-/// hold (NUL in text, NaN or infinity in MariaDB, text that is not UTF-8).
+/// The parameters as literals of that database, one for each marker. kInvalid, no effect: another
+/// number of parameters than markers, a value that the database cannot hold (NUL in text, NaN or
+/// infinity in MariaDB, text that is not UTF-8).
+Result<std::vector<std::string>> literals_of(Kind kind, const LexedStatement& statement,
+                                             const std::vector<Value>& params);
+
+/// The statement with each marker replaced by what stands for it.
+std::string fill_in(const LexedStatement& statement, const std::vector<std::string>& words);
+
+/// The statement with its parameters as literals; errors as in `literals_of`.
 Result<std::string> render(Kind kind, const LexedStatement& statement,
                            const std::vector<Value>& params);
 
