@@ -60,7 +60,7 @@ void CallLink::begin_connecting() {
         io_, [connected = std::move(connected), error = address.error()] { connected(error); });
     return;
   }
-  assent::connect(io_, *address, options_.timeout, std::move(connected));
+  assent::connect(io_.get_executor(), *address, options_.timeout, std::move(connected));
 }
 
 void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
@@ -79,7 +79,7 @@ void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
   ChannelLimits limits;
   limits.hello_max = options_.timeout;
   phase_ = Phase::kGreeting;
-  channel_ = Channel::make(io_, std::move(*connected), limits);
+  channel_ = Channel::make(io_.get_executor(), std::move(*connected), limits);
   channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
                   [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
   ClientHello hello;

@@ -53,22 +53,22 @@ Gtrid lowest_of(LogId log_id) {
 
 }  // namespace
 
-std::shared_ptr<AgentLink> AgentLink::make(boost::asio::io_context& io, Driver& driver,
-                                           std::string participant, Address address,
+std::shared_ptr<AgentLink> AgentLink::make(const boost::asio::any_io_executor& executor,
+                                           Driver& driver, std::string participant, Address address,
                                            MakeHello make_hello) {
-  return std::shared_ptr<AgentLink>(
-      new AgentLink(io, driver, std::move(participant), std::move(address), std::move(make_hello)));
+  return std::shared_ptr<AgentLink>(new AgentLink(executor, driver, std::move(participant),
+                                                  std::move(address), std::move(make_hello)));
 }
 
-AgentLink::AgentLink(boost::asio::io_context& io, Driver& driver, std::string participant,
-                     Address address, MakeHello make_hello)
-    : io_(io),
+AgentLink::AgentLink(const boost::asio::any_io_executor& executor, Driver& driver,
+                     std::string participant, Address address, MakeHello make_hello)
+    : executor_(executor),
       driver_(driver),
       participant_(std::move(participant)),
       address_(std::move(address)),
       make_hello_(std::move(make_hello)),
       backoff_(kRetryFirst, kRetryLongest, random_bits),
-      timer_(io) {}
+      timer_(executor) {}
 
 void AgentLink::start() {
   connect();
@@ -96,7 +96,7 @@ void AgentLink::close(const Error& why) {
 }
 
 void AgentLink::connect() {
-  assent::connect(io_, address_, kConnectMax,
+  assent::connect(executor_, address_, kConnectMax,
                   [self = shared_from_this()](Result<std::unique_ptr<Transport>> connected) {
                     self->on_connected(std::move(connected));
                   });
@@ -110,7 +110,7 @@ void AgentLink::on_connected(Result<std::unique_ptr<Transport>> connected) {
   }
   ChannelLimits limits;
   limits.hello_max = kHelloMax;
-  channel_ = Channel::make(io_, std::move(*connected), limits);
+  channel_ = Channel::make(executor_, std::move(*connected), limits);
   channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
                   [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
   if (const auto sent = channel_->send(make_hello_()); sent.has_error())

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "coordinator/server/driver.h"
@@ -16,7 +16,7 @@
 namespace assent::coordinator {
 
 /// The one link to a participant's agent: connects, says hello, carries requests and replies, and
-/// begins again with a capped backoff whenever it ends. One thread.
+/// begins again with a capped backoff whenever it ends. On the executor, one thing at a time.
 ///
 /// kWaiting -> kConnecting -> kGreeting -> kOpen; from each back to kWaiting when it fails.
 class AgentLink final : public std::enable_shared_from_this<AgentLink> {
@@ -25,8 +25,8 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   using MakeHello = std::function<Hello()>;
 
   /// The driver must outlive the link's last turn of the loop.
-  static std::shared_ptr<AgentLink> make(boost::asio::io_context& io, Driver& driver,
-                                         std::string participant, Address address,
+  static std::shared_ptr<AgentLink> make(const boost::asio::any_io_executor& executor,
+                                         Driver& driver, std::string participant, Address address,
                                          MakeHello make_hello);
 
   void start();
@@ -41,8 +41,8 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   void stop();
 
  private:
-  AgentLink(boost::asio::io_context& io, Driver& driver, std::string participant, Address address,
-            MakeHello make_hello);
+  AgentLink(const boost::asio::any_io_executor& executor, Driver& driver, std::string participant,
+            Address address, MakeHello make_hello);
 
   void connect();
   void on_connected(Result<std::unique_ptr<Transport>> connected);
@@ -56,7 +56,7 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   void on_silence();
   void ping();
 
-  boost::asio::io_context& io_;
+  const boost::asio::any_io_executor executor_;
   Driver& driver_;
   const std::string participant_;
   const Address address_;

@@ -6,7 +6,7 @@ namespace assent::coordinator {
 
 void Agents::add(Driver& driver, const std::string& participant, const Address& address,
                  AgentLink::MakeHello make_hello) {
-  auto link = AgentLink::make(io_, driver, participant, address, std::move(make_hello));
+  auto link = AgentLink::make(executor_, driver, participant, address, std::move(make_hello));
   links_.emplace(participant, link);
   link->start();
 }

@@ -3,18 +3,19 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 
 #include "coordinator/server/agent_link.h"
 #include "coordinator/server/ports.h"
 
 namespace assent::coordinator {
 
-/// The links to all agents. One thread.
+/// The links to all agents. On the executor, one thing at a time.
 class Agents final : public AgentsPort {
  public:
-  explicit Agents(boost::asio::io_context& io) : io_(io) {}
+  explicit Agents(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
   /// Once for each participant; its link begins to connect.
   void add(Driver& driver, const std::string& participant, const Address& address,
@@ -26,7 +27,7 @@ class Agents final : public AgentsPort {
   void stop();
 
  private:
-  boost::asio::io_context& io_;
+  const boost::asio::any_io_executor executor_;
   std::map<std::string, std::shared_ptr<AgentLink>> links_;
 };
 

@@ -34,8 +34,9 @@ ClientSession::ClientSession(ClientSessionId id, const ClientWelcome& welcome,
                              std::size_t requests_max, Owner& owner)
     : id_(id), welcome_(welcome), requests_max_(requests_max), owner_(owner) {}
 
-void ClientSession::start(boost::asio::io_context& io, std::unique_ptr<Transport> transport) {
-  channel_ = Channel::make(io, std::move(transport));
+void ClientSession::start(const boost::asio::any_io_executor& executor,
+                          std::unique_ptr<Transport> transport) {
+  channel_ = Channel::make(executor, std::move(transport));
   channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
                   [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
 }

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 
 #include "coordinator/core/events.h"
 #include "protocol/channel/channel.h"
@@ -33,7 +33,7 @@ class ClientSession final : public std::enable_shared_from_this<ClientSession> {
   static std::shared_ptr<ClientSession> make(ClientSessionId id, const ClientWelcome& welcome,
                                              std::size_t requests_max, Owner& owner);
 
-  void start(boost::asio::io_context& io, std::unique_ptr<Transport> transport);
+  void start(const boost::asio::any_io_executor& executor, std::unique_ptr<Transport> transport);
   void reply(RequestId request, ClientReply reply);
   void close(const Error& reason);
 

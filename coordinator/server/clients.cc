@@ -20,7 +20,7 @@ RequestHash hash_of(const ClientRequest& body) {
 
 Result<> Clients::listen(const Address& address) {
   auto listener = Listener::open(
-      io_, address, limits_.sessions_max,
+      executor_, address, limits_.sessions_max,
       [this](std::unique_ptr<Transport> transport) { accept(std::move(transport)); });
   if (listener.has_error()) return listener.error();
   listener_ = std::move(*listener);
@@ -47,7 +47,7 @@ void Clients::drain(std::function<void()> when_done) {
   listener_.reset();
   when_drained_ = std::move(when_done);
   if (sessions_.empty()) {
-    boost::asio::post(io_, when_drained_);
+    boost::asio::post(executor_, when_drained_);
   } else if (under_way_ == 0) {
     close_all();
   }
@@ -57,7 +57,7 @@ void Clients::accept(std::unique_ptr<Transport> transport) {
   const ClientSessionId id{++sessions_begun_};
   auto session = ClientSession::make(id, welcome_, limits_.requests_max, *this);
   sessions_.emplace(id, session);
-  session->start(io_, std::move(transport));
+  session->start(executor_, std::move(transport));
 }
 
 bool Clients::requested(ClientSessionId session, RequestId request, ClientRequest body,

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 
 #include "coordinator/server/client_session.h"
 #include "coordinator/server/driver.h"
@@ -26,7 +26,8 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
     std::size_t requests_max = 0;  ///< of one session, not yet answered
   };
 
-  Clients(boost::asio::io_context& io, Limits limits) : io_(io), limits_(limits) {}
+  Clients(boost::asio::any_io_executor executor, Limits limits)
+      : executor_(std::move(executor)), limits_(limits) {}
 
   /// Takes the port; connections wait in the system's queue until the loop runs. kIo: taken by
   /// another.
@@ -52,7 +53,7 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
   void closed(ClientSessionId session) override;
   void close_all();
 
-  boost::asio::io_context& io_;
+  const boost::asio::any_io_executor executor_;
   const Limits limits_;
   Driver* driver_ = nullptr;
   ClientWelcome welcome_;

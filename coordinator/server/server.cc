@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "coordinator/log/leveldb_log.h"
 #include "protocol/base/crash_point.h"
 
@@ -64,12 +62,11 @@ Result<std::unique_ptr<Server>> Server::make(const ServerOptions& options) {
 
 Server::Server(const ServerOptions& options)
     : options_(options),
-      io_(1),
-      signals_(io_),
-      timer_(io_),
-      patience_(io_),
-      clients_(io_, {options.sessions_max, options.session_requests_max}),
-      agents_(io_),
+      signals_(turn_.executor()),
+      timer_(turn_.executor()),
+      patience_(turn_.executor()),
+      clients_(turn_.executor(), {options.sessions_max, options.session_requests_max}),
+      agents_(turn_.executor()),
       crash_points_(std::getenv("ASSENT_CRASH_POINT") != nullptr) {}
 
 Result<> Server::read_tokens() {
@@ -102,17 +99,18 @@ bool Server::run() {
   driver_->start();
   connect_agents();
   io_.run();
+  turn_.close();
   return !driver_->halted();
 }
 
 DecisionLog::Listener Server::log_listener() {
-  // Called on the log's thread; one post for a whole batch.
+  // Called on the log's thread; one turn for a whole batch. A failure may come before there is a
+  // driver: it waits for run().
   return {[this](std::vector<LogToken> tokens) {
-            boost::asio::post(io_,
-                              [this, tokens = std::move(tokens)] { driver_->log_durable(tokens); });
+            turn_.run([this, tokens = std::move(tokens)] { driver_->log_durable(tokens); });
           },
           [this](Error why) {
-            boost::asio::post(io_, [this, why = std::move(why)] { driver_->log_failed(why); });
+            turn_.run_from_loop([this, why = std::move(why)] { driver_->log_failed(why); });
           }};
 }
 
@@ -185,8 +183,8 @@ void Server::note(const Note& note) {
 
 void Server::crash_point_after_sends(std::string_view name) {
   if (!crash_points_) return;
-  // Channels write at the end of the turn, so the next turn is after it.
-  boost::asio::post(io_, [this, name] { boost::asio::post(io_, [name] { crash_point(name); }); });
+  // What a channel sends leaves after the thing that sent it, and this after that.
+  turn_.run_later([this, name] { turn_.run_later([name] { crash_point(name); }); });
 }
 
 void Server::halt(const Error& why) {

@@ -16,10 +16,12 @@
 #include "coordinator/server/driver.h"
 #include "coordinator/server/options.h"
 #include "coordinator/server/ports.h"
+#include "protocol/channel/turn.h"
 
 namespace assent::coordinator {
 
-/// assentd: one loop for sessions, links and the core, and the log's own thread for syncs.
+/// assentd: sessions, links and the core in turns; what a batch of the log has decided goes on in
+/// the log's own thread.
 class Server final : private HostPort {
  public:
   /// Reads the token files and takes the port. An error: the configuration asks for what can't be
@@ -56,7 +58,8 @@ class Server final : private HostPort {
   const ServerOptions options_;
   std::map<std::string, std::string> tokens_;  ///< by participant
 
-  boost::asio::io_context io_;
+  boost::asio::io_context io_{1};
+  Turn turn_{io_};
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_;     ///< of the core's deadlines
   boost::asio::steady_timer patience_;  ///< with requests under way when stopping

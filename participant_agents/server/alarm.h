@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "protocol/base/time.h"
@@ -13,11 +13,12 @@ namespace assent::agent {
 
 /// One timer for many deadlines that are seldom met: it is only ever set earlier, so that an
 /// operation which ends in time costs no timer at all. `ring` may come too early; who is rung looks
-/// at the clock and sets the next. Never after the alarm is destroyed. The io_context's thread.
+/// at the clock and sets the next. Never after the alarm is destroyed. All on the executor, which
+/// runs one thing at a time.
 class Alarm {
  public:
-  Alarm(boost::asio::io_context& io, std::function<void()> ring)
-      : timer_(io), ring_(std::move(ring)) {}
+  Alarm(const boost::asio::any_io_executor& executor, std::function<void()> ring)
+      : timer_(executor), ring_(std::move(ring)) {}
 
   void set(Instant at);
 

@@ -2,13 +2,11 @@
 
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 namespace assent::agent {
 
-ControlThread::ControlThread(boost::asio::io_context& io, rm::ResourceManager& manager,
-                             Duration lock_wait, Hooks hooks)
-    : io_(io),
+ControlThread::ControlThread(Turn& turn, rm::ResourceManager& manager, Duration lock_wait,
+                             Hooks hooks)
+    : turn_(turn),
       manager_(manager),
       hooks_(std::move(hooks)),
       thread_([this, lock_wait] { main(lock_wait); }) {}
@@ -27,17 +25,17 @@ void ControlThread::ask_exit() {
 
 void ControlThread::main(Duration lock_wait) {
   if (auto control = manager_.take_control(lock_wait)) {
-    tell([this, taken = ControlTaken{(*control)->server_version(), (*control)->prepared_max(),
-                                     (*control)->warnings()}] { hooks_.taken(taken); });
+    turn_.run([this, taken = ControlTaken{(*control)->server_version(), (*control)->prepared_max(),
+                                          (*control)->warnings()}] { hooks_.taken(taken); });
     set_control(control->get());
     serve(**control);
     set_control(nullptr);
   } else {
-    tell([this, error = control.error()] { hooks_.taken(error); });
+    turn_.run([this, error = control.error()] { hooks_.taken(error); });
     std::unique_lock lock(mutex_);
     came_.wait(lock, [this] { return exit_asked_; });
   }
-  tell([this] { hooks_.exited(); });
+  turn_.run_from_loop([this] { hooks_.exited(); });
 }
 
 void ControlThread::set_control(rm::Control* control) {
@@ -80,10 +78,6 @@ void ControlThread::add(Job job) {
     jobs_.push_back(std::move(job));
   }
   came_.notify_one();
-}
-
-void ControlThread::tell(std::function<void()> what) {
-  boost::asio::post(io_, std::move(what));
 }
 
 }  // namespace assent::agent

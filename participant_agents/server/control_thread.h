@@ -11,11 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-
 #include "participant_agents/rm/resource_manager.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
+#include "protocol/channel/turn.h"
 
 namespace assent::agent {
 
@@ -27,8 +26,8 @@ struct ControlTaken {
 };
 
 /// The control session of one incarnation and the thread that blocks in it (R9). What it is asked
-/// to do it does in that order, but heartbeats before all that wait. All calls from the
-/// io_context's thread, where every callback is called.
+/// to do it does in that order, but heartbeats before all that wait. All calls in turns, and so are
+/// the callbacks, in the control session's own thread; `exited` when that has no turn any more.
 class ControlThread {
  public:
   struct Hooks {
@@ -37,8 +36,7 @@ class ControlThread {
   };
 
   /// Begins to take control; waits up to `lock_wait` for another agent's lock.
-  ControlThread(boost::asio::io_context& io, rm::ResourceManager& manager, Duration lock_wait,
-                Hooks hooks);
+  ControlThread(Turn& turn, rm::ResourceManager& manager, Duration lock_wait, Hooks hooks);
   /// After `exited`.
   ~ControlThread();
   ControlThread(const ControlThread&) = delete;
@@ -66,7 +64,7 @@ class ControlThread {
   template <typename Value>
   Job job_of(std::function<Value(rm::Control&)> act, std::function<void(Value)> done) {
     return [this, act = std::move(act), done = std::move(done)](rm::Control& control) {
-      tell([value = act(control), done]() mutable { done(std::move(value)); });
+      turn_.run([value = act(control), done]() mutable { done(std::move(value)); });
     };
   }
 
@@ -75,9 +73,8 @@ class ControlThread {
   void serve(rm::Control& control);
   std::optional<Job> next_job();
   void add(Job job);
-  void tell(std::function<void()> what);
 
-  boost::asio::io_context& io_;
+  Turn& turn_;
   rm::ResourceManager& manager_;
   const Hooks hooks_;
   std::mutex mutex_;

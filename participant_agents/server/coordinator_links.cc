@@ -10,12 +10,12 @@
 
 namespace assent::agent {
 
-CoordinatorLinks::CoordinatorLinks(boost::asio::io_context& io, Hooks hooks)
-    : io_(io), hooks_(std::move(hooks)) {}
+CoordinatorLinks::CoordinatorLinks(boost::asio::any_io_executor executor, Hooks hooks)
+    : executor_(std::move(executor)), hooks_(std::move(hooks)) {}
 
 void CoordinatorLinks::accept(std::unique_ptr<Transport> transport) {
   const LinkId id{++last_link_};
-  auto channel = Channel::make(io_, std::move(transport));
+  auto channel = Channel::make(executor_, std::move(transport));
   links_[id].channel = channel;
   channel->start([this, id](std::string_view body) { on_body(id, body); },
                  [this, id](const Error& reason) { on_closed(id, reason); });

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 
 #include "participant_agents/core/events.h"
 #include "participant_agents/server/ports.h"
@@ -20,8 +20,8 @@
 namespace assent::agent {
 
 /// The connections of coordinators, over all incarnations. A connection has to begin with a hello;
-/// what is wrong with it is said in a Refused, then the link is closed. Runs on the io_context's
-/// thread.
+/// what is wrong with it is said in a Refused, then the link is closed. Runs on the executor, one
+/// thing at a time.
 class CoordinatorLinks final : public LinkPort {
  public:
   struct Hooks {
@@ -30,7 +30,7 @@ class CoordinatorLinks final : public LinkPort {
     std::function<void(Event)> tell;
   };
 
-  CoordinatorLinks(boost::asio::io_context& io, Hooks hooks);
+  CoordinatorLinks(boost::asio::any_io_executor executor, Hooks hooks);
 
   void accept(std::unique_ptr<Transport> transport);
 
@@ -53,7 +53,7 @@ class CoordinatorLinks final : public LinkPort {
   void on_closed(LinkId id, const Error& reason);
   void send_reply_without_results(Channel& channel, const AgentReply& reply);
 
-  boost::asio::io_context& io_;
+  const boost::asio::any_io_executor executor_;
   const Hooks hooks_;
   std::map<LinkId, Link> links_;
   std::uint64_t last_link_ = 0;

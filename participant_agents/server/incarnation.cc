@@ -36,22 +36,21 @@ rm::Fence row_of(FenceTop&& top) {
 
 }  // namespace
 
-IncarnationLife::IncarnationLife(boost::asio::io_context& io, rm::ResourceManager& manager,
-                                 LinkPort& links, IncarnationSettings settings, Duration lock_wait,
-                                 Hooks hooks)
+IncarnationLife::IncarnationLife(Turn& turn, rm::ResourceManager& manager, LinkPort& links,
+                                 IncarnationSettings settings, Duration lock_wait, Hooks hooks)
     : links_(links),
       settings_(std::move(settings)),
       hooks_(std::move(hooks)),
-      alarm_(io, [this] { on_alarm(); }),
-      heartbeat_(io, [this] { on_heartbeat(); }),
-      look_again_(io, [this] { on_look_again(); }),
-      sessions_(io, manager, settings_.sessions,
+      alarm_(turn.executor(), [this] { on_alarm(); }),
+      heartbeat_(turn.executor(), [this] { on_heartbeat(); }),
+      look_again_(turn.executor(), [this] { on_look_again(); }),
+      sessions_(turn, manager, settings_.sessions,
                 {.tell = [this](Event event) { handle(std::move(event)); },
                  .see_gone = [this](rm::SessionId session,
                                     std::function<void()> gone) { see_gone(session, gone); },
                  .opened = [this] { on_opened(); },
                  .ended = [this] { on_sessions_ended(); }}),
-      control_(io, manager, lock_wait,
+      control_(turn, manager, lock_wait,
                {.taken = [this](Result<ControlTaken> taken) { on_taken(std::move(taken)); },
                 .exited = [this] { hooks_.over(*ending_); }}) {}
 

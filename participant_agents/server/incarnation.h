@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-
 #include "participant_agents/core/agent.h"
 #include "participant_agents/rm/resource_manager.h"
 #include "participant_agents/server/alarm.h"
@@ -17,6 +15,7 @@
 #include "participant_agents/server/ports.h"
 #include "participant_agents/server/session_table.h"
 #include "protocol/base/result.h"
+#include "protocol/channel/turn.h"
 
 namespace assent::agent {
 
@@ -37,11 +36,12 @@ class IncarnationLife final : private ControlPort, private ClockPort {
     std::function<void()> serving;  ///< once: in control, sessions open; hellos are welcome
     /// At most once: nothing more is told or heard; the error says why.
     std::function<void(const Error&)> ending;
-    /// Once, whether it served or not: everything is closed, no thread is left. The error says why.
+    /// Once, whether it served or not: everything is closed, no thread is left. The error says
+    /// why.
     std::function<void(Error)> over;
   };
 
-  IncarnationLife(boost::asio::io_context& io, rm::ResourceManager& manager, LinkPort& links,
+  IncarnationLife(Turn& turn, rm::ResourceManager& manager, LinkPort& links,
                   IncarnationSettings settings, Duration lock_wait, Hooks hooks);
 
   /// While it serves.

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "participant_agents/core/refusal.h"
 #include "participant_agents/server/hello_check.h"
 #include "participant_agents/server/random_bits.h"
@@ -42,16 +40,16 @@ IncarnationSettings settings_of(const Options& options) {
 Server::Server(Options options)
     : options_(std::move(options)),
       manager_(rm::make_resource_manager(options_.database)),
-      links_(io_, {.judge = [this](const Hello& hello) { return judge(hello); },
-                   .tell =
-                       [this](Event event) {
-                         if (life_ && life_->serves()) life_->handle(std::move(event));
-                       }}),
+      links_(turn_.executor(), {.judge = [this](const Hello& hello) { return judge(hello); },
+                                .tell =
+                                    [this](Event event) {
+                                      if (life_ && life_->serves()) life_->handle(std::move(event));
+                                    }}),
       out_of_control_(refusal(ErrorCode::kParticipantUnavailable, "it has just been started")),
       backoff_(milliseconds(100), seconds(2), random_bits),
-      next_life_(io_),
-      stop_deadline_(io_),
-      signals_(io_, SIGTERM, SIGINT),
+      next_life_(turn_.executor()),
+      stop_deadline_(turn_.executor()),
+      signals_(turn_.executor(), SIGTERM, SIGINT),
       begun_(std::chrono::steady_clock::now()) {}
 
 Result<> Server::run(const std::function<void(const Address&)>& ready) {
@@ -62,13 +60,14 @@ Result<> Server::run(const std::function<void(const Address&)>& ready) {
   });
   begin_life();
   io_.run();
+  turn_.close();
   if (failure_) return *failure_;
   return {};
 }
 
 Result<> Server::listen() {
   auto opened = Listener::open(
-      io_, options_.listen, kConnectionsMax,
+      turn_.executor(), options_.listen, kConnectionsMax,
       [this](std::unique_ptr<Transport> transport) { links_.accept(std::move(transport)); });
   if (!opened) return opened.error();
   listener_ = std::move(*opened);
@@ -86,14 +85,14 @@ std::optional<Error> Server::judge(const Hello& hello) const {
 
 void Server::begin_life() {
   life_ = std::make_unique<IncarnationLife>(
-      io_, *manager_, links_, settings_of(options_), kLockWait,
+      turn_, *manager_, links_, settings_of(options_), kLockWait,
       IncarnationLife::Hooks{.serving = [this] { on_serving(); },
                              .ending = [this](const Error& why) { on_life_ending(why); },
                              .over =
                                  [this](Error why) {
                                    // It calls from its own depths.
-                                   boost::asio::post(
-                                       io_, [this, why = std::move(why)] { on_life_over(why); });
+                                   turn_.run_later(
+                                       [this, why = std::move(why)] { on_life_over(why); });
                                  }});
 }
 

@@ -16,12 +16,13 @@
 #include "protocol/base/result.h"
 #include "protocol/channel/backoff.h"
 #include "protocol/channel/tcp.h"
+#include "protocol/channel/turn.h"
 
 namespace assent::agent {
 
 /// assent-agentd: listens to its coordinators and lives one incarnation after another. When control
 /// of the database is lost it drops its links and sessions, forgets everything and takes control
-/// anew, as if it were restarted (R9). One thread runs it.
+/// anew, as if it were restarted (R9).
 class Server {
  public:
   explicit Server(Options options);
@@ -46,6 +47,7 @@ class Server {
 
   const Options options_;
   boost::asio::io_context io_{1};
+  Turn turn_{io_};
   std::unique_ptr<rm::ResourceManager> manager_;
   CoordinatorLinks links_;
   std::unique_ptr<Listener> listener_;

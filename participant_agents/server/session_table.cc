@@ -46,11 +46,13 @@ const Xid& xid_of(const Job& job) {
 
 }  // namespace
 
-SessionTable::SessionTable(boost::asio::io_context& io, rm::ResourceManager& manager,
-                           SessionLimits limits, Hooks hooks)
-    : io_(io), manager_(manager), limits_(limits), hooks_(std::move(hooks)), alarm_(io, [this] {
-        on_alarm();
-      }) {}
+SessionTable::SessionTable(Turn& turn, rm::ResourceManager& manager, SessionLimits limits,
+                           Hooks hooks)
+    : turn_(turn),
+      manager_(manager),
+      limits_(limits),
+      hooks_(std::move(hooks)),
+      alarm_(turn.executor(), [this] { on_alarm(); }) {}
 
 void SessionTable::begin() {
   first_opens_left_ = limits_.finish_sessions + limits_.work_sessions;
@@ -65,7 +67,7 @@ void SessionTable::add_slot(bool for_work) {
   slot.backoff.emplace(milliseconds(50), seconds(2), random_bits);
   ++threads_left_;
   slot.thread = std::make_unique<SessionThread>(
-      io_, manager_, [this, &slot](JobEnd end) { on_job_end(slot, std::move(end)); },
+      turn_, manager_, [this, &slot](JobEnd end) { on_job_end(slot, std::move(end)); },
       [this] {
         if (--threads_left_ == 0) hooks_.ended();
       });
@@ -94,16 +96,16 @@ void SessionTable::start(StartWork&& effect) {
     Slot& slot = holder_of(work.xid);
     return run_work(slot, std::move(work), deadline);
   }
+  // While a session is idle nobody waits who could have it.
+  if (!idle_work_.empty() && (!work.interactive || interactive_allowed())) {
+    return run_work(*take_idle(idle_work_), std::move(work), deadline);
+  }
   if (auto error = forbidden(work)) {
     return hooks_.tell(without_effect(work.xid, std::move(*error)));
   }
   if (usable(true) == 0) {
     return refuse(work, ErrorCode::kParticipantUnavailable,
                   "the agent has no session to its database: " + last_open_error_.message);
-  }
-  // While a session is idle nobody waits who could have it.
-  if (!idle_work_.empty() && (!work.interactive || interactive_allowed())) {
-    return run_work(*take_idle(idle_work_), std::move(work), deadline);
   }
   if (waiting_.size() >= limits_.queue_max) {
     return refuse(work, ErrorCode::kBusy,
@@ -113,7 +115,7 @@ void SessionTable::start(StartWork&& effect) {
   alarm_.set(deadline);
 }
 
-/// Before it waits for a session that it must not have.
+/// Before it waits for a session; a session looks itself.
 std::optional<Error> SessionTable::forbidden(const Work& work) const {
   for (std::size_t i = 0; i < work.statements.size(); ++i) {
     const auto allowed = manager_.check_statement(work.statements[i]);

@@ -8,8 +8,6 @@
 #include <optional>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-
 #include "participant_agents/core/effects.h"
 #include "participant_agents/core/events.h"
 #include "participant_agents/rm/resource_manager.h"
@@ -20,6 +18,7 @@
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
 #include "protocol/channel/backoff.h"
+#include "protocol/channel/turn.h"
 
 namespace assent::agent {
 
@@ -38,8 +37,8 @@ struct SessionLimits {
 /// take an idle work session too, and have sessions of their own for when there is none, so they
 /// never wait for work. A session that outlives its deadline has its socket shut down (F 11), is
 /// closed and seen gone, and only then is its end told (F 8); then it is opened anew. The core's
-/// interrupt brings the deadline near. Runs on the io_context's thread, and answers from within a
-/// call or later.
+/// interrupt brings the deadline near. All calls in turns; answers from within a call or
+/// later.
 class SessionTable final : public BranchPort {
  public:
   struct Hooks {
@@ -50,8 +49,7 @@ class SessionTable final : public BranchPort {
     std::function<void()> ended;   ///< once, after end(): no thread is left
   };
 
-  SessionTable(boost::asio::io_context& io, rm::ResourceManager& manager, SessionLimits limits,
-               Hooks hooks);
+  SessionTable(Turn& turn, rm::ResourceManager& manager, SessionLimits limits, Hooks hooks);
 
   /// Opens all sessions.
   void begin();
@@ -125,7 +123,7 @@ class SessionTable final : public BranchPort {
   void on_alarm();
   void expire_waiting(Instant now);
 
-  boost::asio::io_context& io_;
+  Turn& turn_;
   rm::ResourceManager& manager_;
   const SessionLimits limits_;
   const Hooks hooks_;

@@ -2,17 +2,15 @@
 
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "participant_agents/server/crash_points.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
 namespace assent::agent {
 
-SessionThread::SessionThread(boost::asio::io_context& io, rm::ResourceManager& manager,
+SessionThread::SessionThread(Turn& turn, rm::ResourceManager& manager,
                              std::function<void(JobEnd)> ended, std::function<void()> exited)
-    : io_(io),
+    : turn_(turn),
       manager_(manager),
       ended_(std::move(ended)),
       exited_(std::move(exited)),
@@ -23,12 +21,9 @@ SessionThread::~SessionThread() {
 }
 
 void SessionThread::run(Job job) {
-  {
-    const std::lock_guard lock(job_mutex_);
-    ASSENT_CHECK(!job_);
-    job_ = std::move(job);
-  }
-  job_came_.notify_one();
+  ASSENT_CHECK(!job_);
+  job_ = std::move(job);
+  wake_.post();
 }
 
 void SessionThread::interrupt() {
@@ -37,25 +32,21 @@ void SessionThread::interrupt() {
 }
 
 void SessionThread::ask_exit() {
-  {
-    const std::lock_guard lock(job_mutex_);
-    exit_asked_ = true;
-  }
-  job_came_.notify_one();
+  exit_asked_ = true;
+  wake_.post();
   interrupt();
 }
 
 void SessionThread::main() {
   while (auto job = next_job()) {
-    boost::asio::post(io_, [this, end = carry_out(*job)]() mutable { ended_(std::move(end)); });
+    turn_.run([this, end = carry_out(*job)]() mutable { ended_(std::move(end)); });
   }
   replace_session(nullptr);
-  boost::asio::post(io_, [this] { exited_(); });
+  turn_.run_from_loop([this] { exited_(); });
 }
 
 std::optional<Job> SessionThread::next_job() {
-  std::unique_lock lock(job_mutex_);
-  job_came_.wait(lock, [this] { return job_ || exit_asked_; });
+  wake_.wait();
   if (exit_asked_) return std::nullopt;
   return std::exchange(job_, std::nullopt);
 }

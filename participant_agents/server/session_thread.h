@@ -1,6 +1,6 @@
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -8,11 +8,11 @@
 #include <thread>
 #include <variant>
 
-#include <boost/asio/io_context.hpp>
-
 #include "participant_agents/rm/resource_manager.h"
 #include "protocol/base/result.h"
+#include "protocol/base/wake.h"
 #include "protocol/base/xid.h"
+#include "protocol/channel/turn.h"
 #include "protocol/message/agent.h"
 #include "protocol/message/proof.h"
 
@@ -56,12 +56,12 @@ struct JobEnd {
 
 /// One database session and the thread that blocks in it.
 ///
-/// All calls from the io_context's thread, where `ended` is called too, once for each job; and
-/// `exited` once, after ask_exit() and the last of them.
+/// All calls in turns. So is `ended`, once for each job, in the session's own thread; and `exited`,
+/// once, after ask_exit() and the last of them, when this thread has no turn any more.
 class SessionThread {
  public:
-  SessionThread(boost::asio::io_context& io, rm::ResourceManager& manager,
-                std::function<void(JobEnd)> ended, std::function<void()> exited);
+  SessionThread(Turn& turn, rm::ResourceManager& manager, std::function<void(JobEnd)> ended,
+                std::function<void()> exited);
   /// After `exited`.
   ~SessionThread();
   SessionThread(const SessionThread&) = delete;
@@ -91,15 +91,14 @@ class SessionThread {
   Report act(RunRollback& job);
   void replace_session(std::unique_ptr<rm::Session> session);
 
-  boost::asio::io_context& io_;
+  Turn& turn_;
   rm::ResourceManager& manager_;
   const std::function<void(JobEnd)> ended_;
   const std::function<void()> exited_;
 
-  std::mutex job_mutex_;
-  std::condition_variable job_came_;
-  std::optional<Job> job_;
-  bool exit_asked_ = false;
+  Wake wake_;
+  std::optional<Job> job_;  ///< the thread's from the post that follows it
+  std::atomic<bool> exit_asked_{false};
 
   std::mutex session_mutex_;  ///< the thread replaces the pointer, interrupt() uses it
   std::unique_ptr<rm::Session> session_;

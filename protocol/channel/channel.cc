@@ -30,18 +30,18 @@ Error with_peer(Error error, const std::string& peer) {
 
 }  // namespace
 
-Channel::Channel(boost::asio::io_context& io, std::unique_ptr<Transport> transport,
+Channel::Channel(const boost::asio::any_io_executor& executor, std::unique_ptr<Transport> transport,
                  ChannelLimits limits)
-    : io_(io),
+    : executor_(executor),
       transport_(std::move(transport)),
       limits_(limits),
       peer_(transport_->peer()),
       reader_(kHelloBytesMax),
-      timer_(io) {}
+      timer_(executor) {}
 
-std::shared_ptr<Channel> Channel::make(boost::asio::io_context& io,
+std::shared_ptr<Channel> Channel::make(const boost::asio::any_io_executor& executor,
                                        std::unique_ptr<Transport> transport, ChannelLimits limits) {
-  return std::shared_ptr<Channel>(new Channel(io, std::move(transport), limits));
+  return std::shared_ptr<Channel>(new Channel(executor, std::move(transport), limits));
 }
 
 std::shared_ptr<TransportUser> Channel::self() {
@@ -89,7 +89,7 @@ Result<> Channel::end_send(std::size_t begun) {
 void Channel::schedule_flush() {
   if (flush_scheduled_ || !writing_.empty()) return;
   flush_scheduled_ = true;
-  boost::asio::post(io_, [this, alive = shared_from_this()] {
+  boost::asio::post(executor_, [this, alive = shared_from_this()] {
     flush_scheduled_ = false;
     flush();
   });
@@ -99,17 +99,21 @@ void Channel::flush() {
   if (phase_ != Phase::kOpen && phase_ != Phase::kDraining) return;
   if (!writing_.empty() || outgoing_.empty()) return;
   std::swap(writing_, outgoing_);
+  if (transport_->write(writing_, self())) return clear_written();
   write_deadline_ = Clock::now() + limits_.stall_max;
   watch();
-  transport_->write(writing_, self());
+}
+
+void Channel::clear_written() {
+  writing_.clear();
+  if (writing_.capacity() > kKeptBytesMax) writing_.shrink_to_fit();
 }
 
 void Channel::on_written(const error_code& error) {
   if (phase_ == Phase::kClosed) return;
   if (error) return close(lost(peer_, error));
   write_deadline_.reset();
-  writing_.clear();
-  if (writing_.capacity() > kKeptBytesMax) writing_.shrink_to_fit();
+  clear_written();
   flush();
   finish_draining();
 }
@@ -158,7 +162,7 @@ void Channel::close(Error reason) {
   outgoing_.clear();
   if (!started) return;
   // Posted: the owner may be in the middle of a call to us, or of a body's delivery.
-  boost::asio::post(io_, [alive = shared_from_this(), why = std::move(reason)] {
+  boost::asio::post(executor_, [alive = shared_from_this(), why = std::move(reason)] {
     const OnClosed on_closed = std::exchange(alive->on_closed_, nullptr);
     alive->on_body_ = nullptr;
     on_closed(why);

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "protocol/base/check.h"
@@ -35,7 +35,7 @@ struct ChannelLimits {
 /// One framed link. Reads go on from start() to the end; whatever is sent during one turn of the
 /// loop, or while a write is under way, leaves in one write.
 ///
-/// Everything here runs on the one thread of the io_context: calls and callbacks. A channel that
+/// Calls and callbacks run on the executor, which runs one thing at a time. A channel that
 /// was started keeps itself alive until it is closed; then it lets both callbacks go, so they may
 /// hold its owner.
 class Channel final : public std::enable_shared_from_this<Channel>, private TransportUser {
@@ -47,7 +47,7 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
   /// Nothing is called after it. With kConnectionLost what was sent may or may not have arrived.
   using OnClosed = std::function<void(const Error& reason)>;
 
-  static std::shared_ptr<Channel> make(boost::asio::io_context& io,
+  static std::shared_ptr<Channel> make(const boost::asio::any_io_executor& executor,
                                        std::unique_ptr<Transport> transport,
                                        ChannelLimits limits = {});
   ~Channel() override = default;
@@ -90,7 +90,8 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
   /// kIdle -> kOpen -> kDraining (what is queued leaves, what comes is thrown away) -> kClosed
   enum class Phase { kIdle, kOpen, kDraining, kClosed };
 
-  Channel(boost::asio::io_context& io, std::unique_ptr<Transport> transport, ChannelLimits limits);
+  Channel(const boost::asio::any_io_executor& executor, std::unique_ptr<Transport> transport,
+          ChannelLimits limits);
 
   bool accepts_sends() const {
     ASSENT_CHECK(phase_ != Phase::kIdle);
@@ -99,6 +100,7 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
   Result<> end_send(std::size_t begun);
   void schedule_flush();
   void flush();
+  void clear_written();
 
   void read_more();
   void on_read(const boost::system::error_code& error, std::size_t count) override;
@@ -115,7 +117,7 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
 
   std::shared_ptr<TransportUser> self();
 
-  boost::asio::io_context& io_;
+  const boost::asio::any_io_executor executor_;
   std::unique_ptr<Transport> transport_;
   const ChannelLimits limits_;
   const std::string peer_;

@@ -25,6 +25,7 @@ class TcpTransport final : public Transport {
       : socket_(std::move(socket)), seat_(std::move(seat)) {
     error_code ignored;  // without it the link is slower, not wrong
     socket_.set_option(tcp::no_delay(true), ignored);
+    socket_.non_blocking(true, ignored);
     error_code gone;
     const tcp::endpoint peer = socket_.remote_endpoint(gone);
     peer_ =
@@ -38,11 +39,15 @@ class TcpTransport final : public Transport {
                             });
   }
 
-  void write(std::string_view bytes, std::shared_ptr<TransportUser> user) override {
+  bool write(std::string_view bytes, std::shared_ptr<TransportUser> user) override {
+    error_code error;  // met again by the rest, which tells it
+    bytes.remove_prefix(socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error));
+    if (bytes.empty()) return true;
     asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()),
-                      [user = std::move(user)](const error_code& error, std::size_t) {
-                        user->on_written(error);
+                      [user = std::move(user)](const error_code& failure, std::size_t) {
+                        user->on_written(failure);
                       });
+    return false;
   }
 
   void finish_writing() override {
@@ -90,9 +95,10 @@ Error failed_to(std::string_view what, const Address& address, const error_code&
 /// One accepting socket; lives as long as it waits for a connection, which close() ends.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
-  Acceptor(asio::io_context& io, std::size_t connections_max, Listener::OnAccept on_accept)
-      : acceptor_(io),
-        pause_(io),
+  Acceptor(const asio::any_io_executor& executor, std::size_t connections_max,
+           Listener::OnAccept on_accept)
+      : acceptor_(executor),
+        pause_(executor),
         connections_max_(connections_max),
         on_accept_(std::move(on_accept)) {}
 
@@ -184,8 +190,8 @@ using OnConnected = std::function<void(Result<std::unique_ptr<Transport>>)>;
 /// One attempt; the socket's answer and the timer race, the first of them tells.
 class Connecting : public std::enable_shared_from_this<Connecting> {
  public:
-  Connecting(asio::io_context& io, Address address, OnConnected done)
-      : socket_(io), timer_(io), address_(std::move(address)), done_(std::move(done)) {}
+  Connecting(const asio::any_io_executor& executor, Address address, OnConnected done)
+      : socket_(executor), timer_(executor), address_(std::move(address)), done_(std::move(done)) {}
 
   void begin(const tcp::endpoint& endpoint, Duration deadline) {
     timer_.expires_after(deadline);
@@ -229,9 +235,10 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
 
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::open(asio::io_context& io, const Address& address,
+Result<std::unique_ptr<Listener>> Listener::open(const asio::any_io_executor& executor,
+                                                 const Address& address,
                                                  std::size_t connections_max, OnAccept on_accept) {
-  auto acceptor = std::make_shared<Acceptor>(io, connections_max, std::move(on_accept));
+  auto acceptor = std::make_shared<Acceptor>(executor, connections_max, std::move(on_accept));
   Result<Address> bound = acceptor->listen(address);
   if (!bound) return bound.error();
   acceptor->accept_next();
@@ -239,14 +246,14 @@ Result<std::unique_ptr<Listener>> Listener::open(asio::io_context& io, const Add
       std::make_unique<TcpListener>(std::move(acceptor), std::move(*bound)));
 }
 
-void connect(asio::io_context& io, const Address& address, Duration deadline,
+void connect(const asio::any_io_executor& executor, const Address& address, Duration deadline,
              std::function<void(Result<std::unique_ptr<Transport>> connected)> done) {
   const Result<tcp::endpoint> endpoint = loopback_endpoint(address);
   if (!endpoint) {
-    asio::post(io, [done = std::move(done), error = endpoint.error()] { done(error); });
+    asio::post(executor, [done = std::move(done), error = endpoint.error()] { done(error); });
     return;
   }
-  std::make_shared<Connecting>(io, address, std::move(done))->begin(*endpoint, deadline);
+  std::make_shared<Connecting>(executor, address, std::move(done))->begin(*endpoint, deadline);
 }
 
 }  // namespace assent

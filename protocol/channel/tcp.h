@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
@@ -13,7 +13,8 @@
 #include "protocol/channel/transport.h"
 
 /// TCP links, loopback only until there is encryption (design section 3). All calls and callbacks
-/// on the io_context's one thread, but what happens before it runs.
+/// on the executor that is given, which runs one thing at a time: an io_context with one thread, or
+/// a strand. What is called before that runs may be called from elsewhere.
 
 namespace assent {
 
@@ -24,17 +25,19 @@ class Listener {
   using OnAccept = std::function<void(std::unique_ptr<Transport> transport)>;
 
   /// kInvalid: not a loopback address. kIo: the system refuses (port taken).
-  static Result<std::unique_ptr<Listener>> open(boost::asio::io_context& io, const Address& address,
-                                                std::size_t connections_max, OnAccept on_accept);
+  static Result<std::unique_ptr<Listener>> open(const boost::asio::any_io_executor& executor,
+                                                const Address& address, std::size_t connections_max,
+                                                OnAccept on_accept);
   virtual ~Listener() = default;
 
   /// Where it listens: with the port that the system chose.
   virtual const Address& address() const = 0;
 };
 
-/// Calls `done` exactly once, from the loop: a transport, or kConnectionLost with effect none
+/// Calls `done` exactly once, from the executor: a transport, or kConnectionLost with effect none
 /// (nobody listens there), or kTimeout after `deadline`, or kInvalid (not loopback).
-void connect(boost::asio::io_context& io, const Address& address, Duration deadline,
+void connect(const boost::asio::any_io_executor& executor, const Address& address,
+             Duration deadline,
              std::function<void(Result<std::unique_ptr<Transport>> connected)> done);
 
 }  // namespace assent

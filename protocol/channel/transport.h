@@ -9,7 +9,7 @@
 #include <boost/system/error_code.hpp>
 
 /// The seam under a channel: a byte stream to one peer. TCP over Asio stands behind it (tcp.h);
-/// encryption and the simulator can. All calls and all answers on one thread.
+/// encryption and the simulator can. All calls and all answers one at a time.
 
 namespace assent {
 
@@ -22,7 +22,7 @@ class TransportUser {
   /// `count` bytes were read, at least one; an error (end of file included) is final.
   virtual void on_read(const boost::system::error_code& error, std::size_t count) = 0;
 
-  /// Everything was written, or an error that is final.
+  /// The rest was written, or an error that is final.
   virtual void on_written(const boost::system::error_code& error) = 0;
 };
 
@@ -34,8 +34,10 @@ class Transport {
   /// the memory) until it has been told or the thread's loop is gone.
   virtual void read(std::span<char> room, std::shared_ptr<TransportUser> user) = 0;
 
-  /// Writes all of `bytes`. One write at a time; otherwise as read.
-  virtual void write(std::string_view bytes, std::shared_ptr<TransportUser> user) = 0;
+  /// Writes what the system takes at once. True: that was all of `bytes`, and nothing is told.
+  /// False: the rest is under way, and the user is told of its end. One write at a time; otherwise
+  /// as read.
+  virtual bool write(std::string_view bytes, std::shared_ptr<TransportUser> user) = 0;
 
   /// Tells the peer that nothing more will be written. After the last write.
   virtual void finish_writing() = 0;

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <future>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 
 #include "participant_agents/server/alarm.h"
 #include "participant_agents/server/control_thread.h"
+#include "protocol/channel/turn.h"
 
 namespace assent::agent {
 namespace {
@@ -85,11 +85,11 @@ TEST_CASE("an alarm that goes while its handler is queued does not ring") {
   int rung = 0;
   std::unique_ptr<Alarm> one;
   std::unique_ptr<Alarm> other;
-  one = std::make_unique<Alarm>(io, [&] {
+  one = std::make_unique<Alarm>(io.get_executor(), [&] {
     ++rung;
     other.reset();
   });
-  other = std::make_unique<Alarm>(io, [&] {
+  other = std::make_unique<Alarm>(io.get_executor(), [&] {
     ++rung;
     one.reset();
   });
@@ -102,47 +102,60 @@ TEST_CASE("an alarm that goes while its handler is queued does not ring") {
 
 TEST_CASE("a heartbeat goes before what waits, and only the time of a call itself counts") {
   boost::asio::io_context io;
+  Turn turn(io);
   SlowManager manager;
-  bool taken = false;
-  bool exited = false;
+  std::promise<bool> taken;
+  std::promise<bool> exited;
+  std::promise<bool> listed;
   bool alive = false;
-  bool listed = false;
-  std::optional<Error> cut;
-  ControlThread control(io, manager, seconds(0),
-                        {.taken = [&](Result<ControlTaken> result) { taken = bool(result); },
-                         .exited = [&] { exited = true; }});
-  const auto run_until = [&](const bool& done) {
-    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
-    while (!done && std::chrono::steady_clock::now() < deadline) {
-      io.restart();
-      io.run_one_for(seconds(1));
-    }
-    REQUIRE(done);
-  };
-  run_until(taken);
-
   bool ended = false;
-  control.run<Result<>>(
-      [](rm::Control& slow) { return slow.end_session(rm::SessionId{1}, seconds(1)); },
-      [&](Result<> result) {
-        ended = true;
-        if (!result) cut = result.error();
-      });
+  bool cut = false;
+  ControlThread control(
+      turn, manager, seconds(0),
+      {.taken = [&](Result<ControlTaken> result) { taken.set_value(bool(result)); },
+       .exited = [&] { exited.set_value(true); }});
+  const auto come = [](std::promise<bool>& promise) {
+    auto future = promise.get_future();
+    REQUIRE(future.wait_for(seconds(30)) == std::future_status::ready);
+    CHECK(future.get());
+  };
+  come(taken);
+
+  turn.run([&] {
+    control.run<Result<>>(
+        [](rm::Control& slow) { return slow.end_session(rm::SessionId{1}, seconds(1)); },
+        [&](Result<> result) {
+          ended = true;
+          cut = !result;
+        });
+  });
   manager.control->wait_until_begun();
-  control.run<Result<rm::PreparedScan>>(
-      [](rm::Control& slow) { return slow.list_prepared(LogId{}); },
-      [&](Result<rm::PreparedScan> scan) { listed = bool(scan); });
-  control.heartbeat([&](Result<> result) { alive = bool(result); });
-  control.cut_if_longer(hours(1));
-  CHECK_FALSE(manager.control->is_cut());
-  control.cut_if_longer(seconds(-1));
-  CHECK(manager.control->is_cut());
-  run_until(listed);
-  CHECK(ended);
-  CHECK(cut);
-  CHECK(alive);
-  control.ask_exit();
-  run_until(exited);
+  turn.run([&] {
+    control.run<Result<rm::PreparedScan>>(
+        [](rm::Control& slow) { return slow.list_prepared(LogId{}); },
+        [&](Result<rm::PreparedScan> scan) { listed.set_value(bool(scan)); });
+    control.heartbeat([&](Result<> result) { alive = bool(result); });
+    control.cut_if_longer(hours(1));
+    CHECK_FALSE(manager.control->is_cut());
+    control.cut_if_longer(seconds(-1));
+    CHECK(manager.control->is_cut());
+  });
+  come(listed);
+  turn.run([&] {
+    CHECK(ended);
+    CHECK(cut);
+    CHECK(alive);
+    control.ask_exit();
+  });
+  // The thread's last words come from the loop.
+  auto last = exited.get_future();
+  const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+  while (last.wait_for(seconds(0)) != std::future_status::ready &&
+         std::chrono::steady_clock::now() < deadline) {
+    io.restart();
+    io.run_one_for(seconds(1));
+  }
+  REQUIRE(last.wait_for(seconds(0)) == std::future_status::ready);
   CHECK(manager.calls == "ehl");
 }
 

@@ -16,10 +16,11 @@ void End::start(std::function<void(std::string_view)> on_body) {
 }
 
 Loopback::Loopback(ChannelLimits limits, std::size_t connections_max) : limits_(limits) {
-  auto listener = Listener::open(io_, parse_address("127.0.0.1:0").value(), connections_max,
-                                 [this](std::unique_ptr<Transport> transport) {
+  auto listener = Listener::open(io_.get_executor(), parse_address("127.0.0.1:0").value(),
+                                 connections_max, [this](std::unique_ptr<Transport> transport) {
                                    auto end = std::make_unique<End>();
-                                   end->channel = Channel::make(io_, std::move(transport), limits_);
+                                   end->channel = Channel::make(io_.get_executor(),
+                                                                std::move(transport), limits_);
                                    servers_.push_back(std::move(end));
                                  });
   REQUIRE(listener.has_value());
@@ -29,10 +30,11 @@ Loopback::Loopback(ChannelLimits limits, std::size_t connections_max) : limits_(
 std::unique_ptr<End> Loopback::connect(ChannelLimits limits) {
   auto client = std::make_unique<End>();
   const std::size_t before = accepted();
-  assent::connect(io_, address(), std::chrono::seconds(10),
+  assent::connect(io_.get_executor(), address(), std::chrono::seconds(10),
                   [&](Result<std::unique_ptr<Transport>> transport) {
                     REQUIRE(transport.has_value());
-                    client->channel = Channel::make(io_, std::move(*transport), limits);
+                    client->channel =
+                        Channel::make(io_.get_executor(), std::move(*transport), limits);
                   });
   run_until([&] { return client->channel != nullptr && accepted() == before + 1; });
   return client;

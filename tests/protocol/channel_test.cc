@@ -268,6 +268,7 @@ class RecordedTransport final : public Transport {
     std::shared_ptr<TransportUser> writer;
     std::shared_ptr<TransportUser> reader;
     std::span<char> room;
+    bool takes_all = false;  ///< every write at once
 
     void arrive(std::string_view bytes) {
       REQUIRE(bytes.size() <= room.size());
@@ -282,9 +283,11 @@ class RecordedTransport final : public Transport {
     record_.room = room;
     record_.reader = std::move(user);
   }
-  void write(std::string_view bytes, std::shared_ptr<TransportUser> user) override {
+  bool write(std::string_view bytes, std::shared_ptr<TransportUser> user) override {
     record_.writes.emplace_back(bytes);
+    if (record_.takes_all) return true;
     record_.writer = std::move(user);
+    return false;
   }
   void finish_writing() override {}
   void close() override { record_.reader.reset(); }
@@ -298,7 +301,7 @@ TEST_CASE("what is sent during a turn of the loop, or during a write, leaves in 
   asio::io_context io;
   RecordedTransport::Record record;
   End end;
-  end.channel = Channel::make(io, std::make_unique<RecordedTransport>(record));
+  end.channel = Channel::make(io.get_executor(), std::make_unique<RecordedTransport>(record));
   end.start();
   for (const auto* body : {"one", "two", "three"})
     REQUIRE(end.channel->send_body(body).has_value());
@@ -320,12 +323,32 @@ TEST_CASE("what is sent during a turn of the loop, or during a write, leaves in 
   CHECK(end.closed.size() == 1);
 }
 
+TEST_CASE("a write that the system takes at once is over, and what is sent later leaves too") {
+  asio::io_context io;
+  RecordedTransport::Record record;
+  record.takes_all = true;
+  End end;
+  end.channel = Channel::make(io.get_executor(), std::make_unique<RecordedTransport>(record));
+  end.start();
+  for (const auto* body : {"one", "two"}) {
+    REQUIRE(end.channel->send_body(body).has_value());
+    io.restart();
+    io.poll();
+    CHECK(record.writes.back() == framed(body));
+  }
+  CHECK(record.writes.size() == 2);
+  end.channel->close({});
+  io.restart();
+  io.poll();
+  CHECK(end.closed.size() == 1);
+}
+
 // The timer that a begun frame sets is left to run when the frame has ended in time.
 TEST_CASE("a link that rests between frames is not cut") {
   asio::io_context io;
   RecordedTransport::Record record;
   End end;
-  end.channel = Channel::make(io, std::make_unique<RecordedTransport>(record),
+  end.channel = Channel::make(io.get_executor(), std::make_unique<RecordedTransport>(record),
                               {.hello_max = Duration::zero(), .stall_max = 20ms});
   end.start();
   const std::string frame = framed("one");

@@ -36,15 +36,17 @@ TEST_CASE("nothing listens or connects elsewhere than on loopback") {
   boost::asio::io_context io;
   for (const auto* text : {"0.0.0.0:0", "192.0.2.1:0", "[::]:0", "[2001:db8::1]:0"}) {
     INFO(text);
-    const auto listener = Listener::open(io, parse_address(text).value(), 1, [](auto) {});
+    const auto listener =
+        Listener::open(io.get_executor(), parse_address(text).value(), 1, [](auto) {});
     REQUIRE(listener.has_error());
     CHECK_THAT(listener.error().message, Catch::Contains("is not a loopback address"));
 
     std::optional<Error> refused;
-    connect(io, parse_address(text).value(), 1s, [&](Result<std::unique_ptr<Transport>> connected) {
-      REQUIRE(connected.has_error());
-      refused = connected.error();
-    });
+    connect(io.get_executor(), parse_address(text).value(), 1s,
+            [&](Result<std::unique_ptr<Transport>> connected) {
+              REQUIRE(connected.has_error());
+              refused = connected.error();
+            });
     CHECK_FALSE(refused);  // from the loop, not from the call
     io.restart();
     io.run();
@@ -55,7 +57,8 @@ TEST_CASE("nothing listens or connects elsewhere than on loopback") {
 
 TEST_CASE("a port that is taken is refused by name") {
   Loopback loopback;
-  const auto second = Listener::open(loopback.io(), loopback.address(), 1, [](auto) {});
+  const auto second =
+      Listener::open(loopback.io().get_executor(), loopback.address(), 1, [](auto) {});
   REQUIRE(second.has_error());
   CHECK(second.error().code == ErrorCode::kIo);
   CHECK_THAT(second.error().message, Catch::Contains(to_string(loopback.address())));
@@ -63,11 +66,11 @@ TEST_CASE("a port that is taken is refused by name") {
 
 TEST_CASE("connecting to where nobody listens has no effect and says so") {
   boost::asio::io_context io;
-  auto listener = Listener::open(io, {"127.0.0.1", 0}, 1, [](auto) {});
+  auto listener = Listener::open(io.get_executor(), {"127.0.0.1", 0}, 1, [](auto) {});
   const Address free_again = (*listener)->address();
   listener->reset();
   std::optional<Error> failed;
-  connect(io, free_again, 5s, [&](Result<std::unique_ptr<Transport>> connected) {
+  connect(io.get_executor(), free_again, 5s, [&](Result<std::unique_ptr<Transport>> connected) {
     REQUIRE(connected.has_error());
     failed = connected.error();
   });
@@ -88,7 +91,7 @@ TEST_CASE("a connection without an answer ends at the deadline, once") {
   }
   int told = 0;
   std::optional<ErrorCode> code;
-  connect(io, {"127.0.0.1", full.local_endpoint().port()}, 200ms,
+  connect(io.get_executor(), {"127.0.0.1", full.local_endpoint().port()}, 200ms,
           [&](Result<std::unique_ptr<Transport>> connected) {
             ++told;
             if (connected.has_error()) code = connected.error().code;
@@ -105,11 +108,12 @@ TEST_CASE("above the limit newcomers are told Refused; a place that is left is g
   loopback.server().start();
 
   auto newcomer = std::make_unique<End>();
-  connect(loopback.io(), loopback.address(), 5s, [&](Result<std::unique_ptr<Transport>> connected) {
-    REQUIRE(connected.has_value());
-    newcomer->channel = Channel::make(loopback.io(), std::move(*connected));
-    newcomer->start();
-  });
+  connect(loopback.io().get_executor(), loopback.address(), 5s,
+          [&](Result<std::unique_ptr<Transport>> connected) {
+            REQUIRE(connected.has_value());
+            newcomer->channel = Channel::make(loopback.io().get_executor(), std::move(*connected));
+            newcomer->start();
+          });
   loopback.run_until([&] { return !newcomer->closed.empty(); });
   REQUIRE(newcomer->bodies.size() == 1);
   const auto refused = decode_to_client(newcomer->bodies.front()).value();

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+namespace assent {
+
+/// One thing at a time, in whichever thread it comes up (docs/decisions/0010-turns.md).
+///
+/// Sockets, timers and the core need no lock of their own when all that touches them runs in turns:
+/// what a socket has to tell comes up in the io_context's thread, the end of a blocking call in the
+/// thread that made the call, and each goes on right there, without waking another thread. While
+/// one has the turn, what comes up elsewhere is left to it, and its thread goes on with its own.
+///
+/// Destroyed before the io_context, and after everything that has its executor.
+class Turn {
+ public:
+  explicit Turn(boost::asio::io_context& io) : io_(io) {}
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  /// Runs `f` now, or leaves it to whoever has the turn, who may be the caller: then it runs when
+  /// the caller's present thing is done. Any thread.
+  template <typename F>
+  void run(F&& f) {
+    if (!take_or_leave([&f] { return make_thing(std::forward<F>(f)); })) return;
+    std::forward<F>(f)();
+    pass_on();
+  }
+
+  /// Runs `f` after the present thing of whoever has the turn, or in the io_context's thread; never
+  /// from within this call.
+  template <typename F>
+  void run_later(F&& f) {
+    leave_or_post(make_thing(std::forward<F>(f)));
+  }
+
+  /// As run(), from the io_context's thread: a thread that is about to end leaves its last words
+  /// so, and whoever hears them may join it.
+  template <typename F>
+  void run_from_loop(F f) {
+    boost::asio::post(io_, [this, f = std::move(f)]() mutable { run(std::move(f)); });
+  }
+
+  /// For what Asio makes: its handlers run in turns. A post to it is run_later().
+  boost::asio::any_io_executor executor();
+
+  /// Nothing runs any more once this has returned: what waits is dropped, what comes is too. Not
+  /// from within a turn.
+  void close();
+
+  boost::asio::io_context& io() const { return io_; }
+
+ private:
+  class Thing {
+   public:
+    virtual ~Thing() = default;
+    virtual void run() = 0;
+  };
+  template <typename F>
+  class ThingOf final : public Thing {
+   public:
+    explicit ThingOf(F f) : f_(std::move(f)) {}
+    void run() override { f_(); }
+
+   private:
+    F f_;
+  };
+  template <typename F>
+  static std::unique_ptr<Thing> make_thing(F&& f) {
+    return std::make_unique<ThingOf<std::decay_t<F>>>(std::forward<F>(f));
+  }
+
+  /// True: the caller has the turn now, and passes it on when it is done.
+  template <typename Make>
+  bool take_or_leave(const Make& make) {
+    const std::lock_guard lock(mutex_);
+    if (!taken_) return taken_ = true;
+    if (!closed_) waiting_.push_back(make());
+    return false;
+  }
+  void leave_or_post(std::unique_ptr<Thing> thing);
+  void pass_on();
+
+  boost::asio::io_context& io_;
+  std::mutex mutex_;
+  std::condition_variable given_back_;
+  // State below is protected by mutex_.
+  bool taken_ = false;
+  bool closed_ = false;  ///< taken for ever
+  std::vector<std::unique_ptr<Thing>> waiting_;
+
+  std::vector<std::unique_ptr<Thing>> passed_on_;  ///< of whoever has the turn; kept for its room
+};
+
+}  // namespace assent

@@ -1,0 +1,116 @@
+#include "protocol/channel/turn.h"
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <catch2/catch.hpp>
+
+namespace assent {
+namespace {
+
+using std::chrono::seconds;
+
+TEST_CASE("things of many threads run one at a time, and all of them run") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  constexpr int kThreads = 4;
+  constexpr int kThings = 5'000;
+  int run = 0;  // no atomic: only whoever has the turn touches it
+  std::atomic<int> inside{0};
+  std::atomic<int> most{0};
+  std::vector<std::thread> threads;
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < kThings; ++k) {
+        turn.run([&] {
+          most = std::max(most.load(), ++inside);
+          ++run;
+          --inside;
+        });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  turn.run([&] { CHECK(run == kThreads * kThings); });
+  CHECK(most == 1);
+}
+
+TEST_CASE("what comes up within a thing runs after it, in its order") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  std::string said;
+  turn.run([&] {
+    turn.run([&] { said += "b"; });
+    turn.run_later([&] { said += "c"; });
+    boost::asio::post(turn.executor(), [&] { said += "d"; });
+    boost::asio::dispatch(turn.executor(), [&] { said += "e"; });
+    said += "a";
+  });
+  CHECK(said == "abcde");
+}
+
+TEST_CASE("what is said for later waits for the loop when nobody has the turn") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  std::string said;
+  turn.run_later([&] { said += "a"; });
+  boost::asio::post(turn.executor(), [&] { said += "b"; });
+  turn.run_from_loop([&] { said += "c"; });
+  CHECK(said.empty());
+  io.run();
+  CHECK(said == "abc");
+}
+
+TEST_CASE("a handler of Asio's that comes up meanwhile is left to whoever has the turn") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  boost::asio::steady_timer timer(turn.executor(), std::chrono::steady_clock::now());
+  std::thread::id handled_by;
+  timer.async_wait(
+      [&](const boost::system::error_code&) { handled_by = std::this_thread::get_id(); });
+  turn.run([&] {
+    std::thread loop([&] { io.run(); });
+    loop.join();  // it does not wait for the turn
+  });
+  CHECK(handled_by == std::this_thread::get_id());
+}
+
+TEST_CASE("a closed turn waits for the one under way and runs nothing more") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  std::string said;
+  std::thread worker([&] {
+    turn.run([&] {
+      begun.set_value();
+      go_on.get_future().wait();
+      turn.run([&] { said += "a"; });
+    });
+  });
+  begun.get_future().wait();
+  std::thread closer([&] {
+    turn.close();
+    CHECK(said == "a");
+  });
+  go_on.set_value();
+  worker.join();
+  closer.join();
+  turn.run([&] { said += "b"; });
+  turn.run_later([&] { said += "c"; });
+  turn.run_from_loop([&] { said += "d"; });
+  io.run();
+  CHECK(said == "a");
+}
+
+}  // namespace
+}  // namespace assent
