@@ -1,6 +1,6 @@
 #include "participant_agents/rm/postgres_statements.h"
 
-#include <algorithm>
+#include <charconv>
 #include <limits>
 #include <variant>
 #include <vector>
@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kProof = "assent_proof";
 
 std::string proof_of(std::string_view gid) {
-  return "SELECT transaction::text,pg_snapshot_xmax(pg_current_snapshot())::text,"
+  return "SELECT transaction::text||' '||pg_snapshot_xmax(pg_current_snapshot())::text||' '||"
          "(pg_current_wal_lsn()-'0/0')::text FROM pg_prepared_xact() WHERE gid=" +
          std::string(gid);
 }
@@ -59,6 +59,18 @@ std::vector<Parameter> parameters_of(const ReadyStatement& statement) {
 
 std::string ask_for_proof(std::string_view gid) {
   return proof_of("'" + std::string(gid) + "'");
+}
+
+ProofNumbers read_proof(std::string_view row) {
+  ProofNumbers numbers;
+  const char* at = row.data();
+  const char* end = at + row.size();
+  for (std::uint64_t* number :
+       {&numbers.transaction, &numbers.snapshot_xmax, &numbers.wal_position}) {
+    at = std::from_chars(at, end, *number).ptr;
+    if (at != end) ++at;
+  }
+  return numbers;
 }
 
 std::string PostgresStatements::prepare_proof() {
