@@ -45,6 +45,9 @@ constexpr std::string_view kSessionSettings =
     "SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
     "SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; ";
 
+/// Also what PREPARE TRANSACTION says when max_prepared_transactions are prepared (F 3).
+constexpr std::string_view kOutOfMemory = "53200";
+
 /// Syntax, names and types (class 42).
 constexpr std::string_view kNotAsDeclared = "42";
 
@@ -292,7 +295,15 @@ Error PostgresSession::replaced() const {
 /// told which it was.
 Error PostgresSession::describe_failure(const Message& message, const odbc::Answer& answer) {
   Error error = link().error(*answer.failure, Effect::kUnknown);
-  if (message.statements.size() == 1) error.step = static_cast<std::int32_t>(message.first_index);
+  const bool is_full = message.ends && error.sqlstate == kOutOfMemory &&
+                       error.message.find("prepared transactions") != std::string::npos;
+  if (is_full) {
+    error.message +=
+        " (the server can hold no more: set max_prepared_transactions to at least the number of "
+        "all sessions of all agents on it, and restart it)";
+  } else if (message.statements.size() == 1) {
+    error.step = static_cast<std::int32_t>(message.first_index);
+  }
   return error;
 }
 

@@ -127,6 +127,7 @@ TEST_CASE("F 3: max_prepared_transactions exhausted is busy, with nothing left")
   REQUIRE(second.error);
   CHECK(second.error->code == ErrorCode::kBusy);
   CHECK(second.error->sqlstate == "53200");
+  CHECK_THAT(second.error->message, Catch::Contains("set max_prepared_transactions"));
   CHECK(server.prepared_count() == 1);
   CHECK(agent.session->commit(xid, first.proof).completion == Completion::kCommitted);
 }
