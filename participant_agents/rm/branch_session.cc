@@ -37,7 +37,7 @@ WorkReport BranchSession::work(const Work& work) {
   if (!statements) {
     WorkReport report;
     report.error = statements.error();
-    return give_up(work.xid, opens ? Reached::kEnded : Reached::kOpen, {}, std::move(report));
+    return give_up(work.xid, opens ? Reached::kNothing : Reached::kOpen, {}, std::move(report));
   }
   // Session locks and settings outlive a transaction, and only a new session is surely free of
   // them.
@@ -104,7 +104,7 @@ WorkReport BranchSession::run(const Message& message) {
   const bool read_only = message.access == Access::kReadOnly;
   report.error = take_results(message, answer, report.results);
   if (report.error) {
-    const Reached ended = read_only ? Reached::kEnded : Reached::kPrepared;
+    const Reached ended = read_only ? Reached::kNothing : Reached::kPrepared;
     return give_up(message.xid, message.ends ? ended : Reached::kOpen, answer, std::move(report));
   }
   if (message.ends) {
@@ -122,7 +122,7 @@ WorkReport BranchSession::give_up(const Xid& xid, Reached reached, const odbc::A
   open_ = false;
   report.proof = {};
   if (reached == Reached::kPrepared) crash_point("rm.before_undo_prepared");
-  const bool gone = reached == Reached::kEnded || (!link_->lost() && undo(xid, reached, answer));
+  const bool gone = reached == Reached::kNothing || (!link_->lost() && undo(xid, reached, answer));
   spoilt_ = spoilt_ || !gone;  // nobody knows what is still open on it
   report.vote = gone ? Vote::kRolledBack : Vote::kUnknown;
   report.error->effect = gone ? Effect::kNone : Effect::kUnknown;

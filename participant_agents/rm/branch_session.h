@@ -29,11 +29,11 @@ class BranchSession : public Session {
  protected:
   /// How far the branch came before it has to be undone.
   enum class Reached {
+    kNothing,   ///< no message was sent, or a read-only branch has ended: nothing is to be undone
     kOpening,   ///< the message that opens it failed, and had no prepare
     kOpen,      ///< an earlier message opened it, no prepare was sent
     kDoubtful,  ///< a message that ends in a prepare failed somewhere
     kPrepared,  ///< the database said that it is
-    kEnded,     ///< read-only and ended: nothing is left to undo
   };
 
   /// What one message is to do.
