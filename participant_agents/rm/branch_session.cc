@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "participant_agents/rm/crash_points.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -121,7 +122,7 @@ WorkReport BranchSession::give_up(const Xid& xid, Reached reached, const odbc::A
                                   WorkReport report) {
   open_ = false;
   report.proof = {};
-  if (reached == Reached::kPrepared) crash_point("rm.before_undo_prepared");
+  if (reached == Reached::kPrepared) crash_point(crash::kBeforeUndoPrepared);
   const bool gone = reached == Reached::kNothing || (!link_->lost() && undo(xid, reached, answer));
   spoilt_ = spoilt_ || !gone;  // nobody knows what is still open on it
   report.vote = gone ? Vote::kRolledBack : Vote::kUnknown;
