@@ -295,6 +295,7 @@ void DatabaseServer::resume() {
 void DatabaseServer::remove() {
   if (is_running())
     throw SandboxError(spec_.name + " is running: stop it before its data is removed");
+  release_leftovers();
   std::filesystem::remove_all(data_directory());  // which may lie elsewhere
   std::filesystem::remove_all(spec_.directory);
   accounts_.clear();

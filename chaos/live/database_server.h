@@ -143,6 +143,10 @@ class DatabaseServer {
   virtual std::string admin_database() const = 0;
   virtual int stop_signal() const = 0;
 
+  // What a killed server leaves in the kernel, outside of its folder. Called before the folder
+  // goes.
+  virtual void release_leftovers() const = 0;
+
   // True when the server ended while starting for a reason that passes by itself.
   virtual bool ending_is_passing(const std::string& log_tail) const = 0;
 

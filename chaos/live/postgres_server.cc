@@ -51,11 +51,12 @@ PostgresServer::~PostgresServer() {
     process().send(SIGQUIT);
     if (!process().wait_for_end(std::chrono::seconds(10))) kill(KillScope::kEverything);
   }
-  release_shared_memory();
+  release_leftovers();
 }
 
-// The lock file of a server that did not clean up names it: "key id" in its seventh line.
-void PostgresServer::release_shared_memory() const {
+// Shared memory. The lock file of a server that did not clean up names it: "key id" in its seventh
+// line.
+void PostgresServer::release_leftovers() const {
   std::ifstream file(data_directory() / "cluster" / "postmaster.pid");
   std::string line;
   for (int i = 1; i < 7; ++i) std::getline(file, line);

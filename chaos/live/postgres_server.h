@@ -26,12 +26,12 @@ class PostgresServer : public DatabaseServer {
   ProcessSpec client_command(const std::string& database, const Account& account) const override;
   std::string admin_database() const override { return "postgres"; }
   int stop_signal() const override;
+  void release_leftovers() const override;
   bool ending_is_passing(const std::string& log_tail) const override;
 
  private:
   void create_roles();
   void forget_corpse() const;
-  void release_shared_memory() const;
 };
 
 }  // namespace assent::live

@@ -2,6 +2,8 @@
 
 #include "chaos/live/database_server.h"
 
+#include <sys/shm.h>
+
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -74,6 +76,17 @@ char kernel_state(pid_t pid) {
   std::string text;
   std::getline(stat, text);
   return text.at(text.rfind(')') + 2);
+}
+
+// The number that PostgreSQL writes behind the segment's key, in the seventh line of its lock file.
+int shared_memory_of(const std::filesystem::path& cluster) {
+  std::ifstream file(cluster / "postmaster.pid");
+  std::string line;
+  for (int i = 1; i < 7; ++i) std::getline(file, line);
+  unsigned long key = 0;
+  int id = -1;
+  file >> key >> id;
+  return id;
 }
 
 std::string durability_setting(DatabaseKind kind) {
@@ -180,4 +193,17 @@ TEST_CASE("remove leaves nothing, also of data kept elsewhere") {
   one.server->remove();
   CHECK_FALSE(std::filesystem::exists(data));
   CHECK_FALSE(std::filesystem::exists(one.server->spec().directory));
+}
+
+TEST_CASE("remove takes the shared memory of a killed PostgreSQL along") {
+  OneServer one(DatabaseKind::kPostgres);
+  one.server->start();
+  const auto cluster = std::filesystem::canonical(one.server->spec().directory / "data/cluster");
+  const int segment = shared_memory_of(cluster);
+  shmid_ds status{};
+  REQUIRE(::shmctl(segment, IPC_STAT, &status) == 0);
+  one.server->kill();
+  REQUIRE(::shmctl(segment, IPC_STAT, &status) == 0);
+  one.server->remove();
+  CHECK(::shmctl(segment, IPC_STAT, &status) == -1);
 }
