@@ -36,8 +36,8 @@ class Turn {
     pass_on();
   }
 
-  /// Runs `f` after the present thing of whoever has the turn, or in the io_context's thread; never
-  /// from within this call.
+  /// Runs `f` later, never from within this call: called in the io_context's thread, behind all the
+  /// handlers that are ready there; else after the present thing of whoever has the turn.
   template <typename F>
   void run_later(F&& f) {
     leave_or_post(make_thing(std::forward<F>(f)));
@@ -87,7 +87,9 @@ class Turn {
     if (!closed_) waiting_.push_back(make());
     return false;
   }
+  bool left(std::unique_ptr<Thing>& thing);
   void leave_or_post(std::unique_ptr<Thing> thing);
+  void run_thing(std::unique_ptr<Thing> thing);
   void pass_on();
 
   boost::asio::io_context& io_;
