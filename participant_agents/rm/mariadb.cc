@@ -94,8 +94,6 @@ class MariadbSession final : public BranchSession {
   MariadbSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
-  using Session::commit;
-  using Session::rollback;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
   FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 

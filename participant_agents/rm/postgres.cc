@@ -103,8 +103,6 @@ class PostgresSession final : public BranchSession {
   PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
-  using Session::commit;
-  using Session::rollback;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
   FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 

@@ -91,14 +91,10 @@ class Session {
   /// or witness (section 6). kUnknown costs a look before (PostgreSQL: is the listed branch the one
   /// that voted, R6) or after (MariaDB: an OK counts only with its witness row, F 9).
   virtual FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) = 0;
-  FinishReport commit(const Xid& xid, const BranchProof& proof) {
-    return commit(xid, proof, PreparedBy::kUnknown);
-  }
   /// kRolledBack: proved absent now. An absent branch is not an error: rollback is told until it is
   /// answered (R5). Of an absent branch that is known to have voted, by `proof`, the database is
   /// asked what became of it: kCommitted when somebody has committed it by hand.
   virtual FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) = 0;
-  FinishReport rollback(const Xid& xid) { return rollback(xid, std::nullopt); }
 
   /// Any thread, at any time: makes the call under way return at once with kConnectionLost by
   /// shutting the connection's socket down (F 11). The session is unusable afterwards.

@@ -38,7 +38,7 @@ TEST_CASE("a prepared branch rolls back from another session") {
   const Xid xid = next_xid();
   require_vote(agent.session->work(work_of(xid, {take_point(1)})), Vote::kPrepared);
 
-  const FinishReport finish = agent.another_session()->rollback(xid);
+  const FinishReport finish = rollback(*agent.another_session(), xid);
   CHECK(finish.completion == Completion::kRolledBack);
   CHECK(finish.evidence == Evidence::kDatabaseAnswer);
   CHECK(server.prepared_count() == 0);
@@ -67,7 +67,7 @@ TEST_CASE("statements that return rows and those that don't are told apart") {
   CHECK(report.results[3].rows_affected == 1);
   CHECK(report.results[4].rows.empty());
   CHECK(report.results[4].columns == std::vector<std::string>{"id"});
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("values arrive as they were sent") {
@@ -139,7 +139,7 @@ TEST_CASE("expect_rows counts rows met, also when they keep their values") {
   require_vote(agent.session->work(work_of(
                    xid, {guarded("UPDATE card SET points = points WHERE id IN (1, 2)", 2)})),
                Vote::kPrepared);
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("more rows than allowed fail the statement and leave nothing") {
@@ -159,7 +159,7 @@ TEST_CASE("more rows than allowed fail the statement and leave nothing") {
   // The session goes on.
   const Xid xid = next_xid();
   require_vote(agent.session->work(work_of(xid, {take_point(2)})), Vote::kPrepared);
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a branch that stays open goes on, is prepared, and commits") {
@@ -178,7 +178,7 @@ TEST_CASE("a branch that stays open goes on, is prepared, and commits") {
   const WorkReport prepared = agent.session->prepare(xid);
   require_vote(prepared, Vote::kPrepared);
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.session->commit(xid, prepared.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, xid, prepared.proof).completion == Completion::kCommitted);
   CHECK(server.points(1) == 99);
   CHECK(server.points(2) == 99);
 }
@@ -193,7 +193,7 @@ TEST_CASE("a branch that stays open can be rolled back") {
   CHECK(finish.evidence == Evidence::kNeverPrepared);
   CHECK(server.points(1) == 100);
   require_vote(agent.session->work(work_of(xid, {take_point(1)})), Vote::kPrepared);
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a read-only branch is ended, votes read-only, and the database enforces it") {
@@ -236,7 +236,7 @@ TEST_CASE("a syntax error, an unknown column and a broken constraint are a no, w
   CHECK(server.points(1) == 100);
   const Xid next = next_xid();
   require_vote(agent.session->work(work_of(next, {take_point(2)})), Vote::kPrepared);
-  CHECK(agent.session->rollback(next).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, next).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a lock that is not free in time is a conflict, with nothing left") {
@@ -254,11 +254,11 @@ TEST_CASE("a lock that is not free in time is a conflict, with nothing left") {
   REQUIRE(report.error);
   CHECK(report.error->code == ErrorCode::kConflict);
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.session->rollback(holder).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, holder).completion == Completion::kRolledBack);
   // The next work on that session waits as long as it is told anew.
   const Xid next = next_xid();
   require_vote(other->work(work_of(next, {take_point(1), take_point(2)})), Vote::kPrepared);
-  CHECK(other->rollback(next).completion == Completion::kRolledBack);
+  CHECK(rollback(*other, next).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a statement ends before the deadline of its work") {
@@ -275,7 +275,7 @@ TEST_CASE("a statement ends before the deadline of its work") {
   // The next has its own time.
   work = work_of(next_xid(), {take_point(1)});
   require_vote(agent.session->work(work), Vote::kPrepared);
-  CHECK(agent.session->rollback(work.xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, work.xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("work with little time leaves none of it to the second phase") {
@@ -285,7 +285,7 @@ TEST_CASE("work with little time leaves none of it to the second phase") {
   work.deadline = std::chrono::milliseconds(1500);
   const WorkReport report = agent.session->work(work);
   require_vote(report, Vote::kPrepared);
-  CHECK(agent.session->commit(work.xid, report.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, work.xid, report.proof).completion == Completion::kCommitted);
   Work shown = work_of(next_xid(), {});
   shown.access = Access::kReadOnly;
   shown.deadline = {};
@@ -325,7 +325,7 @@ TEST_CASE("a deadlock is a conflict for one of the two, and the other is prepare
   REQUIRE(lost.error);
   CHECK(lost.error->code == ErrorCode::kConflict);
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.session->rollback(first.error ? two : one).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, first.error ? two : one).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a second branch of the same name does not vote yes, nor end the first") {
@@ -340,7 +340,7 @@ TEST_CASE("a second branch of the same name does not vote yes, nor end the first
   CHECK_FALSE(other->usable());
   CHECK(second.error);
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.session->commit(xid, first.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, xid, first.proof).completion == Completion::kCommitted);
   CHECK(server.points(1) == 99);
   CHECK(server.points(2) == 100);
 }
@@ -403,7 +403,7 @@ TEST_CASE("what a function did to its session does not reach the next branch") {
   const Xid xid = next_xid();
   require_vote(agent.session->work(work_of(xid, {take_point(1), plain(call)})), Vote::kPrepared);
   CHECK_FALSE(agent.session->usable());
-  CHECK(agent.another_session()->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.another_session(), xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a session goes on after plain statements and common functions") {
@@ -417,7 +417,7 @@ TEST_CASE("a session goes on after plain statements and common functions") {
                       "(points > 0)")})),
       Vote::kPrepared);
   CHECK(agent.session->usable());
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("LAST_INSERT_ID() of an earlier branch is not told to the next") {
@@ -429,7 +429,7 @@ TEST_CASE("LAST_INSERT_ID() of an earlier branch is not told to the next") {
                                                    plain("SELECT LAST_INSERT_ID() + 0")})),
                Vote::kPrepared);
   CHECK(agent.session->usable());
-  CHECK(agent.session->rollback(first).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, first).completion == Completion::kRolledBack);
 
   const auto then = GENERATE(AfterWork::kPrepare, AfterWork::kStayOpen);
   const Xid next = next_xid();
@@ -440,6 +440,6 @@ TEST_CASE("LAST_INSERT_ID() of an earlier branch is not told to the next") {
   if (then == AfterWork::kStayOpen) {
     CHECK(agent.session->roll_back_open(next).completion == Completion::kRolledBack);
   } else {
-    CHECK(agent.session->rollback(next).completion == Completion::kRolledBack);
+    CHECK(rollback(*agent.session, next).completion == Completion::kRolledBack);
   }
 }

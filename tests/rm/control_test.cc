@@ -58,7 +58,7 @@ TEST_CASE("a second agent is refused with who holds the database, and the first 
   CHECK(second.error().code == ErrorCode::kFenced);
   CHECK_THAT(second.error().message, Catch::Contains("session "));
   must(first.control->heartbeat());
-  CHECK(first.session->rollback(next_xid()).completion == Completion::kRolledBack);
+  CHECK(rollback(*first.session, next_xid()).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a second agent that waits takes over when the first leaves, and ends what it left") {
@@ -70,7 +70,7 @@ TEST_CASE("a second agent that waits takes over when the first leaves, and ends 
   first.control.reset();
   const auto control = must(second.get());
   CHECK(sessions_of_the_agent(server) == 1);  // seen gone, not told to go
-  CHECK(first.session->rollback(next_xid()).completion == Completion::kUnreached);
+  CHECK(rollback(*first.session, next_xid()).completion == Completion::kUnreached);
   CHECK_FALSE(first.session->usable());
   must(control->heartbeat());
 }
@@ -104,7 +104,7 @@ TEST_CASE("end_session returns when the session is gone, and at once when it is 
   must(agent.control->end_session(id, kPatience));
   CHECK(sessions_of_the_agent(server) == 1);
   must(agent.control->end_session(id, kPatience));
-  CHECK(agent.session->rollback(next_xid()).completion == Completion::kUnreached);
+  CHECK(rollback(*agent.session, next_xid()).completion == Completion::kUnreached);
   CHECK_FALSE(agent.session->usable());
 }
 
@@ -146,8 +146,8 @@ TEST_CASE("the list shows our branches of one log, and counts the others") {
   CHECK(scan.branches[0].xid == ours);
   CHECK(scan.branches[0].transaction_id == report.proof.transaction_id);
   CHECK(scan.foreign == 2);
-  CHECK(agent.session->rollback(ours).completion == Completion::kRolledBack);
-  CHECK(agent.session->rollback(other_log).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, ours).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, other_log).completion == Completion::kRolledBack);
   CHECK(must(agent.control->list_prepared(kLog)).branches.empty());
   server.roll_back_foreign("somebody-elses");
 }
@@ -172,7 +172,7 @@ TEST_CASE("identity: the same at every start, and what votes carry") {
   CHECK(report.proof.database.position >= now.position);
   CHECK(report.proof.witness_row == (server.kind() == Kind::kMariadb));
   CHECK((report.proof.transaction_id != 0) == (server.kind() == Kind::kPostgres));
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("servers that would lose branches are refused by name") {
@@ -220,7 +220,7 @@ TEST_CASE("an account without BINLOG REPLAY is refused, unless the server detach
   const WorkReport report = owner->work(work_of(xid, {take_point(1)}));
   require_vote(report, Vote::kPrepared);
   const auto other = must(manager->open_session());
-  CHECK(other->commit(xid, report.proof).completion == Completion::kCommitted);
+  CHECK(commit(*other, xid, report.proof).completion == Completion::kCommitted);
 }
 
 TEST_CASE("a wrong password is told as such, and a dead server as lost") {

@@ -71,17 +71,17 @@ TEST_CASE("rollback of a branch that is not there is answered, as often as it is
   Server& server = shared_server(each_kind());
   Agent agent(server);
   const Xid xid = next_xid();
-  const FinishReport finish = agent.session->rollback(xid);
+  const FinishReport finish = rollback(*agent.session, xid);
   CHECK(finish.completion == Completion::kRolledBack);
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("rollback told for a committed branch is answered by the witness row") {
   Server& server = shared_server(Kind::kMariadb);
   Agent agent(server);
   const auto [xid, proof] = prepare_one(agent);
-  CHECK(agent.session->commit(xid, proof).completion == Completion::kCommitted);
-  const FinishReport finish = agent.session->rollback(xid);
+  CHECK(commit(*agent.session, xid, proof).completion == Completion::kCommitted);
+  const FinishReport finish = rollback(*agent.session, xid);
   CHECK(finish.completion == Completion::kCommitted);
   CHECK(finish.evidence == Evidence::kWitnessRow);
 }
@@ -114,7 +114,7 @@ TEST_CASE("another database, or another history of it, proves nothing") {
   if (changed == "position") proof.database.position += 1ULL << 40U;
   if (changed == "future") proof.transaction_id += 1ULL << 30U;
   CAPTURE(changed);
-  const FinishReport finish = agent.session->commit(xid, proof);
+  const FinishReport finish = commit(*agent.session, xid, proof);
   CHECK(finish.completion == Completion::kCannotTell);
   REQUIRE(finish.error);
   CHECK(finish.error->code == ErrorCode::kHazard);
@@ -125,18 +125,18 @@ TEST_CASE("a listed branch that is not the one that voted is a hazard and stays"
   Agent agent(server);
   auto [xid, proof] = prepare_one(agent);
   proof.transaction_id += 1;
-  const FinishReport finish = agent.session->commit(xid, proof);
+  const FinishReport finish = commit(*agent.session, xid, proof);
   CHECK(finish.completion == Completion::kCannotTell);
   CHECK(finish.evidence == Evidence::kListed);
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("F 9: OK to XA COMMIT counts only with its witness row when another agent prepared it") {
   Server& server = shared_server(Kind::kMariadb);
   Agent agent(server);
   const auto [xid, proof] = prepare_one(agent);
-  REQUIRE(agent.session->rollback(xid).completion == Completion::kRolledBack);
+  REQUIRE(rollback(*agent.session, xid).completion == Completion::kRolledBack);
   const std::string name = xa_name_of(xid);
   server.run("XA START " + name + "; UPDATE card SET points = 50 WHERE id = 1; XA END " + name +
              "; XA PREPARE " + name + ";");
@@ -170,7 +170,7 @@ TEST_CASE("F 13: a branch that only read outlives its session, because it wrote 
   agent.session.reset();
   must(agent.control->end_session(id, kPatience));
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.another_session()->commit(xid, report.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.another_session(), xid, report.proof).completion == Completion::kCommitted);
   CHECK(server.prepared_count() == 0);
 }
 
@@ -181,9 +181,9 @@ TEST_CASE("witness rows are there after commits only, and go when they are told 
   const auto [kept, kept_proof] = prepare_one(agent, 1);
   const auto [told, told_proof] = prepare_one(agent, 2);
   const auto [undone, undone_proof] = prepare_one(agent, 3);
-  CHECK(agent.session->commit(kept, kept_proof).completion == Completion::kCommitted);
-  CHECK(agent.session->commit(told, told_proof).completion == Completion::kCommitted);
-  CHECK(agent.session->rollback(undone).completion == Completion::kRolledBack);
+  CHECK(commit(*agent.session, kept, kept_proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, told, told_proof).completion == Completion::kCommitted);
+  CHECK(rollback(*agent.session, undone).completion == Completion::kRolledBack);
   CHECK(server->query_value("points", "SELECT COUNT(*) FROM assent_witness;") == "2");
 
   // Branches write theirs while old ones are deleted.
@@ -191,7 +191,7 @@ TEST_CASE("witness rows are there after commits only, and go when they are told 
   must(agent.control->forget_witnesses({told.gtrid, undone.gtrid, next_xid().gtrid}));
   CHECK(server->query_value("points", "SELECT sequence FROM assent_witness;") ==
         std::to_string(static_cast<std::uint64_t>(kept.gtrid.sequence)));
-  CHECK(agent.session->commit(open, open_proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, open, open_proof).completion == Completion::kCommitted);
   must(agent.control->forget_witnesses({}));
 }
 
@@ -203,14 +203,15 @@ TEST_CASE("prepared branches and their proofs survive a kill of the server") {
     Agent agent(server);
     prepared = prepare_one(agent, 1);
     committed = prepare_one(agent, 2);
-    CHECK(agent.session->commit(committed.xid, committed.proof).completion ==
+    CHECK(commit(*agent.session, committed.xid, committed.proof).completion ==
           Completion::kCommitted);
     server->kill();
   }
   server->start();
   Agent agent(server);
-  CHECK(agent.session->commit(committed.xid, committed.proof).completion == Completion::kCommitted);
-  CHECK(agent.session->commit(prepared.xid, prepared.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, committed.xid, committed.proof).completion ==
+        Completion::kCommitted);
+  CHECK(commit(*agent.session, prepared.xid, prepared.proof).completion == Completion::kCommitted);
   CHECK(server.points(1) == 99);
   CHECK(server.points(2) == 99);
   CHECK(server.prepared_count() == 0);

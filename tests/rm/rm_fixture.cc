@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -75,7 +76,9 @@ void Server::roll_back_foreign(const std::string& name) {
 void Server::move_to_epoch(int epoch) {
   live::ProcessSpec reset;
   reset.argv = {live::find_program("pg_resetwal", {"/usr/lib/postgresql/15/bin"}), "-e",
-                std::to_string(epoch), (folder_.path() / "db" / "data" / "cluster").string()};
+                std::to_string(epoch),
+                std::filesystem::canonical(folder_.path() / "db" / "data" / "cluster").string()};
+  reset.directory = "/";  // ours may be out of reach for the account
   reset.run_as = ::geteuid() == 0 ? "postgres" : "";
   const auto result = live::run_command(reset, "", kPatience);
   INFO(result.standard_error);
@@ -152,6 +155,14 @@ Kind each_kind() {
   const Kind kind = GENERATE(Kind::kPostgres, Kind::kMariadb);
   UNSCOPED_INFO((kind == Kind::kPostgres ? "on PostgreSQL" : "on MariaDB"));
   return kind;
+}
+
+FinishReport commit(Session& session, const Xid& xid, const BranchProof& proof) {
+  return session.commit(xid, proof, PreparedBy::kUnknown);
+}
+
+FinishReport rollback(Session& session, const Xid& xid) {
+  return session.rollback(xid, std::nullopt);
 }
 
 void require_vote(const WorkReport& report, Vote vote) {

@@ -85,6 +85,11 @@ Work work_of(const Xid& xid, std::vector<Statement> statements,
 /// Runs the rest of the test case once for each database.
 Kind each_kind();
 
+/// Phase two, by somebody who knows neither who prepared the branch nor, in a rollback, whether it
+/// has voted.
+FinishReport commit(Session& session, const Xid& xid, const BranchProof& proof);
+FinishReport rollback(Session& session, const Xid& xid);
+
 void require_vote(const WorkReport& report, Vote vote);
 
 /// The value, or a test failure with the error's words.

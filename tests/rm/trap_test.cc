@@ -90,7 +90,7 @@ TEST_CASE("F 2: COMMIT PREPARED inside a multi-statement message is refused") {
                                   ->execute("SELECT 1; COMMIT PREPARED '" + to_gid(xid) + "'");
   REQUIRE(answer.failure);
   CHECK(answer.failure->sqlstate == "25001");
-  CHECK(agent.session->commit(xid, report.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kCommitted);
 }
 
 TEST_CASE("F 3: another database of the cluster lists a branch and can't finish it") {
@@ -106,13 +106,13 @@ TEST_CASE("F 3: another database of the cluster lists a branch and can't finish 
   const auto manager = make_resource_manager(settings);
   const auto control = must(manager->take_control(kPatience));
   const auto session = must(manager->open_session());
-  const FinishReport finish = session->rollback(xid);
+  const FinishReport finish = rollback(*session, xid);
   CHECK(finish.completion == Completion::kStillPrepared);
   REQUIRE(finish.error);
   CHECK(finish.error->sqlstate == "0A000");
   CHECK(must(control->list_prepared(kLog)).branches.empty());
   CHECK(must(control->identity()).id != report.proof.database.id);
-  CHECK(agent.session->commit(xid, report.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kCommitted);
 }
 
 TEST_CASE("F 3: max_prepared_transactions exhausted is busy, with nothing left") {
@@ -129,7 +129,7 @@ TEST_CASE("F 3: max_prepared_transactions exhausted is busy, with nothing left")
   CHECK(second.error->sqlstate == "53200");
   CHECK_THAT(second.error->message, Catch::Contains("set max_prepared_transactions"));
   CHECK(server.prepared_count() == 1);
-  CHECK(agent.session->commit(xid, first.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, xid, first.proof).completion == Completion::kCommitted);
 }
 
 TEST_CASE("F 4: a deferred constraint fails at the prepare, and that is a no") {
@@ -162,7 +162,7 @@ TEST_CASE("F 4: transaction ids are known in 64 bits on a cluster that has wrapp
   REQUIRE(scan.branches.size() == 1);
   CHECK(scan.branches[0].transaction_id == report.proof.transaction_id);
   server.run("COMMIT PREPARED '" + to_gid(xid) + "';");
-  const FinishReport finish = agent.session->commit(xid, report.proof);
+  const FinishReport finish = commit(*agent.session, xid, report.proof);
   CHECK(finish.completion == Completion::kCommitted);
   CHECK(finish.evidence == Evidence::kTransactionStatus);
 }
@@ -184,7 +184,7 @@ TEST_CASE(
   dead->control.reset();  // its lock falls; its sessions live on in the server
 
   Agent next(server);
-  CHECK(next.session->rollback(held).completion == Completion::kRolledBack);
+  CHECK(rollback(*next.session, held).completion == Completion::kRolledBack);
   const WorkReport report = zombie.get();
   CHECK(report.vote == Vote::kUnknown);
   REQUIRE(report.error);
@@ -207,8 +207,8 @@ TEST_CASE("F 10: listing leaves the connection in step") {
     CHECK_FALSE(must(agent.control->identity()).id.empty());
     must(agent.control->heartbeat());
   }
-  CHECK(agent.session->commit(next_xid(), report.proof).completion == Completion::kCannotTell);
-  CHECK(agent.session->commit(xid, report.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, next_xid(), report.proof).completion == Completion::kCannotTell);
+  CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kCommitted);
 }
 
 TEST_CASE("F 11: a call that hangs in a stopped server returns when it is interrupted") {
@@ -230,7 +230,7 @@ TEST_CASE("F 11: a call that hangs in a stopped server returns when it is interr
   must(agent.control->end_session(agent.session->id(), kPatience));
   // What the server had received may have been prepared before its session went.
   for (const PreparedBranch& branch : must(agent.control->list_prepared(kLog)).branches)
-    CHECK(agent.another_session()->rollback(branch.xid).completion == Completion::kRolledBack);
+    CHECK(rollback(*agent.another_session(), branch.xid).completion == Completion::kRolledBack);
   CHECK(server.prepared_count() == 0);
 }
 
@@ -259,7 +259,7 @@ TEST_CASE("F 11: connecting to a stopped server ends, and others can connect aft
   REQUIRE(refused.has_error());
   CHECK(refused.error().code == ErrorCode::kConnectionLost);
   CHECK(refused.error().effect == Effect::kNone);
-  CHECK(agent.another_session()->rollback(next_xid()).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.another_session(), next_xid()).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("F 11: an interrupted session does not disturb others, nor sockets opened since") {
@@ -269,10 +269,10 @@ TEST_CASE("F 11: an interrupted session does not disturb others, nor sockets ope
   agent.session->interrupt();
   const auto later = agent.another_session();
   agent.session->interrupt();
-  CHECK(agent.session->rollback(next_xid()).completion == Completion::kUnreached);
+  CHECK(rollback(*agent.session, next_xid()).completion == Completion::kUnreached);
   agent.session.reset();
-  CHECK(other->rollback(next_xid()).completion == Completion::kRolledBack);
-  CHECK(later->rollback(next_xid()).completion == Completion::kRolledBack);
+  CHECK(rollback(*other, next_xid()).completion == Completion::kRolledBack);
+  CHECK(rollback(*later, next_xid()).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("F 12: a failed statement dooms its branch, whatever the database would allow") {
