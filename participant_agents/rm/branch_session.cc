@@ -87,6 +87,41 @@ FinishReport BranchSession::roll_back_open(const Xid& xid) {
                               "the session was lost while it rolled its branch back")};
 }
 
+FinishReport BranchSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
+  ASSENT_CHECK(!open_);
+  give_time();
+  if (by != PreparedBy::kThisIncarnation) {
+    const auto seen = look(xid);
+    if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+    if (!is_the_one_that_voted(*seen, proof)) return settle(*seen, proof, {});
+  }
+  const odbc::Answer answer = link_->run(say_commit(xid));
+  if (!answer.failure) return after_commit(xid, by);
+  const Failed failed = look_after(xid, *answer.failure);
+  if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
+  return settle(*failed.seen, proof, failed.why);
+}
+
+FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
+  ASSENT_CHECK(!open_);
+  give_time();
+  const odbc::Answer answer = link_->run(say_rollback(xid));
+  if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
+  const Failed failed = look_after(xid, *answer.failure);
+  if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
+  if (failed.seen->listed)
+    return unfinished(Completion::kStillPrepared, Evidence::kListed, failed.why);
+  return settle_absent(*failed.seen, proof, failed.why);
+}
+
+BranchSession::Failed BranchSession::look_after(const Xid& xid, const odbc::Diagnostic& failure) {
+  const Error why = link_->error(failure, Effect::kUnknown);
+  if (link_->lost()) return {why, std::nullopt};
+  auto seen = look(xid);
+  if (!seen) return {seen.error(), std::nullopt};
+  return {why, std::move(*seen)};
+}
+
 WorkReport BranchSession::run(const Message& message) {
   open_ = true;
   WorkReport report;

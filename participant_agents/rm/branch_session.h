@@ -25,6 +25,8 @@ class BranchSession : public Session {
   WorkReport work(const Work& work) override;
   WorkReport prepare(const Xid& xid) override;
   FinishReport roll_back_open(const Xid& xid) override;
+  FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
+  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
 
  protected:
   /// How far the branch came before it has to be undone.
@@ -76,12 +78,34 @@ class BranchSession : public Session {
   /// the server kept is out of date, and is forgotten by this call.
   virtual bool was_outdated(const Error& error) = 0;
 
+  /// What the database says of a branch when it is looked for, the list first (section 6).
+  struct Seen {
+    bool listed = false;
+    std::uint64_t transaction_id = 0;  ///< of a listed branch, where branches have one
+    bool witness = false;              ///< its witness row is there, where branches leave one
+    DatabaseIdentity database;
+  };
+
+  /// Phase two in the words of the database, each a message of its own.
+  virtual std::string say_commit(const Xid& xid) const = 0;
+  virtual std::string say_rollback(const Xid& xid) const = 0;
+  /// Before phase two: the short limit of some work is not its limit (R4).
+  virtual void give_time() = 0;
+  virtual Result<Seen> look(const Xid& xid) = 0;
+  virtual bool is_the_one_that_voted(const Seen& seen, const BranchProof& proof) const = 0;
+  /// The database has answered OK.
+  virtual FinishReport after_commit(const Xid& xid, PreparedBy by) = 0;
+  /// What became of a branch that voted and was not, or could not be, committed just now: `why`.
+  virtual FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why) = 0;
+  /// Likewise of one that could not be rolled back because it is not listed.
+  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
+                                     const Error& why) = 0;
+
   /// What only a person can settle.
   Error hazard(std::string message) const {
     return make_error(settings(), ErrorCode::kHazard, Effect::kUnknown, std::move(message));
   }
 
-  bool has_open_branch() const { return open_; }
   /// Of the branch under way, or of the last one.
   Access access() const { return access_; }
 
@@ -89,6 +113,12 @@ class BranchSession : public Session {
   static Reached reached_by(const Message& message);
   Result<std::vector<ReadyStatement>> read(const Work& work);
   WorkReport open(Message message);
+  struct Failed {
+    Error why;
+    std::optional<Seen> seen;  ///< nullopt: unreached, and `why` says how
+  };
+  /// A step of phase two failed: what became of the branch?
+  Failed look_after(const Xid& xid, const odbc::Diagnostic& failure);
   WorkReport run(const Message& message);
   WorkReport give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
                      WorkReport report);

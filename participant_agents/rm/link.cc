@@ -32,6 +32,10 @@ Result<std::vector<Row>> Link::query(const std::string& sql, Effect effect) {
   return std::move(answer.results.back().rows);
 }
 
+Error Link::unfit(std::string message) const {
+  return make_error(settings_, ErrorCode::kDatabaseUnfit, Effect::kNone, std::move(message));
+}
+
 CallWatchdog::CallWatchdog(Link& link, Duration timeout)
     : thread_([this, &link, timeout] {
         std::unique_lock lock(mutex_);

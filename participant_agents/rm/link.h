@@ -48,6 +48,8 @@ class Link {
   Error error(const odbc::Diagnostic& diagnostic, Effect effect) const {
     return to_error(settings_, diagnostic, effect);
   }
+  /// The server must not be used as it is: what is wrong and what to do.
+  Error unfit(std::string message) const;
   const Settings& settings() const { return settings_; }
 
  private:

@@ -94,9 +94,6 @@ class MariadbSession final : public BranchSession {
   MariadbSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
-  FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
-  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
-
  protected:
   void get_ready(const Message& /*message*/) override {}
   std::string compose(const Message& message) override;
@@ -106,23 +103,25 @@ class MariadbSession final : public BranchSession {
   void remember(const Message& /*message*/) override {}
   bool was_outdated(const Error& /*error*/) override { return false; }
 
- private:
-  struct Seen {
-    bool listed = false;
-    bool witness = false;
-    std::string database_id;
-  };
+  std::string say_commit(const Xid& xid) const override { return "XA COMMIT " + xa_name(xid); }
+  std::string say_rollback(const Xid& xid) const override { return "XA ROLLBACK " + xa_name(xid); }
+  void give_time() override;
+  Result<Seen> look(const Xid& xid) override;
+  bool is_the_one_that_voted(const Seen& seen, const BranchProof& proof) const override {
+    return seen.listed && seen.database.id == proof.database.id;
+  }
+  FinishReport after_commit(const Xid& xid, PreparedBy by) override;
+  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
+                             const Error& why) override;
 
+ private:
   static bool wants_counts(const Message& message);
   static bool may_read_last_insert_id(const Message& message);
   void limit_statements(Duration limit);
-  void give_time();
   static void append_guard(std::string& sql, const std::string& count, std::size_t index,
                            std::int64_t expected);
   bool undo_xa(const Xid& xid, Reached reached, const odbc::Answer& answer);
-  Result<Seen> look(const Xid& xid);
-  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
-  FinishReport check_ok_of_commit(const Xid& xid);
 
   DatabaseIdentity identity_;
   Duration statement_limit_{};                     ///< what the session has; 0: not known
@@ -300,28 +299,11 @@ void MariadbSession::give_time() {
   if (statement_limit_ < kEnoughForPhaseTwo) limit_statements(settings().statement_timeout);
 }
 
-FinishReport MariadbSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
-  ASSENT_CHECK(!has_open_branch());
-  give_time();
-  if (by != PreparedBy::kThisIncarnation) {
-    const auto seen = look(xid);
-    if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-    if (!seen->listed || seen->database_id != proof.database.id) return settle(*seen, proof, {});
-  }
-  const odbc::Answer answer = link().run("XA COMMIT " + xa_name(xid));
-  if (!answer.failure && by == PreparedBy::kThisIncarnation)
-    return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
-  if (!answer.failure) return check_ok_of_commit(xid);
-  const Error why = link().error(*answer.failure, Effect::kUnknown);
-  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
-  const auto seen = look(xid);
-  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-  return settle(*seen, proof, why);
-}
-
 /// The OK of a branch that another session prepared can be a lie: then the row is not there, the
 /// branch has left the list, keeps its locks, and is prepared again after a restart (F 9).
-FinishReport MariadbSession::check_ok_of_commit(const Xid& xid) {
+FinishReport MariadbSession::after_commit(const Xid& xid, PreparedBy by) {
+  if (by == PreparedBy::kThisIncarnation)
+    return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
   const auto seen = look(xid);
   if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
   if (seen->witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
@@ -331,9 +313,9 @@ FinishReport MariadbSession::check_ok_of_commit(const Xid& xid) {
 }
 
 FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& proof, const Error& why) {
-  if (seen.database_id != proof.database.id) {
+  if (seen.database.id != proof.database.id) {
     return unfinished(Completion::kCannotTell, seen.listed ? Evidence::kListed : Evidence::kNone,
-                      hazard("this database (" + seen.database_id +
+                      hazard("this database (" + seen.database.id +
                              ") is not the one in which the branch was prepared (" +
                              proof.database.id + "): find out whether its effects are there"));
   }
@@ -347,17 +329,10 @@ FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& proof, 
 }
 
 /// The witness row tells whether it was committed, with and without the proof of its vote.
-FinishReport MariadbSession::rollback(const Xid& xid, const std::optional<BranchProof>& /*proof*/) {
-  ASSENT_CHECK(!has_open_branch());
-  give_time();
-  const odbc::Answer answer = link().run("XA ROLLBACK " + xa_name(xid));
-  if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
-  const Error why = link().error(*answer.failure, Effect::kUnknown);
-  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
-  const auto seen = look(xid);
-  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-  if (seen->listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
-  if (seen->witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
+FinishReport MariadbSession::settle_absent(const Seen& seen,
+                                           const std::optional<BranchProof>& /*proof*/,
+                                           const Error& /*why*/) {
+  if (seen.witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
   return finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
 }
 
@@ -379,7 +354,7 @@ Result<MariadbSession::Seen> MariadbSession::look(const Xid& xid) {
     seen.listed = seen.listed || text_at(row, 3) == name;
   const Row& row = answer.results[1].rows.front();
   seen.witness = integer_at(row, 0) != 0;
-  seen.database_id = text_at(row, 1);
+  seen.database.id = text_at(row, 1);
   return seen;
 }
 
@@ -410,10 +385,6 @@ class MariadbControl final : public Control {
   void interrupt() override { link_->interrupt(); }
 
  private:
-  Error unfit(std::string message) const {
-    return make_error(link_->settings(), ErrorCode::kDatabaseUnfit, Effect::kNone,
-                      std::move(message));
-  }
   Result<> set_session();
   Result<> refuse_other_engines();
   Error who_holds_the_lock();
@@ -449,16 +420,18 @@ Result<> MariadbControl::check_server() {
   if (!rows) return rows.error();
   const Row& row = rows->front();
   if (!is_supported_version(text_at(row, 0)))
-    return unfit("the server is " + text_at(row, 0) + ": MariaDB 10.5 or later is needed");
+    return link_->unfit("the server is " + text_at(row, 0) + ": MariaDB 10.5 or later is needed");
   if (text_at(row, 2).empty())
-    return unfit("the connection string names no database: add Database=...");
+    return link_->unfit("the connection string names no database: add Database=...");
   if (integer_at(row, 3) != 1)
-    return unfit("an acknowledged prepare could be lost: set innodb_flush_log_at_trx_commit = 1");
+    return link_->unfit(
+        "an acknowledged prepare could be lost: set innodb_flush_log_at_trx_commit = 1");
   if (integer_at(row, 4) != 0 && integer_at(row, 5) != 1)
-    return unfit("the binary log is on and could lose branches: set sync_binlog = 1");
-  if (integer_at(row, 8) != 0) return unfit("XA does not work with Galera: wsrep_on is ON");
+    return link_->unfit("the binary log is on and could lose branches: set sync_binlog = 1");
+  if (integer_at(row, 8) != 0) return link_->unfit("XA does not work with Galera: wsrep_on is ON");
   if (text_at(row, 6) != "InnoDB")
-    return unfit("default_storage_engine is " + text_at(row, 6) + ": only InnoDB can prepare");
+    return link_->unfit("default_storage_engine is " + text_at(row, 6) +
+                        ": only InnoDB can prepare");
   if (integer_at(row, 7) == 0)
     warnings_.emplace_back("innodb_doublewrite is off: a torn page after a crash loses data");
   server_version_ = text_at(row, 0);
@@ -475,7 +448,7 @@ Result<> MariadbControl::set_session() {
                  "tx_isolation = 'READ-COMMITTED'");
   if (!set.failure) return {};
   if (set.failure->native == kAccessDenied) {
-    return unfit(
+    return link_->unfit(
         "the account can't detach prepared branches (F 9): GRANT BINLOG REPLAY ON *.* to "
         "it. The server said: " +
         set.failure->message);
@@ -493,8 +466,8 @@ Result<> MariadbControl::refuse_other_engines() {
   if (rows->empty()) return {};
   std::string names;
   for (const Row& row : *rows) names += (names.empty() ? "" : ", ") + text_at(row, 0);
-  return unfit("a rollback does not take back changes of tables outside InnoDB: " + names +
-               ". ALTER TABLE .. ENGINE=InnoDB, or move them to another database");
+  return link_->unfit("a rollback does not take back changes of tables outside InnoDB: " + names +
+                      ". ALTER TABLE .. ENGINE=InnoDB, or move them to another database");
 }
 
 Result<> MariadbControl::take_lock(Duration wait) {
@@ -585,7 +558,7 @@ Result<> MariadbControl::create_schema() {
 Result<DatabaseIdentity> MariadbControl::identity() {
   const auto rows = link_->query("SELECT id FROM assent_identity", Effect::kNone);
   if (!rows) return rows.error();
-  if (rows->empty()) return unfit("assent_identity is empty: restart the agent");
+  if (rows->empty()) return link_->unfit("assent_identity is empty: restart the agent");
   return DatabaseIdentity{.id = text_at(rows->front(), 0), .timeline = 0, .position = 0};
 }
 

@@ -103,9 +103,6 @@ class PostgresSession final : public BranchSession {
   PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
-  FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
-  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
-
  protected:
   void get_ready(const Message& message) override;
   std::string compose(const Message& message) override;
@@ -114,24 +111,30 @@ class PostgresSession final : public BranchSession {
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
   void remember(const Message& message) override;
   bool was_outdated(const Error& error) override;
+  std::string say_commit(const Xid& xid) const override { return "COMMIT PREPARED " + quoted(xid); }
+  std::string say_rollback(const Xid& xid) const override {
+    return "ROLLBACK PREPARED " + quoted(xid);
+  }
+  void give_time() override;
+  Result<Seen> look(const Xid& xid) override;
+  bool is_the_one_that_voted(const Seen& seen, const BranchProof& proof) const override {
+    return seen.listed && seen.transaction_id == proof.transaction_id;
+  }
+  FinishReport after_commit(const Xid& /*xid*/, PreparedBy /*by*/) override {
+    return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
+  }
+  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
+                             const Error& why) override;
 
  private:
   using Form = PostgresStatements::Form;
 
-  struct Seen {
-    bool listed = false;
-    std::uint64_t transaction_id = 0;
-    DatabaseIdentity identity;
-  };
-
   std::string set_limits(const Message& message);
   void prepare_form(const Message& message, Form& form, const ReadyStatement& statement);
   void forget_statements();
-  void give_time();
   bool is_still_ours(std::uint64_t transaction_id);
   Error replaced() const;
-  Result<Seen> look(const Xid& xid);
-  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why);
   FinishReport settle_by_status(const BranchProof& proof);
 
   DatabaseIdentity identity_;  ///< a primary's timeline never changes below a session
@@ -335,38 +338,13 @@ void PostgresSession::give_time() {
   if (set) statement_limit_ = limit;
 }
 
-FinishReport PostgresSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
-  ASSENT_CHECK(!has_open_branch());
-  give_time();
-  if (by != PreparedBy::kThisIncarnation) {
-    const auto seen = look(xid);
-    if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-    const bool is_the_one_that_voted = seen->listed && seen->transaction_id == proof.transaction_id;
-    if (!is_the_one_that_voted) return settle(*seen, proof, {});
-  }
-  const odbc::Answer answer = link().run("COMMIT PREPARED " + quoted(xid));
-  if (!answer.failure) return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
-  const Error why = link().error(*answer.failure, Effect::kUnknown);
-  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
-  const auto seen = look(xid);
-  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-  return settle(*seen, proof, why);
-}
-
 /// 42704 says that it is not there now, as the list does. Of a branch that voted the status tells
 /// what became of it; where that can't be told any more, a rollback need not know (R5).
-FinishReport PostgresSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
-  ASSENT_CHECK(!has_open_branch());
-  give_time();
-  const odbc::Answer answer = link().run("ROLLBACK PREPARED " + quoted(xid));
-  if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
-  const Error why = link().error(*answer.failure, Effect::kUnknown);
-  if (link().lost()) return unfinished(Completion::kUnreached, Evidence::kNone, why);
-  const auto seen = look(xid);
-  if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-  if (seen->listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
+FinishReport PostgresSession::settle_absent(const Seen& seen,
+                                            const std::optional<BranchProof>& proof,
+                                            const Error& why) {
   if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
-  FinishReport found = settle(*seen, *proof, why);
+  FinishReport found = settle(seen, *proof, why);
   if (found.completion != Completion::kCannotTell) return found;
   return finished(Completion::kRolledBack, Evidence::kListed);
 }
@@ -380,7 +358,7 @@ Result<PostgresSession::Seen> PostgresSession::look(const Xid& xid) {
   Seen seen;
   seen.listed = !text_at(row, 0).empty();
   if (seen.listed) seen.transaction_id = widen(unsigned_at(row, 0), unsigned_at(row, 1));
-  seen.identity = identity_at(row, 2);
+  seen.database = identity_at(row, 2);
   return seen;
 }
 
@@ -392,7 +370,7 @@ FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof,
                              std::to_string(proof.transaction_id) + ", which voted: look at both"));
   }
   if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
-  if (!is_same_history(proof.database, seen.identity)) {
+  if (!is_same_history(proof.database, seen.database)) {
     return unfinished(
         Completion::kCannotTell, Evidence::kNone,
         hazard("the branch is not listed, and this database is not the history in which it was "
@@ -447,10 +425,6 @@ class PostgresControl final : public Control {
   void interrupt() override { link_->interrupt(); }
 
  private:
-  Error unfit(std::string message) const {
-    return make_error(link_->settings(), ErrorCode::kDatabaseUnfit, Effect::kNone,
-                      std::move(message));
-  }
   Error who_holds_the_lock();
   Error who_fences(const Fence& fence);
   /// Ends the sessions that `condition` finds, again and again until none is found.
@@ -473,13 +447,14 @@ Result<> PostgresControl::check_server() {
   if (!rows) return rows.error();
   const Row& row = rows->front();
   if (integer_at(row, 0) < kOldestVersion)
-    return unfit("PostgreSQL " + text_at(row, 1) + " is too old: 14 or later is needed");
+    return link_->unfit("PostgreSQL " + text_at(row, 1) + " is too old: 14 or later is needed");
   if (row.at(2) == Value(true))
-    return unfit("the server is a standby: point the agent at the primary");
+    return link_->unfit("the server is a standby: point the agent at the primary");
   if (text_at(row, 3) != "on")
-    return unfit("fsync is off: an acknowledged prepare could be lost. Set fsync = on");
+    return link_->unfit("fsync is off: an acknowledged prepare could be lost. Set fsync = on");
   if (integer_at(row, 5) == 0)
-    return unfit("max_prepared_transactions is 0: set it to at least the number of sessions");
+    return link_->unfit(
+        "max_prepared_transactions is 0: set it to at least the number of sessions");
   if (text_at(row, 4) != "on")
     warnings_.emplace_back("full_page_writes is off: a torn page after a crash loses data");
   server_version_ = "PostgreSQL " + text_at(row, 1);
