@@ -8,7 +8,7 @@
 #include "participant_agents/rm/statement_cache.h"
 
 /// What PostgreSQL keeps prepared for one session, so that it neither parses nor plans it again:
-/// our proof, and the statements that come a second time (docs/decisions/0010). Everything is said
+/// our proof, and the statements that come a second time (docs/decisions/0011). Everything is said
 /// in SQL, PREPARE and EXECUTE, since it goes into a message together with other statements. Only
 /// the words: who sends them is the session. One thread at a time.
 

@@ -1,4 +1,4 @@
-// Statements that PostgreSQL keeps prepared (docs/decisions/0010): whichever way they are said,
+// Statements that PostgreSQL keeps prepared (docs/decisions/0011): whichever way they are said,
 // they mean the same, and nobody sees that something was kept.
 
 #include <cstdint>
