@@ -118,6 +118,7 @@ void DatabaseServer::init() {
   if (!accounts_.empty()) return;
   check_installed(kind());
   std::filesystem::create_directories(spec_.directory);
+  let_others_pass(spec_.directory);  // the server's account has to
   make_data_directory();
   create_accounts();
   create_cluster();

@@ -466,6 +466,12 @@ std::string tail_of(const std::filesystem::path& file, std::uintmax_t skipped) {
   return text;
 }
 
+void let_others_pass(const std::filesystem::path& folder) {
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder, perms::group_exec | perms::others_exec,
+                               std::filesystem::perm_options::add);
+}
+
 void write_private_file(const std::filesystem::path& file, const std::string& content) {
   using std::filesystem::perms;
   std::filesystem::remove(file);  // also if it belongs to the account of a server

@@ -125,6 +125,9 @@ std::uintmax_t size_of(const std::filesystem::path& file);
 // cannot be read.
 std::string tail_of(const std::filesystem::path& file, std::uintmax_t skipped = 0);
 
+// Whatever the umask, every account may pass through this folder of ours.
+void let_others_pass(const std::filesystem::path& folder);
+
 // Replaces the file by one that only its owner can read.
 void write_private_file(const std::filesystem::path& file, const std::string& content);
 

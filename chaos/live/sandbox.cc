@@ -177,6 +177,7 @@ void Sandbox::make_folder() {
   for (const char* folder : {"pids", "log", "config", "coordinator"}) {
     std::filesystem::create_directories(spec_.directory / folder);
   }
+  let_others_pass(spec_.directory);  // to the databases
 }
 
 void Sandbox::init_databases() {

@@ -3,6 +3,7 @@
 #include "chaos/live/database_server.h"
 
 #include <sys/shm.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -206,4 +207,16 @@ TEST_CASE("remove takes the shared memory of a killed PostgreSQL along") {
   REQUIRE(::shmctl(segment, IPC_STAT, &status) == 0);
   one.server->remove();
   CHECK(::shmctl(segment, IPC_STAT, &status) == -1);
+}
+
+TEST_CASE("a strict umask does not keep the data from its folder") {
+  struct StrictUmask {
+    mode_t before = ::umask(0077);
+    ~StrictUmask() { ::umask(before); }
+  };
+  const auto kind = each_kind();
+  const StrictUmask strict;
+  OneServer one(kind);
+  one.server->start();
+  CHECK_FALSE(std::filesystem::is_symlink(one.server->spec().directory / "data"));
 }
