@@ -17,7 +17,7 @@
 #     DEPENDS assent_log
 #     ASIO                               # as above
 #     LABELS log                         # ctest -L log
-#     TIMEOUT 60                         # seconds until ctest kills it; 120 unless told
+#     TIMEOUT 60                         # seconds until ctest kills it, 5 times that under sanitizers; 120 unless told
 #     SERIAL                             # run alone: it measures, or takes the whole machine
 #     NEEDS assentd assent-agentd)       # targets built before it, because the test starts them
 #
@@ -91,7 +91,13 @@ function(assent_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
-  add_test(NAME ${name} COMMAND ${name})
+  if(ASSENT_SANITIZE)
+    math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 5")  # sanitized code is that much slower
+    add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${name}> -DSOURCE=${PROJECT_SOURCE_DIR}
+      -DREPORTS=${CMAKE_CURRENT_BINARY_DIR}/${name}.reports -P ${PROJECT_SOURCE_DIR}/tests/support/run_sanitized.cmake)
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
   if(arg_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
@@ -129,6 +135,7 @@ endfunction()
 function(_assent_install_library name)
   string(REGEX REPLACE "^assent_" "" exported ${name})
   set_target_properties(${name} PROPERTIES EXPORT_NAME ${exported})
+  target_compile_features(${name} INTERFACE cxx_std_20)  # its headers need it in whatever project includes them
   install(TARGETS ${name} EXPORT AssentTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/
