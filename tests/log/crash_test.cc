@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstdio>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -41,7 +43,10 @@ Ended run_writer(const std::filesystem::path& dir, const std::string& crash_poin
   std::string last = std::to_string(kLast);
   std::string variable = "ASSENT_CRASH_POINT=" + crash_point;
   const std::array<char*, 4> arguments{program.data(), folder.data(), last.data(), nullptr};
-  const std::array<char*, 2> environment{crash_point.empty() ? nullptr : variable.data(), nullptr};
+  std::vector<char*> environment;  // ours: the options of a sanitizer, say
+  for (char** one = environ; *one != nullptr; ++one) environment.push_back(*one);
+  if (!crash_point.empty()) environment.push_back(variable.data());
+  environment.push_back(nullptr);
   pid_t child = 0;
   REQUIRE(::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments.data(),
                         environment.data()) == 0);
