@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <type_traits>
@@ -19,6 +20,8 @@ namespace assent {
 /// what a socket has to tell comes up in the io_context's thread, the end of a blocking call in the
 /// thread that made the call, and each goes on right there, without waking another thread. While
 /// one has the turn, what comes up elsewhere is left to it, and its thread goes on with its own.
+/// Under load something always comes up: a thread that has work of its own, such as the log's next
+/// sync, runs so much of it and leaves the turn to the loop.
 ///
 /// Destroyed before the io_context, and after everything that has its executor.
 class Turn {
@@ -91,13 +94,17 @@ class Turn {
   void leave_or_post(std::unique_ptr<Thing> thing);
   void run_thing(std::unique_ptr<Thing> thing);
   void pass_on();
+  bool take_round(std::size_t run_before);
+  void leave_to_loop();
+  void go_on_in_loop();
 
   boost::asio::io_context& io_;
   std::mutex mutex_;
   std::condition_variable given_back_;
   // State below is protected by mutex_.
   bool taken_ = false;
-  bool closed_ = false;  ///< taken for ever
+  bool left_to_loop_ = false;  ///< taken, and nobody runs anything until the loop goes on
+  bool closed_ = false;        ///< taken for ever
   std::vector<std::unique_ptr<Thing>> waiting_;
 
   std::vector<std::unique_ptr<Thing>> passed_on_;  ///< of whoever has the turn; kept for its room

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <string>
 #include <thread>
@@ -40,6 +41,7 @@ TEST_CASE("things of many threads run one at a time, and all of them run") {
     });
   }
   for (std::thread& thread : threads) thread.join();
+  io.run();
   turn.run([&] { CHECK(run == kThreads * kThings); });
   CHECK(most == 1);
 }
@@ -82,6 +84,37 @@ TEST_CASE("a handler of Asio's that comes up meanwhile is left to whoever has th
     loop.join();  // it does not wait for the turn
   });
   CHECK(handled_by == std::this_thread::get_id());
+}
+
+// A thread of the log that never came back would leave every decision unsynced.
+TEST_CASE("a thread comes back from its turn however much comes up meanwhile") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  bool enough = false;  // no atomic: only whoever has the turn touches it
+  std::function<void()> again = [&] {
+    if (!enough) turn.run([&] { again(); });
+  };
+  std::thread worker([&] { turn.run([&] { again(); }); });
+  worker.join();
+  turn.run([&] { enough = true; });  // left to the loop, behind what comes up again and again
+  io.run();
+  CHECK(enough);
+}
+
+TEST_CASE("what was left to the loop is dropped when the turn is closed before") {
+  boost::asio::io_context io;
+  Turn turn(io);
+  int run = 0;
+  std::function<void()> again = [&] {
+    ++run;
+    turn.run([&] { again(); });
+  };
+  std::thread worker([&] { turn.run([&] { again(); }); });
+  worker.join();
+  const int before = run;
+  turn.close();
+  io.run();
+  CHECK(run == before);
 }
 
 TEST_CASE("a closed turn waits for the one under way and runs nothing more") {
