@@ -96,8 +96,10 @@ Result<> Server::open_log() {
 
 bool Server::run() {
   take_signals();
-  driver_->start();
-  connect_agents();
+  turn_.run([this] {  // the log may fail meanwhile
+    driver_->start();
+    connect_agents();
+  });
   io_.run();
   turn_.close();
   return !driver_->halted();

@@ -58,7 +58,7 @@ Result<> Server::run(const std::function<void(const Address&)>& ready) {
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) stop();
   });
-  begin_life();
+  turn_.run([this] { begin_life(); });  // its threads may be quick
   io_.run();
   turn_.close();
   if (failure_) return *failure_;
