@@ -1,5 +1,7 @@
 #include "coordinator/server/clients.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -16,11 +18,24 @@ RequestHash hash_of(const ClientRequest& body) {
   return request_hash(submit->steps, submit->not_after);
 }
 
+/// Connections above the seats: for questions of people and of callers who want to know an outcome.
+constexpr std::size_t kStandingRoom = 16;
+
+Error no_seat(std::size_t sessions_max) {
+  Error error;
+  error.code = ErrorCode::kBusy;
+  error.message = fmt::format(
+      "{} clients are connected, the most allowed (sessions_max): questions are answered, but no "
+      "work is taken; try again later",
+      sessions_max);
+  return error;
+}
+
 }  // namespace
 
 Result<> Clients::listen(const Address& address) {
   auto listener = Listener::open(
-      executor_, address, limits_.sessions_max,
+      executor_, address, limits_.sessions_max + kStandingRoom,
       [this](std::unique_ptr<Transport> transport) { accept(std::move(transport)); });
   if (listener.has_error()) return listener.error();
   listener_ = std::move(*listener);
@@ -65,9 +80,17 @@ bool Clients::requested(ClientSessionId session, RequestId request, ClientReques
   // While draining the link closes without an answer: a refusal would promise that the key is free
   // (R15).
   if (when_drained_) return false;
+  if (!busy && !has_seat(session)) busy = no_seat(limits_.sessions_max);
   ++under_way_;
   const RequestHash hash = hash_of(body);
   driver_->client_requested(session, request, std::move(body), hash, std::move(busy));
+  return true;
+}
+
+bool Clients::has_seat(ClientSessionId session) {
+  if (seats_.contains(session)) return true;
+  if (seats_.size() == limits_.sessions_max) return false;
+  seats_.insert(session);
   return true;
 }
 
@@ -78,6 +101,7 @@ void Clients::answered(std::size_t count) {
 
 void Clients::closed(ClientSessionId session) {
   sessions_.erase(session);
+  seats_.erase(session);
   driver_->client_closed(session);
   if (when_drained_ && sessions_.empty()) when_drained_();
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,11 +19,14 @@
 
 namespace assent::coordinator {
 
-/// The listener for clients and their sessions. One thread.
+/// The listener for clients and their sessions. On the executor, one thing at a time.
+///
+/// A session takes a seat with its first request. When none is left its work is refused, but what
+/// is asked is answered (R14): there are a few more connections than seats.
 class Clients final : public ClientsPort, private ClientSession::Owner {
  public:
   struct Limits {
-    std::size_t sessions_max = 0;
+    std::size_t sessions_max = 0;  ///< seats
     std::size_t requests_max = 0;  ///< of one session, not yet answered
   };
 
@@ -51,6 +55,7 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
                  std::optional<Error> busy) override;
   void answered(std::size_t count) override;
   void closed(ClientSessionId session) override;
+  bool has_seat(ClientSessionId session);
   void close_all();
 
   const boost::asio::any_io_executor executor_;
@@ -60,6 +65,7 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
   std::map<std::string, std::string> agents_;
   std::unique_ptr<Listener> listener_;
   std::map<ClientSessionId, std::shared_ptr<ClientSession>> sessions_;
+  std::set<ClientSessionId> seats_;
   std::uint64_t sessions_begun_ = 0;
   std::size_t under_way_ = 0;           ///< requests not yet answered, of all sessions
   std::function<void()> when_drained_;  ///< set: draining

@@ -144,17 +144,42 @@ TEST_CASE("branches beyond a participant's limit are refused as busy") {
   CHECK(small.left_behind() == "");
 }
 
-TEST_CASE("sessions beyond the limit are refused") {
+TEST_CASE("the work of sessions beyond the limit is refused, their questions are answered") {
   House small(small_house(), with_limits("sessions_max = 2\n"));
+  const auto card = small.fresh_card();
+  const Answer paid = pay(small, card);
+  REQUIRE(paid.outcome == Outcome::kCommitted);
+  Client third = small.connect();
+  const auto payment = small.payment(card, 1);
   {
     Client second = small.connect();
-    CHECK(second.participants());
-    CHECK(Client::connect({.coordinator = small.sandbox().coordinator_address()}).has_error());
+    REQUIRE(second.participants());
+    const Answer refused = third.submit(House::submission(payment));
+    INFO(why(refused));
+    CHECK(is(refused, Outcome::kRefused, ErrorCode::kBusy));
+    CHECK(third.outcome_of(payment.key).outcome == Outcome::kNoRecord);
+    CHECK(third.participants());
   }
-  CHECK(comes_true([&] {
-    auto again = Client::connect({.coordinator = small.sandbox().coordinator_address()});
-    return again.has_value() && again->participants().has_value();
-  }));
+  CHECK(comes_true(
+      [&] { return third.submit(House::submission(payment)).outcome == Outcome::kCommitted; }));
+}
+
+TEST_CASE("connections beyond all limits are turned away") {
+  House small(small_house(), with_limits("sessions_max = 2\n"));
+  std::vector<Client> many;
+  const auto connect = [&] {
+    return Client::connect({.coordinator = small.sandbox().coordinator_address()});
+  };
+  auto next = connect();
+  while (next && many.size() < 100) {
+    many.push_back(std::move(*next));
+    next = connect();
+  }
+  REQUIRE_FALSE(next);
+  INFO(next.error().message);
+  CHECK(next.error().code == ErrorCode::kBusy);
+  many.clear();
+  CHECK(comes_true([&] { return connect().has_value(); }));
 }
 
 // ---- parts that are down
