@@ -23,7 +23,7 @@
 namespace assent::coordinator {
 
 /// The two-phase commit coordinator as a value that takes events: no clock, socket, thread or file.
-/// `step` is called by one thread; the same events at the same times give the same effects.
+/// `step` is called by one at a time; the same events at the same times give the same effects.
 ///
 /// Where to read: transaction.h has the states; submit.cc, interactive.cc and keys.cc what clients
 /// ask; decision.cc the votes, the decision and phase two; agents.cc links and orphan scans;

@@ -11,7 +11,7 @@
 #include "protocol/message/agent.h"
 #include "protocol/message/client.h"
 
-/// Everything that can happen to the coordinator core. One at a time, on one thread.
+/// Everything that can happen to the coordinator core. One at a time.
 
 namespace assent::coordinator {
 

@@ -53,7 +53,7 @@ class DecisionLog {
   /// second.
   virtual void append(Record record, WallTime now) = 0;
 
-  /// What is durable about a key or a gtrid. Blocking, short; the coordinator's thread. An error (a
+  /// What is durable about a key or a gtrid. Blocking, short. An error (a
   /// damaged block, say) is never "no record": kLogUnavailable.
   virtual Result<std::optional<Decided>> find_key(std::string_view key) = 0;
   virtual Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) = 0;

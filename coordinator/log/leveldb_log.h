@@ -18,9 +18,10 @@ namespace assent::coordinator {
 /// The decision log in a folder of this host (design section 7; the bytes: docs/LOG_FORMAT.md).
 ///
 /// Threads: one writes (all that waits goes into one batch, one sync), one syncs the high-water
-/// mark, one verifies the older part of the log after an opening. All calls are meant for the
-/// coordinator's one thread, except `top`. The listener is called on the writing thread only, and
-/// not any more once the destructor has returned; the destructor writes and reports what is queued.
+/// mark, one verifies the older part of the log after an opening. All calls one at a
+/// time, also from within the listener, except `top`. The listener is called on the writing thread
+/// only, and not any more once the destructor has returned; the destructor writes and reports what
+/// is queued.
 ///
 /// After a failed write nothing is written, reported or answered by this object again: only the
 /// next opening knows the truth (R12, F 5, F 6). Appends are dropped then, lookups are

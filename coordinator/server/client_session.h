@@ -14,7 +14,8 @@
 
 namespace assent::coordinator {
 
-/// One client connection: the hello, then requests in and replies out. One thread.
+/// One client connection: the hello, then requests in and replies out. On the executor, one thing
+/// at a time.
 class ClientSession final : public std::enable_shared_from_this<ClientSession> {
  public:
   /// What a session tells its owner, who must outlive it.

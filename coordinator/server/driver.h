@@ -12,8 +12,8 @@
 namespace assent::coordinator {
 
 /// Runs the core on its ports: feeds it one event at a time and carries out what it asks, in order.
-/// Events that arrive meanwhile (a port calling back) wait their turn. One thread; knows no socket,
-/// so the simulator runs the same class.
+/// Events that arrive meanwhile (a port calling back) wait their turn. One call at a time; knows no
+/// socket, so the simulator runs the same class.
 class Driver {
  public:
   /// The ports must outlive the driver. Nothing happens until `start`.

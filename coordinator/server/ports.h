@@ -10,8 +10,8 @@
 #include "protocol/base/time.h"
 
 /// What the driver needs of the world besides the log (coordinator/log/decision_log.h). assentd
-/// stands on sockets and clocks; the simulator on its own. All calls come from the driver's thread,
-/// and may call the driver back: it queues.
+/// stands on sockets and clocks; the simulator on its own. They are called one at a
+/// time, and may call the driver back: it queues.
 
 namespace assent::coordinator {
 

@@ -19,7 +19,7 @@ struct Ports {
 };
 
 /// Runs one incarnation's core on its ports: events go in, effects come out in their order. The
-/// same for production and simulation. One thread.
+/// same for production and simulation. One call at a time.
 class Driver {
  public:
   Driver(AgentConfig config, Ports ports);

@@ -7,8 +7,8 @@
 #include "protocol/message/agent.h"
 
 /// What the driver stands on: production has sockets, databases and the host's clock behind these,
-/// the simulator its own. One thread calls them; they may tell the driver of an event from within a
-/// call.
+/// the simulator its own. They are called one at a time, and may tell the driver of an event from
+/// within a call.
 
 namespace assent::agent {
 
