@@ -43,53 +43,44 @@ Instant steady_now() {
   return read_clocks().steady;
 }
 
-Error error_of(ErrorCode code, Effect effect, std::string message) {
-  Error error;
-  error.code = code;
-  error.effect = effect;
-  error.message = std::move(message);
-  return error;
-}
-
-Answer answer_of(Outcome outcome, Error error) {
-  Answer answer;
-  answer.outcome = outcome;
-  answer.error = std::move(error);
-  return answer;
-}
-
 Answer unknown(Error error) {
   error.effect = Effect::kUnknown;
-  return answer_of(Outcome::kUnknown, std::move(error));
+  return {.outcome = Outcome::kUnknown, .error = std::move(error)};
 }
 
 Answer refused(Error error) {
   error.effect = Effect::kNone;
-  return answer_of(Outcome::kRefused, std::move(error));
+  return {.outcome = Outcome::kRefused, .error = std::move(error)};
 }
 
 Error unexpected_reply() {
-  return error_of(ErrorCode::kInvalid, Effect::kUnknown,
-                  "the coordinator answered with something else than was asked for");
+  return {.code = ErrorCode::kInvalid,
+          .effect = Effect::kUnknown,
+          .message = "the coordinator answered with something else than was asked for"};
 }
 
 Error too_late() {
-  return error_of(ErrorCode::kTimeout, Effect::kNone,
-                  "the time for the call was over before it could be sent");
+  return {.code = ErrorCode::kTimeout,
+          .effect = Effect::kNone,
+          .message = "the time for the call was over before it could be sent"};
 }
 
 /// A log that has never heard of the transaction would execute it a second time, or say of its key
 /// what is not true of the first (R15).
 Error another_log() {
-  return error_of(ErrorCode::kLogUnavailable, Effect::kUnknown,
-                  "the coordinator came back with another decision log, which can't tell what "
-                  "became of this transaction; look at the old log or at the databases");
+  return {.code = ErrorCode::kLogUnavailable,
+          .effect = Effect::kUnknown,
+          .message =
+              "the coordinator came back with another decision log, which can't tell what "
+              "became of this transaction; look at the old log or at the databases"};
 }
 
 Error connection_ended() {
-  return error_of(ErrorCode::kConnectionLost, Effect::kNone,
-                  "the connection of this transaction has ended: what was not asked to be "
-                  "committed is rolled back");
+  return {.code = ErrorCode::kConnectionLost,
+          .effect = Effect::kNone,
+          .message =
+              "the connection of this transaction has ended: what was not asked to be "
+              "committed is rolled back"};
 }
 
 /// A copy of the request that was sent earlier may still be on its way to the coordinator, unread.
@@ -352,7 +343,7 @@ awaitable<Answer> AsyncClient::Impl::rollback(Self self, OpenTransaction transac
   if (!connected) co_return refused(why);
   // No commit was sent, so nothing takes effect; the rollback may have bound the key, or not.
   why.effect = Effect::kNone;
-  co_return answer_of(Outcome::kUnknown, std::move(why));
+  co_return Answer{.outcome = Outcome::kUnknown, .error = std::move(why)};
 }
 
 template <typename Reply>

@@ -13,21 +13,15 @@
 namespace assent {
 namespace {
 
-Error error_of(ErrorCode code, Effect effect, std::string message) {
-  Error error;
-  error.code = code;
-  error.effect = effect;
-  error.message = std::move(message);
-  return error;
-}
-
 Error not_understood() {
-  return error_of(ErrorCode::kInvalid, Effect::kUnknown,
-                  "the coordinator sent what this library does not understand");
+  return {.code = ErrorCode::kInvalid,
+          .effect = Effect::kUnknown,
+          .message = "the coordinator sent what this library does not understand"};
 }
 
 Error was_closed(Effect effect) {
-  return error_of(ErrorCode::kConnectionLost, effect, "the client was closed");
+  return Error{
+      .code = ErrorCode::kConnectionLost, .effect = effect, .message = "the client was closed"};
 }
 
 }  // namespace
@@ -90,8 +84,9 @@ void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
 void CallLink::call(ClientRequest request, Instant deadline, OnReply done) {
   if (!is_open()) {
     boost::asio::post(io_, [done = std::move(done)] {
-      done(error_of(ErrorCode::kConnectionLost, Effect::kNone,
-                    "there is no connection to the coordinator"));
+      done(Error{.code = ErrorCode::kConnectionLost,
+                 .effect = Effect::kNone,
+                 .message = "there is no connection to the coordinator"});
     });
     return;
   }
@@ -160,10 +155,11 @@ void CallLink::on_closed(const Error& reason) {
     tell_connected(error);
     return;
   }
-  fail_pending(error_of(
-      ErrorCode::kConnectionLost, Effect::kUnknown,
-      fmt::format("the connection to the coordinator at {} ended before the answer came: {}",
-                  options_.coordinator, reason.message)));
+  fail_pending(Error{.code = ErrorCode::kConnectionLost,
+                     .effect = Effect::kUnknown,
+                     .message = fmt::format(
+                         "the connection to the coordinator at {} ended before the answer came: {}",
+                         options_.coordinator, reason.message)});
 }
 
 void CallLink::tell_connected(const Result<>& result) {
@@ -219,9 +215,10 @@ void CallLink::tell_late_connecting(Instant now) {
     (waiting.deadline <= now ? late : others).push_back(std::move(waiting));
   connecting_ = std::move(others);
   for (const auto& waiting : late)
-    waiting.done(error_of(
-        ErrorCode::kTimeout, Effect::kNone,
-        fmt::format("the coordinator at {} could not be reached in time", options_.coordinator)));
+    waiting.done(Error{.code = ErrorCode::kTimeout,
+                       .effect = Effect::kNone,
+                       .message = fmt::format("the coordinator at {} could not be reached in time",
+                                              options_.coordinator)});
 }
 
 void CallLink::tell_late_pending(Instant now) {
@@ -230,8 +227,10 @@ void CallLink::tell_late_pending(Instant now) {
     if (pending.deadline <= now) late.push_back(id);
   }
   for (const std::uint64_t id : late)
-    complete(id, error_of(ErrorCode::kTimeout, Effect::kUnknown,
-                          "the coordinator did not answer in time; ask for the outcome later"));
+    complete(id,
+             Error{.code = ErrorCode::kTimeout,
+                   .effect = Effect::kUnknown,
+                   .message = "the coordinator did not answer in time; ask for the outcome later"});
 }
 
 }  // namespace assent

@@ -32,19 +32,15 @@ std::uint64_t random_bits() {
 }
 
 Error not_understood(std::string message) {
-  Error error;
-  error.code = ErrorCode::kInvalid;
-  error.effect = assent::Effect::kUnknown;
-  error.message = std::move(message);
-  return error;
+  return {.code = ErrorCode::kInvalid,
+          .effect = assent::Effect::kUnknown,
+          .message = std::move(message)};
 }
 
 Error silent() {
-  Error error;
-  error.code = ErrorCode::kTimeout;
-  error.effect = assent::Effect::kUnknown;
-  error.message = "the agent has been silent for 6 seconds";
-  return error;
+  return {.code = ErrorCode::kTimeout,
+          .effect = assent::Effect::kUnknown,
+          .message = "the agent has been silent for 6 seconds"};
 }
 
 Gtrid lowest_of(LogId log_id) {
@@ -80,17 +76,6 @@ void AgentLink::send(const AgentRequest& request) {
   if (const auto sent = channel_->send(request); sent.has_error()) channel_->close(sent.error());
 }
 
-void AgentLink::stop() {
-  stopped_ = true;
-  incarnation_.reset();
-  timer_.cancel();
-  if (!channel_) return;
-  Error stopping;
-  stopping.code = ErrorCode::kStopping;
-  stopping.message = "the coordinator is stopping";
-  channel_->close(stopping);
-}
-
 void AgentLink::close(const Error& why) {
   if (channel_) channel_->close(why);
 }
@@ -103,7 +88,6 @@ void AgentLink::connect() {
 }
 
 void AgentLink::on_connected(Result<std::unique_ptr<Transport>> connected) {
-  if (stopped_) return;
   if (connected.has_error()) {
     lost(connected.error());
     return;
@@ -167,7 +151,7 @@ void AgentLink::on_closed(const Error& reason) {
   channel_.reset();
   if (incarnation_ && read_clocks().steady - welcomed_ >= kStood) backoff_.reset();
   incarnation_.reset();
-  if (!stopped_) lost(reason);
+  lost(reason);
 }
 
 void AgentLink::lost(const Error& reason) {
@@ -184,7 +168,7 @@ void AgentLink::lost(const Error& reason) {
 void AgentLink::wait_and_connect() {
   timer_.expires_after(backoff_.next());
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error && !self->stopped_) self->connect();
+    if (!error) self->connect();
   });
 }
 

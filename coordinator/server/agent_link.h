@@ -37,9 +37,6 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   /// Ends the link that stands, if any; the driver is told, and the next try follows.
   void close(const Error& why);
 
-  /// Ends the link for good, without a word to the driver.
-  void stop();
-
  private:
   AgentLink(const boost::asio::any_io_executor& executor, Driver& driver, std::string participant,
             Address address, MakeHello make_hello);
@@ -70,7 +67,6 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   Instant heard_;
   Instant welcomed_;
   std::string last_complaint_;
-  bool stopped_ = false;
 };
 
 }  // namespace assent::coordinator

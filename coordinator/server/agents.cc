@@ -19,8 +19,4 @@ void Agents::close(const std::string& participant, const Error& why) {
   links_.at(participant)->close(why);
 }
 
-void Agents::stop() {
-  for (const auto& [participant, link] : links_) link->stop();
-}
-
 }  // namespace assent::coordinator

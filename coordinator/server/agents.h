@@ -24,8 +24,6 @@ class Agents final : public AgentsPort {
   void send(const std::string& participant, AgentRequest request) override;
   void close(const std::string& participant, const Error& why) override;
 
-  void stop();
-
  private:
   const boost::asio::any_io_executor executor_;
   std::map<std::string, std::shared_ptr<AgentLink>> links_;

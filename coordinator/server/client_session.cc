@@ -7,23 +7,7 @@
 #include <variant>
 
 namespace assent::coordinator {
-namespace {
-
-Error error_of(ErrorCode code, std::string message) {
-  Error error;
-  error.code = code;
-  error.message = std::move(message);
-  return error;
-}
-
-Answer answer_of(Outcome outcome, Error error) {
-  Answer answer;
-  answer.outcome = outcome;
-  answer.error = std::move(error);
-  return answer;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::shared_ptr<ClientSession> ClientSession::make(ClientSessionId id, const ClientWelcome& welcome,
                                                    std::size_t requests_max, Owner& owner) {
@@ -69,12 +53,13 @@ void ClientSession::on_refused_body(std::string_view body, const Error& error) {
     refuse(error);
     return;
   }
-  send_reply(RequestId{*request}, answer_of(Outcome::kRefused, error));
+  send_reply(RequestId{*request}, Answer{.outcome = Outcome::kRefused, .error = error});
 }
 
 void ClientSession::on_hello(const FromClient& message) {
   if (!std::holds_alternative<ClientHello>(message)) {
-    refuse(error_of(ErrorCode::kInvalid, "the first message of a client must be its hello"));
+    refuse(Error{.code = ErrorCode::kInvalid,
+                 .message = "the first message of a client must be its hello"});
     return;
   }
   greeted_ = true;
@@ -85,13 +70,13 @@ void ClientSession::on_hello(const FromClient& message) {
 void ClientSession::on_call(FromClient message) {
   auto* call = std::get_if<ClientCall>(&message);
   if (call == nullptr) {
-    refuse(error_of(ErrorCode::kInvalid, "a client says hello only once"));
+    refuse(Error{.code = ErrorCode::kInvalid, .message = "a client says hello only once"});
     return;
   }
   const RequestId request{call->request_id};
   if (waiting_ >= 2 * requests_max_) {
-    refuse(error_of(ErrorCode::kBusy,
-                    fmt::format("this connection has {} requests under way", waiting_)));
+    refuse(Error{.code = ErrorCode::kBusy,
+                 .message = fmt::format("this connection has {} requests under way", waiting_)});
     return;
   }
   auto too_many = busy();
@@ -101,10 +86,11 @@ void ClientSession::on_call(FromClient message) {
 
 std::optional<Error> ClientSession::busy() const {
   if (waiting_ < requests_max_) return std::nullopt;
-  return error_of(ErrorCode::kBusy,
-                  fmt::format("this connection has {} requests under way, the most allowed; "
-                              "wait for an answer, then send again",
-                              waiting_));
+  return Error{
+      .code = ErrorCode::kBusy,
+      .message = fmt::format("this connection has {} requests under way, the most allowed; "
+                             "wait for an answer, then send again",
+                             waiting_)};
 }
 
 void ClientSession::on_closed(const Error& reason) {

@@ -22,13 +22,11 @@ RequestHash hash_of(const ClientRequest& body) {
 constexpr std::size_t kStandingRoom = 16;
 
 Error no_seat(std::size_t sessions_max) {
-  Error error;
-  error.code = ErrorCode::kBusy;
-  error.message = fmt::format(
-      "{} clients are connected, the most allowed (sessions_max): questions are answered, but no "
-      "work is taken; try again later",
-      sessions_max);
-  return error;
+  return {.code = ErrorCode::kBusy,
+          .message = fmt::format(
+              "{} clients are connected, the most allowed (sessions_max): questions are answered, "
+              "but no work is taken; try again later",
+              sessions_max)};
 }
 
 }  // namespace
@@ -107,9 +105,7 @@ void Clients::closed(ClientSessionId session) {
 }
 
 void Clients::close_all() {
-  Error stopping;
-  stopping.code = ErrorCode::kStopping;
-  stopping.message = "the coordinator is stopping";
+  const Error stopping{.code = ErrorCode::kStopping, .message = "the coordinator is stopping"};
   for (const auto& [id, session] : sessions_) session->close(stopping);
 }
 
