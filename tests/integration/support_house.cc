@@ -184,7 +184,9 @@ void House::mend() {
     }
     return live::is_linked(client_);
   });
-  if (!linked) throw live::SandboxError("the coordinator does not find all of its agents again");
+  if (!linked)
+    throw live::SandboxError("the coordinator does not find all of its agents again\n" +
+                             ends_of_logs());
 }
 
 bool House::wait_until_linked() {

@@ -24,7 +24,11 @@ using live::DatabaseKind;
 
 /// How long a test waits for what must come within seconds. A wait ends when the condition holds,
 /// so this is only met by a test that fails.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr std::chrono::seconds kPatience{120};
+#else
 inline constexpr std::chrono::seconds kPatience{30};
+#endif
 
 /// The combinations that every payment story is told on, by a name for the report.
 struct Setup {
