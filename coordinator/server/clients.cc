@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <variant>
 
 #include <boost/asio/post.hpp>
 
@@ -18,13 +19,17 @@ RequestHash hash_of(const ClientRequest& body) {
   return request_hash(submit->steps, submit->not_after);
 }
 
+bool is_work(const ClientRequest& body) {
+  return std::holds_alternative<Submit>(body) || std::holds_alternative<Begin>(body);
+}
+
 /// Connections above the seats: for questions of people and of callers who want to know an outcome.
 constexpr std::size_t kStandingRoom = 16;
 
 Error no_seat(std::size_t sessions_max) {
   return {.code = ErrorCode::kBusy,
           .message = fmt::format(
-              "{} clients are connected, the most allowed (sessions_max): questions are answered, "
+              "{} clients are at work, the most allowed (sessions_max): questions are answered, "
               "but no work is taken; try again later",
               sessions_max)};
 }
@@ -78,14 +83,15 @@ bool Clients::requested(ClientSessionId session, RequestId request, ClientReques
   // While draining the link closes without an answer: a refusal would promise that the key is free
   // (R15).
   if (when_drained_) return false;
-  if (!busy && !has_seat(session)) busy = no_seat(limits_.sessions_max);
+  if (is_work(body) && !busy && !take_seat(session)) busy = no_seat(limits_.sessions_max);
   ++under_way_;
   const RequestHash hash = hash_of(body);
   driver_->client_requested(session, request, std::move(body), hash, std::move(busy));
   return true;
 }
 
-bool Clients::has_seat(ClientSessionId session) {
+/// False: none is left. A session that has one keeps it until it ends.
+bool Clients::take_seat(ClientSessionId session) {
   if (seats_.contains(session)) return true;
   if (seats_.size() == limits_.sessions_max) return false;
   seats_.insert(session);

@@ -21,8 +21,8 @@ namespace assent::coordinator {
 
 /// The listener for clients and their sessions. On the executor, one thing at a time.
 ///
-/// A session takes a seat with its first request. When none is left its work is refused, but what
-/// is asked is answered (R14): there are a few more connections than seats.
+/// A session takes a seat with its first work. When none is left, work is refused, but what is
+/// asked is answered (R14): there are a few more connections than seats.
 class Clients final : public ClientsPort, private ClientSession::Owner {
  public:
   struct Limits {
@@ -55,7 +55,7 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
                  std::optional<Error> busy) override;
   void answered(std::size_t count) override;
   void closed(ClientSessionId session) override;
-  bool has_seat(ClientSessionId session);
+  bool take_seat(ClientSessionId session);
   void close_all();
 
   const boost::asio::any_io_executor executor_;

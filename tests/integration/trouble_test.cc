@@ -147,21 +147,24 @@ TEST_CASE("branches beyond a participant's limit are refused as busy") {
 TEST_CASE("the work of sessions beyond the limit is refused, their questions are answered") {
   House small(small_house(), with_limits("sessions_max = 2\n"));
   const auto card = small.fresh_card();
-  const Answer paid = pay(small, card);
-  REQUIRE(paid.outcome == Outcome::kCommitted);
+  REQUIRE(pay(small, card).outcome == Outcome::kCommitted);
+  Client asks = small.connect();
+  REQUIRE(asks.participants());  // who only asks takes nobody's place
   Client third = small.connect();
   const auto payment = small.payment(card, 1);
   {
     Client second = small.connect();
-    REQUIRE(second.participants());
+    REQUIRE(second.submit(House::submission(small.payment(card, 1))).outcome ==
+            Outcome::kCommitted);
     const Answer refused = third.submit(House::submission(payment));
     INFO(why(refused));
     CHECK(is(refused, Outcome::kRefused, ErrorCode::kBusy));
     CHECK(third.outcome_of(payment.key).outcome == Outcome::kNoRecord);
     CHECK(third.participants());
   }
-  CHECK(comes_true(
-      [&] { return third.submit(House::submission(payment)).outcome == Outcome::kCommitted; }));
+  CHECK(comes_true([&] {
+    return third.submit(House::submission(payment)).outcome == Outcome::kCommitted;
+  }));
 }
 
 TEST_CASE("connections beyond all limits are turned away") {
