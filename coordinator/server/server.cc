@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include <boost/asio/executor_work_guard.hpp>
+
 #include "coordinator/log/leveldb_log.h"
 #include "protocol/base/crash_point.h"
 
@@ -100,6 +102,7 @@ bool Server::run() {
     driver_->start();
     connect_agents();
   });
+  const auto stays = boost::asio::make_work_guard(io_);  // every end stops it
   io_.run();
   turn_.close();
   return !driver_->halted();
@@ -186,7 +189,7 @@ void Server::note(const Note& note) {
 void Server::crash_point_after_sends(std::string_view name) {
   if (!crash_points_) return;
   // What a channel sends leaves after the thing that sent it, and this after that.
-  turn_.run_later([this, name] { turn_.run_later([name] { crash_point(name); }); });
+  turn_.run_from_loop([this, name] { turn_.run_from_loop([name] { crash_point(name); }); });
 }
 
 void Server::halt(const Error& why) {

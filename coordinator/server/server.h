@@ -20,8 +20,8 @@
 
 namespace assent::coordinator {
 
-/// assentd: sessions, links and the core in turns; what a batch of the log has decided goes on in
-/// the log's own thread.
+/// assentd: sessions, links and the core in turns; what a batch of the log has decided goes on
+/// where it became durable.
 class Server final : private HostPort {
  public:
   /// Reads the token files and takes the port. An error: the configuration asks for what can't be

@@ -54,13 +54,17 @@ void ControlThread::serve(rm::Control& control) {
 
 std::optional<ControlThread::Job> ControlThread::next_job() {
   std::unique_lock lock(mutex_);
-  begun_.reset();
   came_.wait(lock, [this] { return !jobs_.empty() || exit_asked_; });
   if (exit_asked_) return std::nullopt;
   Job job = std::move(jobs_.front());
   jobs_.pop_front();
   begun_ = read_clocks().steady;
   return job;
+}
+
+void ControlThread::end_call() {
+  const std::lock_guard lock(mutex_);
+  begun_.reset();
 }
 
 void ControlThread::heartbeat(std::function<void(Result<>)> done) {

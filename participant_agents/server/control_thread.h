@@ -27,7 +27,7 @@ struct ControlTaken {
 
 /// The control session of one incarnation and the thread that blocks in it (R9). What it is asked
 /// to do it does in that order, but heartbeats before all that wait. All calls in turns, and so are
-/// the callbacks, in the control session's own thread; `exited` when that has no turn any more.
+/// the callbacks; `exited` when this thread has no turn any more.
 class ControlThread {
  public:
   struct Hooks {
@@ -64,7 +64,9 @@ class ControlThread {
   template <typename Value>
   Job job_of(std::function<Value(rm::Control&)> act, std::function<void(Value)> done) {
     return [this, act = std::move(act), done = std::move(done)](rm::Control& control) {
-      turn_.run([value = act(control), done]() mutable { done(std::move(value)); });
+      auto value = act(control);
+      end_call();
+      turn_.run([value = std::move(value), done]() mutable { done(std::move(value)); });
     };
   }
 
@@ -72,6 +74,7 @@ class ControlThread {
   void set_control(rm::Control* control);
   void serve(rm::Control& control);
   std::optional<Job> next_job();
+  void end_call();
   void add(Job job);
 
   Turn& turn_;

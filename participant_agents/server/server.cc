@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include <boost/asio/executor_work_guard.hpp>
+
 #include "participant_agents/core/refusal.h"
 #include "participant_agents/server/hello_check.h"
 #include "participant_agents/server/random_bits.h"
@@ -58,7 +60,8 @@ Result<> Server::run(const std::function<void(const Address&)>& ready) {
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) stop();
   });
-  turn_.run([this] { begin_life(); });  // its threads may be quick
+  turn_.run([this] { begin_life(); });                   // its threads may be quick
+  const auto stays = boost::asio::make_work_guard(io_);  // every end stops it
   io_.run();
   turn_.close();
   if (failure_) return *failure_;
@@ -84,6 +87,7 @@ std::optional<Error> Server::judge(const Hello& hello) const {
 // ---------------------------------------------------------------- one life after another
 
 void Server::begin_life() {
+  if (stopping_) return;
   life_ = std::make_unique<IncarnationLife>(
       turn_, *manager_, links_, settings_of(options_), kLockWait,
       IncarnationLife::Hooks{.serving = [this] { on_serving(); },

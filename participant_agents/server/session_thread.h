@@ -56,8 +56,8 @@ struct JobEnd {
 
 /// One database session and the thread that blocks in it.
 ///
-/// All calls in turns. So is `ended`, once for each job, in the session's own thread; and `exited`,
-/// once, after ask_exit() and the last of them, when this thread has no turn any more.
+/// All calls in turns, and so are `ended`, once for each job unless ask_exit() overtakes it, and
+/// `exited`, once, after ask_exit() and the last of them, when this thread has no turn any more.
 class SessionThread {
  public:
   SessionThread(Turn& turn, rm::ResourceManager& manager, std::function<void(JobEnd)> ended,

@@ -14,7 +14,7 @@
 
 /// TCP links, loopback only until there is encryption (design section 3). All calls and callbacks
 /// on the executor that is given, which runs one thing at a time: an io_context with one thread, or
-/// a strand. What is called before that runs may be called from elsewhere.
+/// a turn. What is called before that runs may be called from elsewhere.
 
 namespace assent {
 

@@ -23,7 +23,8 @@ namespace assent {
 /// Under load something always comes up: a thread that has work of its own, such as the log's next
 /// sync, runs so much of it and leaves the turn to the loop.
 ///
-/// Destroyed before the io_context, and after everything that has its executor.
+/// Destroyed before the io_context, whose leftover handlers may still hold its executor: nothing is
+/// run by them any more.
 class Turn {
  public:
   explicit Turn(boost::asio::io_context& io) : io_(io) {}

@@ -121,23 +121,23 @@ TEST_CASE("a closed turn waits for the one under way and runs nothing more") {
   boost::asio::io_context io;
   Turn turn(io);
   std::promise<void> begun;
-  std::promise<void> go_on;
+  std::promise<void> closing;
   std::string said;
   std::thread worker([&] {
     turn.run([&] {
       begun.set_value();
-      go_on.get_future().wait();
+      closing.get_future().wait();
+      // Long enough for a close() that does not wait to come back.
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
       turn.run([&] { said += "a"; });
     });
   });
   begun.get_future().wait();
-  std::thread closer([&] {
-    turn.close();
-    CHECK(said == "a");
-  });
-  go_on.set_value();
+  closing.set_value();
+  turn.close();
+  const std::string said_when_closed = said;
   worker.join();
-  closer.join();
+  CHECK(said_when_closed == "a");
   turn.run([&] { said += "b"; });
   turn.run_later([&] { said += "c"; });
   turn.run_from_loop([&] { said += "d"; });
