@@ -408,11 +408,24 @@ struct Connection::Handles {
                                           nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT);
     if (!SQL_SUCCEEDED(rc)) return read_diagnostic(SQL_HANDLE_DBC, connection);
     connected = true;
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, connection, &statement)))
-      return read_diagnostic(SQL_HANDLE_DBC, connection);
+    if (!allocate_statement()) return read_diagnostic(SQL_HANDLE_DBC, connection);
+    return std::nullopt;
+  }
+
+  bool allocate_statement() {
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, connection, &statement))) return false;
     // The text is the server's, not ODBC's: no escapes in braces.
     SQLSetStmtAttr(statement, SQL_ATTR_NOSCAN, odbc_number(SQL_NOSCAN_ON), 0);
-    return std::nullopt;
+    return true;
+  }
+
+  /// After a failure: before it executes again, MariaDB's driver (3.1.15) asks for the results that
+  /// are left, and when the connection was lost in the midst of several it asks for ever, which no
+  /// `interrupt` ends. It does not ask for those of another handle. Without one every call fails
+  /// from here on.
+  void renew_statement() {
+    SQLFreeHandle(SQL_HANDLE_STMT, statement);
+    if (!allocate_statement()) statement = SQL_NULL_HANDLE;
   }
 };
 
@@ -476,8 +489,12 @@ Answer Connection::execute(const std::string& sql, const Limits& limits) {
     rc = SQLMoreResults(statement);
     if (rc == SQL_NO_DATA) break;
   }
-  if (rc != SQL_NO_DATA) answer.failure = read_diagnostic(SQL_HANDLE_STMT, statement);
-  SQLFreeStmt(statement, SQL_CLOSE);
+  if (rc == SQL_NO_DATA) {
+    SQLFreeStmt(statement, SQL_CLOSE);
+  } else {
+    answer.failure = read_diagnostic(SQL_HANDLE_STMT, statement);
+    handles_->renew_statement();
+  }
   return answer;
 }
 
