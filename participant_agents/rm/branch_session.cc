@@ -128,6 +128,7 @@ WorkReport BranchSession::run(const Message& message) {
   odbc::Answer answer =
       link_->run(compose(message), {.rows_max = kRowsMax, .bytes_max = kRowBytesMax});
   if (answer.failure) {
+    complete(*answer.failure);
     report.error = describe_failure(message, answer);
     return give_up(message.xid, reached_by(message), answer, std::move(report));
   }

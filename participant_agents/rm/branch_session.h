@@ -63,6 +63,8 @@ class BranchSession : public Session {
   virtual void get_ready(const Message& message) = 0;
   /// The text of the message.
   virtual std::string compose(const Message& message) = 0;
+  /// Adds what the driver has left out.
+  virtual void complete(odbc::Diagnostic& failure) = 0;
   /// Leaves in `answer.results` those of the statements, one for each, and gives the proof when the
   /// message prepared. An error: the answer is not what was asked for, such as no proof that the
   /// branch is prepared (F 1).

@@ -19,12 +19,13 @@
 namespace assent::rm {
 namespace {
 
-/// Autocommit is ODBC's default and stays on.
-constexpr std::array kPins = {
-    PinnedOption{"OPTION", "2"},  // CLIENT_FOUND_ROWS: counts are rows met, as in PostgreSQL
-    PinnedOption{"AUTO_RECONNECT", "0"},  // statements would go on outside their branch (F 14)
-    PinnedOption{"CHARSET", "utf8mb4"},
-};
+/// Autocommit is ODBC's default and stays on. CLIENT_FOUND_ROWS (2): counts are rows met, as in
+/// PostgreSQL.
+constexpr PinnedOption kNoReconnect{"AUTO_RECONNECT", "0"};  // else statements go on outside (F 14)
+constexpr PinnedOption kCharset{"CHARSET", "utf8mb4"};
+constexpr std::array kControlPins = {PinnedOption{"OPTION", "2"}, kNoReconnect, kCharset};
+/// And CLIENT_MULTI_STATEMENTS (67108864): a branch may be a list of statements.
+constexpr std::array kSessionPins = {PinnedOption{"OPTION", "67108866"}, kNoReconnect, kCharset};
 
 constexpr std::string_view kSqlMode =
     "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION";
@@ -38,6 +39,10 @@ constexpr Duration kAfterLastSeen = std::chrono::milliseconds(50);
 
 /// Idle sessions are the agent's to close (MariaDB manual, wait_timeout: the largest on Linux).
 constexpr std::int64_t kWaitTimeoutMax = 31536000;
+
+/// What a driver must do with a list: stop at the first error and tell it. One that sends each
+/// statement by itself would go on.
+constexpr std::string_view kListThatStops = "DO 0; DO assent_stop(); SET @assent_on=1";
 
 /// Native codes that are looked at by name.
 constexpr std::int32_t kUnknownThread = 1094;
@@ -97,6 +102,7 @@ class MariadbSession final : public BranchSession {
  protected:
   void get_ready(const Message& /*message*/) override {}
   std::string compose(const Message& message) override;
+  void complete(odbc::Diagnostic& failure) override;
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
@@ -118,6 +124,16 @@ class MariadbSession final : public BranchSession {
  private:
   static bool wants_counts(const Message& message);
   static bool may_read_last_insert_id(const Message& message);
+  static bool can_be_a_list(const Message& message);
+  std::string compose_list(const Message& message);
+  std::string compose_compound(const Message& message);
+  static std::string say_witness(const Xid& xid);
+  Result<BranchProof> interpret_list(const Message& message, odbc::Answer& answer) const;
+  Result<BranchProof> interpret_compound(const Message& message, odbc::Answer& answer) const;
+  Error describe_list_failure(const Message& message, const odbc::Answer& answer);
+  Error mismatch() const;
+  BranchProof proof_of(const Message& message) const;
+  void limit_lock_waits(Duration limit);
   void limit_statements(Duration limit);
   static void append_guard(std::string& sql, const std::string& count, std::size_t index,
                            std::int64_t expected);
@@ -126,6 +142,8 @@ class MariadbSession final : public BranchSession {
   DatabaseIdentity identity_;
   Duration statement_limit_{};                     ///< what the session has; 0: not known
   std::optional<std::int64_t> lock_wait_seconds_;  ///< what the session has; nullopt: not known
+  bool is_list_ = false;             ///< the message under way, not a compound statement
+  std::size_t leading_results_ = 0;  ///< of a list, before its statements
 };
 
 /// With a guard on every statement and no rows to come back all counts are known beforehand.
@@ -138,14 +156,24 @@ bool MariadbSession::wants_counts(const Message& message) {
   return false;
 }
 
-/// In a message of its own: a compound statement is under the limit that was set before it began.
-/// If it fails, the branch runs under the limit before.
+/// In messages of their own: a compound statement is under the limit that was set before it began,
+/// and a list has results of its statements only. If one fails, the branch runs under the limit
+/// before.
 void MariadbSession::limit_statements(Duration limit) {
   if (limit == Duration(0) || limit == statement_limit_) return;
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
   const odbc::Answer set =
       link().run("SET SESSION max_statement_time = " + std::to_string(ms) + " / 1000.0");
   statement_limit_ = set.failure ? Duration(0) : limit;
+}
+
+void MariadbSession::limit_lock_waits(Duration limit) {
+  const std::int64_t seconds = whole_seconds(limit);
+  if (lock_wait_seconds_ == seconds) return;
+  const odbc::Answer set =
+      link().run("SET SESSION innodb_lock_wait_timeout=" + std::to_string(seconds));
+  lock_wait_seconds_.reset();
+  if (!set.failure) lock_wait_seconds_ = seconds;
 }
 
 /// Now or, in a branch that stays open, later.
@@ -158,6 +186,59 @@ bool MariadbSession::may_read_last_insert_id(const Message& message) {
            return std::search(text.begin(), text.end(), kName.begin(), kName.end(), same) !=
                   text.end();
          });
+}
+
+/// Several statements in one COM_QUERY, each with a result of its own, are cheaper than a compound
+/// statement. The driver (3.1.15) only sends a list as it is when its own lexer finds no parameter
+/// and nothing that returns rows: otherwise it prepares and executes each statement by itself, and
+/// goes on behind errors. That lexer need not agree with ours about what is in a literal (in other
+/// versions a minus is a comment up to the end of the line), so nothing in a statement may look
+/// like a marker, the end of a statement or the end of a line. The server reads a statement of a
+/// list when those before it have run, so none of them may change how it reads.
+bool MariadbSession::can_be_a_list(const Message& message) {
+  const bool says_nothing = !message.opens && !message.ends && message.statements.empty();
+  if (message.access == Access::kReadOnly || says_nothing) return false;
+  return std::none_of(
+      message.statements.begin(), message.statements.end(), [](const ReadyStatement& ready) {
+        constexpr std::string_view kMisread = ";?\n\r";
+        const auto has = [&](const std::string& text) {
+          return text.find_first_of(kMisread) != std::string::npos;
+        };
+        const LexedStatement& lexed = *ready.lexed;
+        return lexed.may_return_rows || lexed.may_change_session || has(ready.at_length());
+      });
+}
+
+std::string MariadbSession::compose(const Message& message) {
+  if (!message.statements.empty()) limit_lock_waits(message.lock_wait);
+  limit_statements(message.statement_limit);
+  is_list_ = can_be_a_list(message);
+  return is_list_ ? compose_list(message) : compose_compound(message);
+}
+
+std::string MariadbSession::say_witness(const Xid& xid) {
+  const Gtrid& gtrid = xid.gtrid;
+  return "INSERT INTO assent_witness VALUES(" + number(gtrid.log_id) + "," + number(gtrid.epoch) +
+         "," + number(gtrid.sequence) + ",'" + xid.bqual + "')";
+}
+
+/// The server stops at the first error and leaves the branch as it is then, for `undo`.
+std::string MariadbSession::compose_list(const Message& message) {
+  const std::string xid = xa_name(message.xid);
+  std::string sql;
+  const auto say = [&sql](const std::string& statement) {
+    sql.append(sql.empty() ? "" : "; ").append(statement);
+  };
+  const bool forgets = message.opens && may_read_last_insert_id(message);
+  leading_results_ = (message.opens ? 1 : 0) + (forgets ? 1 : 0);
+  if (message.opens) say("XA START " + xid);
+  if (forgets) say("SET SESSION last_insert_id=0");
+  for (const ReadyStatement& statement : message.statements) say(statement.at_length());
+  if (!message.ends) return sql;
+  say(say_witness(message.xid));
+  say("XA END " + xid);
+  say("XA PREPARE " + xid);
+  return sql;
 }
 
 /// ROW_COUNT() is -1 after a statement that returned rows: those are counted when they have
@@ -175,17 +256,11 @@ void MariadbSession::append_guard(std::string& sql, const std::string& count, st
 /// `undo`. No handler in it: handlers don't see kills and timeouts, and the answer to XA ROLLBACK
 /// would be lost in them. Counts are kept in user variables, since a local variable would hide a
 /// column of the same name from the statements.
-std::string MariadbSession::compose(const Message& message) {
+std::string MariadbSession::compose_compound(const Message& message) {
   const std::string xid = xa_name(message.xid);
   const bool read_only = message.access == Access::kReadOnly;
   const bool counts = wants_counts(message);
   std::string sql = "BEGIN NOT ATOMIC ";
-  const std::int64_t lock_wait = whole_seconds(message.lock_wait);
-  if (!message.statements.empty() && lock_wait_seconds_ != lock_wait) {
-    sql += "SET SESSION innodb_lock_wait_timeout=" + std::to_string(lock_wait) + "; ";
-    lock_wait_seconds_ = lock_wait;
-  }
-  limit_statements(message.statement_limit);
   if (message.opens && may_read_last_insert_id(message)) sql += "SET SESSION last_insert_id=0; ";
   if (message.opens) sql += read_only ? "START TRANSACTION READ ONLY; " : "XA START " + xid + "; ";
   std::string all_counts;
@@ -199,28 +274,54 @@ std::string MariadbSession::compose(const Message& message) {
   }
   if (counts) sql += "SELECT " + all_counts + "; ";
   if (message.ends && read_only) sql += "COMMIT; ";
-  if (message.ends && !read_only) {
-    const Gtrid& gtrid = message.xid.gtrid;
-    sql += "INSERT INTO assent_witness VALUES(" + number(gtrid.log_id) + "," + number(gtrid.epoch) +
-           "," + number(gtrid.sequence) + ",'" + message.xid.bqual + "'); XA END " + xid +
-           "; XA PREPARE " + xid + "; ";
-  }
+  if (message.ends && !read_only)
+    sql += say_witness(message.xid) + "; XA END " + xid + "; XA PREPARE " + xid + "; ";
   return sql + "END";
+}
+
+Result<BranchProof> MariadbSession::interpret(const Message& message, odbc::Answer& answer) {
+  return is_list_ ? interpret_list(message, answer) : interpret_compound(message, answer);
+}
+
+Error MariadbSession::mismatch() const {
+  return make_error(settings(), ErrorCode::kStatementFailed, Effect::kUnknown,
+                    "the results of the message don't match its statements");
+}
+
+BranchProof MariadbSession::proof_of(const Message& message) const {
+  if (!message.ends || message.access == Access::kReadOnly) return {};
+  return {.database = identity_, .transaction_id = 0, .witness_row = true};
+}
+
+/// Every statement gave its one result, a success, and nothing came behind that of XA PREPARE: the
+/// server stops at the first error, so it came to the last. No remarks: the driver makes them when
+/// it throws rows away that it did not expect, and none of the server's warnings. That the witness
+/// row's count is in its place shows once more that no result has moved.
+Result<BranchProof> MariadbSession::interpret_list(const Message& message,
+                                                   odbc::Answer& answer) const {
+  auto& results = answer.results;
+  const std::size_t behind = leading_results_ + message.statements.size();
+  if (answer.notice || results.size() != behind + (message.ends ? 3 : 0)) return mismatch();
+  const bool rows = std::any_of(results.begin(), results.end(),
+                                [](const auto& result) { return !result.columns.empty(); });
+  if (rows || (message.ends && results[behind].row_count != 1)) return mismatch();
+  results.resize(behind);
+  results.erase(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(leading_results_));
+  return proof_of(message);
 }
 
 /// The result sets of the statements that return rows, in their order; then ours with the counts,
 /// if asked for; then that of the compound statement itself, without columns.
-Result<BranchProof> MariadbSession::interpret(const Message& message, odbc::Answer& answer) {
-  const Error mismatch = make_error(settings(), ErrorCode::kStatementFailed, Effect::kUnknown,
-                                    "the results of the message don't match its statements");
+Result<BranchProof> MariadbSession::interpret_compound(const Message& message,
+                                                       odbc::Answer& answer) const {
   const std::size_t statements = message.statements.size();
   const bool counts = wants_counts(message);
   auto& sets = answer.results;
-  if (sets.size() < (counts ? 2U : 1U) || !sets.back().columns.empty()) return mismatch;
+  if (sets.size() < (counts ? 2U : 1U) || !sets.back().columns.empty()) return mismatch();
   sets.pop_back();
   Row row_counts;
   if (counts) {
-    if (sets.back().rows.size() != 1 || sets.back().columns.size() != statements) return mismatch;
+    if (sets.back().rows.size() != 1 || sets.back().columns.size() != statements) return mismatch();
     row_counts = std::move(sets.back().rows.front());
     sets.pop_back();
   }
@@ -232,14 +333,27 @@ Result<BranchProof> MariadbSession::interpret(const Message& message, odbc::Answ
     if (count >= 0) {
       of_statements.emplace_back().row_count = count;
     } else {
-      if (next == sets.end()) return mismatch;
+      if (next == sets.end()) return mismatch();
       of_statements.push_back(std::move(*next++));
     }
   }
-  if (next != sets.end()) return mismatch;
+  if (next != sets.end()) return mismatch();
   sets = std::move(of_statements);
-  if (!message.ends || message.access == Access::kReadOnly) return BranchProof{};
-  return BranchProof{.database = identity_, .transaction_id = 0, .witness_row = true};
+  return proof_of(message);
+}
+
+/// The driver (3.1.15) gives no codes with an error behind the first statement of a list, also when
+/// the connection was lost. The server still has them, if it is there.
+void MariadbSession::complete(odbc::Diagnostic& failure) {
+  if (!is_list_ || failure.native != 0 || link().lost()) return;
+  const odbc::Answer asked = link().run(
+      "GET DIAGNOSTICS CONDITION 1 @assent_errno=MYSQL_ERRNO, @assent_state=RETURNED_SQLSTATE");
+  if (asked.failure && link().lost()) failure = *asked.failure;
+  if (asked.failure) return;
+  const auto rows = link().query("SELECT @assent_errno, @assent_state");
+  if (!rows || rows->size() != 1) return;
+  failure.native = static_cast<std::int32_t>(integer_at(rows->front(), 0));
+  failure.sqlstate = text_at(rows->front(), 1);
 }
 
 Error MariadbSession::describe_failure(const Message& message, const odbc::Answer& answer) {
@@ -260,13 +374,34 @@ Error MariadbSession::describe_failure(const Message& message, const odbc::Answe
       return error;
     }
   }
+  if (is_list_) return describe_list_failure(message, answer);
   Error error = link().error(failure, Effect::kUnknown);
   if (message.statements.size() == 1) error.step = static_cast<std::int32_t>(message.first_index);
   return error;
 }
 
+/// The results before the failure tell which statement it was. A list goes on behind an unmet
+/// guard, and what fails there may do so for that reason; a lost connection does not.
+Error MariadbSession::describe_list_failure(const Message& message, const odbc::Answer& answer) {
+  const std::size_t results = answer.results.size();
+  const auto step = [&](std::size_t index) {
+    return static_cast<std::int32_t>(message.first_index + index);
+  };
+  std::size_t index = 0;
+  for (; index < message.statements.size() && leading_results_ + index < results; ++index) {
+    const auto expected = message.statements[index].statement.expect_rows;
+    const std::int64_t rows = answer.results[leading_results_ + index].row_count;
+    if (!expected || *expected == rows || link().lost()) continue;
+    Error error = guard_not_met(settings(), rows, *expected);
+    error.step = step(index);
+    return error;
+  }
+  Error error = link().error(*answer.failure, Effect::kUnknown);
+  if (results >= leading_results_ && index < message.statements.size()) error.step = step(index);
+  return error;
+}
+
 bool MariadbSession::undo(const Xid& xid, Reached reached, const odbc::Answer& answer) {
-  lock_wait_seconds_.reset();
   if (access() == Access::kReadOnly) return !link().run("ROLLBACK").failure;
   return undo_xa(xid, reached, answer);
 }
@@ -665,17 +800,17 @@ class Mariadb final : public ResourceManager {
 };
 
 Result<std::unique_ptr<Control>> Mariadb::take_control(Duration wait) {
-  auto control = start_control<MariadbControl>(settings_, kPins, wait);
+  auto control = start_control<MariadbControl>(settings_, kControlPins, wait);
   if (!control) return control.error();
   control_ = (*control)->id();
   return std::unique_ptr<Control>(std::move(*control));
 }
 
 /// An agent that was asleep while another took over connects after that one's sweep, so it looks
-/// whose the lock is, in this order (R9). max_statement_time counts a whole message as one
-/// statement.
+/// whose the lock is, in this order (R9). max_statement_time counts a whole compound statement as
+/// one.
 Result<std::unique_ptr<Session>> Mariadb::open_session() {
-  auto link = Link::open(settings_, kPins);
+  auto link = Link::open(settings_, kSessionPins);
   if (!link) return link.error();
   const CallWatchdog watchdog(**link, settings_.call_timeout);
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(settings_.statement_timeout).count();
@@ -685,13 +820,19 @@ Result<std::unique_ptr<Session>> Mariadb::open_session() {
       std::to_string(std::max<std::int64_t>(whole_seconds(settings_.statement_timeout), 1)) +
       ", tx_isolation = 'REPEATABLE-READ', wait_timeout = " + std::to_string(kWaitTimeoutMax));
   if (set.failure) return (*link)->error(*set.failure, Effect::kNone);
+  const bool is_refused = (*link)->run(std::string(kListThatStops)).failure.has_value();
   const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
   const auto rows =
       (*link)->query("SELECT CONNECTION_ID(), COALESCE(IS_USED_LOCK(" + std::string(kLockName) +
-                         ") = " + control + ", 0), (SELECT id FROM assent_identity)",
+                         ") = " + control + ", 0), (SELECT id FROM assent_identity), @assent_on",
                      Effect::kNone);
   if (!rows) return rows.error();
   const Row& row = rows->front();
+  if (!is_refused || !std::holds_alternative<std::monostate>(row.at(3))) {
+    return (*link)->unfit(
+        "the ODBC driver does not send several statements as they are, so a branch could go on "
+        "behind an error: use MariaDB Connector/ODBC 3.1");
+  }
   if (integer_at(row, 1) != 1) {
     return make_error(settings_, ErrorCode::kFenced, Effect::kNone,
                       "this agent does not hold the lock of its database any more");

@@ -106,6 +106,7 @@ class PostgresSession final : public BranchSession {
  protected:
   void get_ready(const Message& message) override;
   std::string compose(const Message& message) override;
+  void complete(odbc::Diagnostic& /*failure*/) override {}
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;

@@ -322,3 +322,240 @@ TEST_CASE("F 14: the driver may not reconnect by itself, and branches of others 
   CHECK(scan.foreign == 1);
   server.run("XA ROLLBACK " + name + ";");
 }
+
+namespace {
+
+constexpr const char* kList = ";OPTION=67108866;CHARSET=utf8mb4";
+
+/// The text reached the server in one message.
+bool went_as_one(Server& server, const std::string& text) {
+  std::string quoted;
+  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return server->query_value("points",
+                             "SELECT COUNT(*) FROM mysql.general_log WHERE command_type = 'Query' "
+                             "AND argument = '" +
+                                 quoted + "';") == "1";
+}
+
+void log_messages(Server& server) {
+  server.run("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1;");
+}
+
+std::string as_list(const std::string& name, const std::vector<std::string>& statements) {
+  std::string sql = "XA START " + name + "; ";
+  for (const std::string& statement : statements) sql += statement + "; ";
+  return sql + "XA END " + name + "; XA PREPARE " + name;
+}
+
+}  // namespace
+
+TEST_CASE("F 10: answers to a list of statements don't shift") {
+  Server server(Kind::kMariadb);
+  log_messages(server);
+  const auto raw = connect(server, kList);
+  const std::string good = "UPDATE card SET points = points - 1 WHERE id = 1";
+  const std::string none = "UPDATE card SET points = points - 1 WHERE id = 77";
+  const std::string bad = GENERATE("INSERT INTO card VALUES (2, 2)", "UPDATE UPDATE",
+                                   "UPDATE card SET points = -1", "DELETE FROM nowhere");
+  std::int64_t number = 7000;
+  for (std::size_t count = 1; count <= 20; ++count) {
+    for (std::size_t failing = 0; failing <= count; ++failing) {
+      std::vector<std::string> statements(count, count % 2 == 0 ? good : none);
+      if (failing < count) statements[failing] = bad;
+      const std::string name = "'list-" + std::to_string(++number) + "'";
+      const std::string sql = as_list(name, statements);
+      CAPTURE(sql);
+      const odbc::Answer answer = raw->execute(sql);
+      REQUIRE(answer.failure.has_value() == (failing < count));
+      REQUIRE(answer.results.size() == (failing < count ? failing + 1 : count + 3));
+      REQUIRE_FALSE(answer.notice);
+      if (failing == count) {
+        for (std::size_t i = 0; i < count; ++i)
+          REQUIRE(answer.results[i + 1].row_count == (count % 2 == 0 ? 1 : 0));
+      }
+      const odbc::Answer next = raw->execute("SELECT " + std::to_string(number));
+      REQUIRE(next.results.at(0).rows.at(0).at(0) == Value(number));
+      if (failing < count) REQUIRE_FALSE(raw->execute("XA END " + name).failure);
+      REQUIRE_FALSE(raw->execute("XA ROLLBACK " + name).failure);
+    }
+  }
+  // Warnings are no remarks, and each statement has its own time.
+  raw->execute("SET SESSION max_statement_time = 0.5");
+  const odbc::Answer warned = raw->execute(as_list(
+      "'warned'", {"INSERT IGNORE INTO card VALUES (2, 2)", "DO SLEEP(0.3)", "DO SLEEP(0.3)"}));
+  CHECK_FALSE(warned.failure);
+  CHECK_FALSE(warned.notice);
+  CHECK(warned.results.at(1).row_count == 0);
+  REQUIRE_FALSE(raw->execute("XA ROLLBACK 'warned'").failure);
+  const std::string last = "XA START 'last'; " + good + "; XA PREPARE 'last'";
+  const odbc::Answer unprepared = raw->execute(last);
+  CHECK(unprepared.failure);
+  CHECK(unprepared.results.size() == 2);
+  CHECK(went_as_one(server, last));
+  CHECK(raw->execute("SELECT 1").results.at(0).rows.at(0).at(0) == Value(std::int64_t{1}));
+  CHECK(server.prepared_count() == 0);
+}
+
+TEST_CASE("the driver gives no code with a later error of a list, and the server still has it") {
+  const auto raw = connect(shared_server(Kind::kMariadb), kList);
+  const odbc::Answer first = raw->execute("INSERT INTO card VALUES (2, 2); DO 0");
+  REQUIRE(first.failure);
+  CHECK(first.failure->native == 1062);
+  const odbc::Answer later = raw->execute("DO 0; INSERT INTO card VALUES (2, 2); DO 0");
+  REQUIRE(later.failure);
+  CHECK(later.failure->native == 0);
+  REQUIRE_FALSE(raw->execute("GET DIAGNOSTICS CONDITION 1 @e = MYSQL_ERRNO").failure);
+  CHECK(raw->execute("SELECT @e").results.at(0).rows.at(0).at(0) == Value(std::int64_t{1062}));
+}
+
+TEST_CASE("a connection that is lost in the midst of a list fails the next call at once") {
+  Server& server = shared_server(Kind::kMariadb);
+  const auto raw = connect(server, kList);
+  const odbc::Answer answer =
+      raw->execute("DO 0; UPDATE card SET points = 7 WHERE id = 1; KILL CONNECTION_ID(); DO 0");
+  CHECK(answer.failure);
+  const auto interrupted = connect(server, kList);
+  std::thread cutter([&] {
+    server->query_value("points", "SELECT SLEEP(0.2);");
+    interrupted->interrupt();
+  });
+  CHECK(interrupted->execute("DO 0; DO SLEEP(8); DO 0").failure);
+  cutter.join();
+  CHECK(interrupted->execute("DO 0").failure);
+  CHECK(raw->execute("DO 0").failure);
+}
+
+TEST_CASE("a branch goes to MariaDB in one message, which is not prepared there") {
+  Server server(Kind::kMariadb);
+  log_messages(server);
+  Agent agent(server);
+  const Xid xid = next_xid();
+  Statement text = plain("UPDATE card SET points = points - 1 WHERE 'x' <> ? AND id = 3");
+  text.params = {"it''s -- \\ \" ` { /* # a text"};
+  require_vote(agent.session->work(work_of(xid, {take_point(1),
+                                                 plain("DELETE FROM card WHERE id "
+                                                       "= 77"),
+                                                 text})),
+               Vote::kPrepared);
+  const std::string sent = "FROM mysql.general_log WHERE argument LIKE 'XA START%" +
+                           std::string("UPDATE%DELETE%UPDATE%") +
+                           "INSERT INTO assent_witness%XA END%XA PREPARE%'";
+  CHECK(server->query_value("points", "SELECT COUNT(*) " + sent + ";") == "1");
+  CHECK(server->query_value("points", "SELECT command_type " + sent + ";") == "Query");
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
+}
+
+TEST_CASE("what the driver's own lexer could misread is sent as a compound statement") {
+  Server server(Kind::kMariadb);
+  log_messages(server);
+  server.run("ALTER TABLE card ADD word VARCHAR(200) CHARACTER SET utf8mb4;");
+  Agent agent(server);
+  const std::string word = GENERATE(as<std::string>(), "a\n? b", "a\n; SELECT 1; -- ", "a ? b",
+                                    "a; DELETE FROM card", "a\r\n' ; UPDATE card SET points = 0");
+  const Xid xid = next_xid();
+  Statement statement = plain("UPDATE card SET points = points - 1, word = ? WHERE id = 1");
+  statement.params = {word};
+  const WorkReport report = agent.session->work(work_of(xid, {statement, take_point(2)}));
+  require_vote(report, Vote::kPrepared);
+  CHECK(report.results.at(0).rows_affected == 1);
+  CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kCommitted);
+  CHECK(server.points(1) == 99);
+  CHECK(server.points(2) == 99);
+  Work look = work_of(next_xid(), {plain("SELECT word FROM card WHERE id = 1")});
+  look.access = Access::kReadOnly;
+  CHECK(agent.session->work(look).results.at(0).rows.at(0).at(0) == Value(word));
+  CHECK(server->query_value("points",
+                            "SELECT COUNT(*) FROM mysql.general_log WHERE argument LIKE "
+                            "'BEGIN NOT ATOMIC XA START%';") != "0");
+}
+
+TEST_CASE("an error in the midst of a branch is told with its code and its step") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  struct Case {
+    const char* sql;
+    std::int32_t native;
+    const char* sqlstate;
+  };
+  const auto wrong = GENERATE(Case{"INSERT INTO card VALUES (2, 2)", 1062, "23000"},
+                              Case{"UPDATE UPDATE", 1064, "42000"},
+                              Case{"UPDATE card SET nothing = 1", 1054, "42S22"},
+                              Case{"UPDATE card SET points = -1 WHERE id = 4", 4025, "23000"});
+  const auto at = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{2});
+  std::vector<Statement> statements = {take_point(1), take_point(2), take_point(3)};
+  statements[at] = plain(wrong.sql);
+  const bool open = GENERATE(false, true);
+  const Xid xid = next_xid();
+  Work work = work_of(xid, statements);
+  if (open) {
+    REQUIRE_FALSE(agent.session->work(work_of(xid, {take_point(5)}, AfterWork::kStayOpen)).error);
+    work.first_index = 1;
+  }
+  const WorkReport report = agent.session->work(work);
+  CHECK(report.vote == Vote::kRolledBack);
+  REQUIRE(report.error);
+  CHECK(report.error->code == ErrorCode::kStatementFailed);
+  CHECK(report.error->native == wrong.native);
+  CHECK(report.error->sqlstate == wrong.sqlstate);
+  CHECK(report.error->step == static_cast<std::int32_t>(at) + (open ? 1 : 0));
+  CHECK(agent.session->usable());
+  CHECK(server.prepared_count() == 0);
+  const Xid next = next_xid();
+  require_vote(agent.session->work(work_of(next, {take_point(1), take_point(5)})), Vote::kPrepared);
+  CHECK(rollback(*agent.session, next).completion == Completion::kRolledBack);
+}
+
+TEST_CASE("a guard that was not met is told, and not what failed behind it") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const WorkReport report = agent.session->work(work_of(
+      next_xid(), {take_point(1), take_point(77), plain("INSERT INTO card VALUES (2, 2)")}));
+  CHECK(report.vote == Vote::kRolledBack);
+  REQUIRE(report.error);
+  CHECK(report.error->code == ErrorCode::kGuardNotMet);
+  CHECK(report.error->step == 1);
+  CHECK(server.prepared_count() == 0);
+  CHECK(agent.session->usable());
+}
+
+TEST_CASE("a witness row that is there already is a no without a step") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const Xid xid = next_xid();
+  server.run("INSERT INTO assent_witness VALUES (" +
+             std::to_string(static_cast<std::uint64_t>(xid.gtrid.log_id)) + ", 1, " +
+             std::to_string(static_cast<std::uint64_t>(xid.gtrid.sequence)) + ", 'points');");
+  const WorkReport report = agent.session->work(work_of(xid, {take_point(1)}));
+  CHECK(report.vote == Vote::kRolledBack);
+  REQUIRE(report.error);
+  CHECK(report.error->native == 1062);
+  CHECK(report.error->step == -1);
+  CHECK(server.prepared_count() == 0);
+  server.run("DELETE FROM assent_witness;");
+}
+
+TEST_CASE("a statement of a branch that a person or its limit stops is a conflict") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const bool by_a_person = GENERATE(true, false);
+  const Xid xid = next_xid();
+  Work work = work_of(xid, {take_point(1),
+                            plain("UPDATE card SET points = points - 1 WHERE id = 2 AND SLEEP(8) = "
+                                  "0"),
+                            take_point(3)});
+  if (!by_a_person) work.deadline = std::chrono::milliseconds(500);
+  auto working = std::async(std::launch::async, [&] { return agent.session->work(work); });
+  if (by_a_person) {
+    wait_for_a_waiter(server);
+    server.run("KILL QUERY " + std::to_string(static_cast<std::uint64_t>(agent.session->id())) +
+               ";");
+  }
+  const WorkReport report = working.get();
+  CHECK(report.vote == Vote::kRolledBack);
+  REQUIRE(report.error);
+  CHECK(report.error->code == ErrorCode::kConflict);
+  CHECK(report.error->native == (by_a_person ? 1317 : 1969));
+  CHECK(server.prepared_count() == 0);
+  CHECK(agent.session->usable());
+  CHECK(server.points(1) == 100);
+}
