@@ -396,6 +396,20 @@ TEST_CASE("F 10: answers to a list of statements don't shift") {
   CHECK(server.prepared_count() == 0);
 }
 
+TEST_CASE("the driver goes on behind an error in a list that returns rows, up to the prepare") {
+  Server& server = shared_server(Kind::kMariadb);
+  const auto raw = connect(server, kList);
+  const std::string name = "'goes-on'";
+  CHECK(raw->execute(as_list(name, {"SELECT 1", "INSERT INTO card VALUES (2, 2)"})).failure);
+  CHECK(server.prepared_count() == 1);
+  CHECK_FALSE(raw->execute("XA ROLLBACK " + name).failure);
+  Agent agent(server);
+  const WorkReport report = agent.session->work(
+      work_of(next_xid(), {plain("SELECT 1"), plain("INSERT INTO card VALUES (2, 2)")}));
+  CHECK(report.vote == Vote::kRolledBack);
+  CHECK(server.prepared_count() == 0);
+}
+
 TEST_CASE("the driver gives no code with a later error of a list, and the server still has it") {
   const auto raw = connect(shared_server(Kind::kMariadb), kList);
   const odbc::Answer first = raw->execute("INSERT INTO card VALUES (2, 2); DO 0");
