@@ -81,9 +81,9 @@ std::string PostgresStatements::execute_proof(std::string_view gid) {
   return "EXECUTE " + std::string(kProof) + "('" + std::string(gid) + "')";
 }
 
-/// In whatever language, the name is in quotes.
+/// The name is the same in every language, the quotes around it are not.
 bool PostgresStatements::is_about_proof(std::string_view message) {
-  return message.find("\"" + std::string(kProof) + "\"") != std::string_view::npos;
+  return message.find(kProof) != std::string_view::npos;
 }
 
 std::string PostgresStatements::let_go_of_all() {

@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "participant_agents/rm/postgres_statements.h"
 #include "tests/rm/rm_fixture.h"
 
 using namespace assent;
@@ -372,4 +373,15 @@ TEST_CASE("somebody drops what the server keeps, and no payment fails") {
     CHECK(server.points(1) == 109);
   }
   CHECK(server.prepared_count() == 0);
+}
+
+TEST_CASE("the proof that is missing is known in every language of the server") {
+  CHECK(PostgresStatements::is_about_proof(
+      "ERROR: prepared statement \"assent_proof\" does not exist"));
+  CHECK(PostgresStatements::is_about_proof(
+      "FEHLER: vorbereitete Anweisung »assent_proof« existiert nicht"));
+  CHECK(PostgresStatements::is_about_proof(
+      "ERREUR: l'instruction préparée « assent_proof » n'existe pas"));
+  CHECK_FALSE(PostgresStatements::is_about_proof(
+      "FEHLER: vorbereitete Anweisung »assent_s1« existiert nicht"));
 }
