@@ -48,6 +48,10 @@ constexpr std::string_view kSessionSettings =
 /// Also what PREPARE TRANSACTION says when max_prepared_transactions are prepared (F 3).
 constexpr std::string_view kOutOfMemory = "53200";
 
+/// PREPARE waits for the locks of its tables. Without it the statement still runs, so its wait is
+/// no part of what the caller asked for.
+constexpr Duration kPrepareLockWait = std::chrono::milliseconds(10);
+
 /// Syntax, names and types (class 42).
 constexpr std::string_view kNotAsDeclared = "42";
 
@@ -131,8 +135,8 @@ class PostgresSession final : public BranchSession {
  private:
   using Form = PostgresStatements::Form;
 
-  std::string set_limits(const Message& message);
-  void prepare_form(const Message& message, Form& form, const ReadyStatement& statement);
+  std::string set_limits(Duration lock_wait, Duration statement_limit);
+  bool prepare_form(const Message& message, Form& form, const ReadyStatement& statement);
   void forget_statements();
   bool is_still_ours(std::uint64_t transaction_id);
   Error replaced() const;
@@ -150,31 +154,37 @@ class PostgresSession final : public BranchSession {
 };
 
 /// What came a second time is prepared now, in messages of its own: in the branch a failure would
-/// doom it.
+/// doom it. The branch's deadline runs (R11), so the first that meets a lock is the last.
 void PostgresSession::get_ready(const Message& message) {
   if (statements_.is_full()) forget_statements();
   forms_.clear();
+  bool goes_on = true;
   for (const ReadyStatement& statement : message.statements) {
     Form* form = server_keeps_ ? statements_.form_of(statement) : nullptr;
-    if (form != nullptr && form->state == Form::State::kHasRun)
-      prepare_form(message, *form, statement);
+    if (goes_on && form != nullptr && form->state == Form::State::kHasRun)
+      goes_on = prepare_form(message, *form, statement);
     forms_.push_back(form);
   }
 }
 
-void PostgresSession::prepare_form(const Message& message, Form& form,
+/// False: that is all for this message.
+bool PostgresSession::prepare_form(const Message& message, Form& form,
                                    const ReadyStatement& statement) {
-  const auto rows = link().query(set_limits(message) + statements_.prepare(form, statement));
+  const std::string limits =
+      set_limits(std::min(kPrepareLockWait, message.lock_wait), message.statement_limit);
+  const auto rows = link().query(limits + statements_.prepare(form, statement));
   if (rows) {
     const bool is_right = !rows->empty() && rows->front().at(0) == Value(true);
     form.state = is_right ? Form::State::kPrepared : Form::State::kOnlyLiteral;
     if (!is_right) link().run("DEALLOCATE " + form.name);
-    return;
+    return !link().lost();
   }
   lock_timeout_ms_.reset();
   statement_limit_.reset();
   // Behind somebody's lock: the next time, perhaps.
-  if (rows.error().code != ErrorCode::kConflict) form.state = Form::State::kOnlyLiteral;
+  const bool conflict = rows.error().code == ErrorCode::kConflict;
+  if (!conflict) form.state = Form::State::kOnlyLiteral;
+  return !conflict && !link().lost();
 }
 
 /// Statements whose table or session has changed below them.
@@ -210,17 +220,17 @@ bool PostgresSession::was_outdated(const Error& error) {
 
 /// Before BEGIN they belong to the branch's transaction: PREPARE keeps them, a rollback takes them
 /// back.
-std::string PostgresSession::set_limits(const Message& message) {
+std::string PostgresSession::set_limits(Duration lock_wait, Duration statement_limit) {
   std::string sql;
-  const std::int64_t lock_timeout = std::max<std::int64_t>(to_ms(message.lock_wait), 1);
+  const std::int64_t lock_timeout = std::max<std::int64_t>(to_ms(lock_wait), 1);
   if (lock_timeout_ms_ != lock_timeout) {
     sql += "SET lock_timeout=" + std::to_string(lock_timeout) + ";";
     lock_timeout_ms_ = lock_timeout;
     ++leading_results_;
   }
-  if (statement_limit_ != message.statement_limit) {
-    sql += "SET statement_timeout=" + std::to_string(to_ms(message.statement_limit)) + ";";
-    statement_limit_ = message.statement_limit;
+  if (statement_limit_ != statement_limit) {
+    sql += "SET statement_timeout=" + std::to_string(to_ms(statement_limit)) + ";";
+    statement_limit_ = statement_limit;
     ++leading_results_;
   }
   return sql;
@@ -229,7 +239,7 @@ std::string PostgresSession::set_limits(const Message& message) {
 std::string PostgresSession::compose(const Message& message) {
   std::string sql;
   leading_results_ = 0;
-  if (!message.statements.empty()) sql += set_limits(message);
+  if (!message.statements.empty()) sql += set_limits(message.lock_wait, message.statement_limit);
   if (message.opens) {
     transaction_id_ = 0;
     transaction_replaced_ = false;

@@ -1,6 +1,7 @@
 // Statements that PostgreSQL keeps prepared (docs/decisions/0011): whichever way they are said,
 // they mean the same, and nobody sees that something was kept.
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -384,4 +385,51 @@ TEST_CASE("the proof that is missing is known in every language of the server") 
       "ERREUR: l'instruction préparée « assent_proof » n'existe pas"));
   CHECK_FALSE(PostgresStatements::is_about_proof(
       "FEHLER: vorbereitete Anweisung »assent_s1« existiert nicht"));
+}
+
+TEST_CASE("what is to be kept does not wait behind a lock, and the branch waits once") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  std::vector<Statement> statements;
+  for (std::int64_t i = 1; i <= 6; ++i) {
+    statements.push_back(
+        plain("UPDATE card SET points = points + " + std::to_string(i) + " WHERE id = ?"));
+    statements.back().params = {std::int64_t{1}};
+  }
+  Work work = work_of(next_xid(), statements);
+  work.lock_wait = std::chrono::seconds(2);
+  require_vote(agent.session->work(work), Vote::kPrepared);
+  CHECK(rollback(*agent.session, work.xid).completion == Completion::kRolledBack);
+
+  server->query("points", "BEGIN; LOCK TABLE card; PREPARE TRANSACTION 'changes the table'",
+                live::Role::kApplication);
+  const auto begin = std::chrono::steady_clock::now();
+  work.xid = next_xid();
+  const WorkReport report = agent.session->work(work);
+  const auto waited = std::chrono::steady_clock::now() - begin;
+  server.roll_back_foreign("changes the table");
+  require_vote(report, Vote::kRolledBack);
+  CHECK(report.error->code == ErrorCode::kConflict);
+  CHECK(waited >= work.lock_wait);
+  CHECK(waited < 3 * work.lock_wait);  // by the lock's waits alone it would be seven
+}
+
+TEST_CASE("a branch whose statements are just being kept has the lock wait that it asked for") {
+  Server& server = shared_server(Kind::kPostgres);
+  server->query("points",
+                "CREATE OR REPLACE VIEW lock_wait AS SELECT setting FROM pg_settings WHERE name = "
+                "'lock_timeout'",
+                live::Role::kApplication);
+  Agent agent(server);
+  for (int time = 1; time <= 3; ++time) {
+    INFO("time " << time);
+    const Xid xid = next_xid();
+    Work work = work_of(xid, {update_points(1), plain("SELECT setting FROM lock_wait")});
+    work.lock_wait = std::chrono::milliseconds(1234);
+    const WorkReport report = agent.session->work(work);
+    require_vote(report, Vote::kPrepared);
+    CHECK(report.results.at(1).rows.at(0).at(0) == Value(std::string("1234")));
+    CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
+  }
+  CHECK(kept_by(*agent.session) == 2);
 }
