@@ -151,13 +151,15 @@ class PostgresSession final : public BranchSession {
   PostgresStatements statements_;
   std::vector<Form*> forms_;  ///< of the statements of the message that opens a branch
   bool server_keeps_ = true;  ///< false: somebody drops what the server keeps, so nothing is kept
+  bool wants_room_ = false;   ///< what is to be kept finds no room at the server
 };
 
 /// What came a second time is prepared now, in messages of its own: in the branch a failure would
 /// doom it. The branch's deadline runs (R11), so the first that meets a lock is the last.
 void PostgresSession::get_ready(const Message& message) {
-  if (statements_.is_full()) forget_statements();
   forms_.clear();
+  statements_.forget_unkept_if_full();
+  if (wants_room_) forget_statements();
   bool goes_on = true;
   for (const ReadyStatement& statement : message.statements) {
     Form* form = server_keeps_ ? statements_.form_of(statement) : nullptr;
@@ -170,6 +172,9 @@ void PostgresSession::get_ready(const Message& message) {
 /// False: that is all for this message.
 bool PostgresSession::prepare_form(const Message& message, Form& form,
                                    const ReadyStatement& statement) {
+  // Now others of this message may need what is kept, so the next one begins anew.
+  wants_room_ = statements_.keeps_its_most();
+  if (wants_room_) return false;
   const std::string limits =
       set_limits(std::min(kPrepareLockWait, message.lock_wait), message.statement_limit);
   const auto rows = link().query(limits + statements_.prepare(form, statement));
@@ -193,6 +198,7 @@ void PostgresSession::forget_statements() {
   server_keeps_ = !answer.failure;
   statements_.forget_all();
   forms_.clear();
+  wants_room_ = false;
 }
 
 void PostgresSession::remember(const Message& /*message*/) {

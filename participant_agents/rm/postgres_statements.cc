@@ -1,5 +1,6 @@
 #include "participant_agents/rm/postgres_statements.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <variant>
@@ -102,7 +103,21 @@ PostgresStatements::Form* PostgresStatements::form_of(const ReadyStatement& stat
   }
   const auto known = forms_.find(key);
   if (known != forms_.end()) return &known->second;
-  return is_full() ? nullptr : &forms_[key];
+  is_full_ = forms_.size() - kept() >= kRememberedMax;
+  return is_full_ ? nullptr : &forms_[key];
+}
+
+std::size_t PostgresStatements::kept() const {
+  return static_cast<std::size_t>(std::count_if(
+      forms_.begin(), forms_.end(),
+      [](const auto& known) { return known.second.state == Form::State::kPrepared; }));
+}
+
+void PostgresStatements::forget_unkept_if_full() {
+  if (!is_full_) return;
+  std::erase_if(forms_,
+                [](const auto& known) { return known.second.state != Form::State::kPrepared; });
+  is_full_ = false;
 }
 
 /// A text parameter may become text or varchar. As anything else it would keep its type when the

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,10 +46,14 @@ class PostgresStatements {
   /// What `forget_all` needs to have been sent before it.
   static std::string let_go_of_all();
   void forget_all() { forms_.clear(); }
-  /// No more forms fit (R14): forget all.
-  bool is_full() const { return forms_.size() >= kRememberedMax; }
+  /// The server keeps as many as it may (R14): before another is prepared, forget all.
+  bool keeps_its_most() const { return kept() >= kRememberedMax; }
+  /// As many that the server does not keep are remembered, and one more found no room. To forget
+  /// them costs the server nothing.
+  void forget_unkept_if_full();
 
-  /// nullptr: such a statement is never prepared. Valid until `forget_all`.
+  /// nullptr: such a statement is never prepared, or there is no room to remember it. Valid until
+  /// something is forgotten.
   Form* form_of(const ReadyStatement& statement);
 
   /// Makes the server keep the form, which gets its name; answers with one row and column: true if
@@ -58,7 +63,10 @@ class PostgresStatements {
   static std::string say(const Form* form, const ReadyStatement& statement);
 
  private:
+  std::size_t kept() const;
+
   std::unordered_map<std::string, Form> forms_;  ///< by text and types of the parameters
+  bool is_full_ = false;                         ///< one that is not kept found no room
   std::uint64_t last_name_ = 0;
 };
 

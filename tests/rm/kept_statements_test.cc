@@ -194,6 +194,22 @@ std::int64_t kept_by(Session& session) {
   return std::get<std::int64_t>(report.results.at(0).rows.at(0).at(0));
 }
 
+/// When the server was told last to let go of everything: our proof is prepared anew then. Asked in
+/// other words each time, so that it is not kept itself.
+std::string kept_since(Session& session) {
+  static int count = 0;
+  const Xid xid = next_xid();
+  const auto report = session.work(
+      work_of(xid,
+              {plain("SELECT prepare_time FROM pg_prepared_statements WHERE name = 'assent_proof' "
+                     "AND " +
+                     std::to_string(++count) + " > 0")},
+              AfterWork::kStayOpen));
+  REQUIRE_FALSE(report.error);
+  REQUIRE(session.roll_back_open(xid).completion == Completion::kRolledBack);
+  return std::get<std::string>(report.results.at(0).rows.at(0).at(0));
+}
+
 Statement update_points(std::int64_t card) {
   Statement statement = guarded("UPDATE card SET points = points + 1 WHERE id = ?", 1);
   statement.params = {card};
@@ -432,4 +448,36 @@ TEST_CASE("a branch whose statements are just being kept has the lock wait that 
     CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
   }
   CHECK(kept_by(*agent.session) == 2);
+}
+
+TEST_CASE("texts that are not kept take no room from those that are") {
+  Server& server = shared_server(Kind::kPostgres);
+  make_odd_table(server);
+  Agent agent(server);
+  for (int time = 1; time <= 3; ++time) pay(*agent.session, update_points(1));
+  const std::string since = kept_since(*agent.session);
+  for (int i = 1; i <= 150; ++i) {
+    pay(*agent.session, plain("UPDATE card SET points = " + std::to_string(i) + " WHERE id = 1"));
+    // Each of these would be kept, but for its date.
+    const Odd date{"UPDATE odd SET day = ? WHERE id = " + std::to_string(i % 70),
+                   {std::string("2020-02-03")}};
+    REQUIRE_FALSE(try_once(*agent.session, date).error);
+  }
+  CHECK(kept_since(*agent.session) == since);
+  CHECK(kept_by(*agent.session) == 1);
+}
+
+TEST_CASE("as many statements as fit stay kept, whatever else comes once") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  std::string since;
+  for (int time = 1; time <= 5; ++time) {
+    for (int i = 1; i <= 64; ++i) {
+      pay(*agent.session,
+          plain("UPDATE card SET points = points + 0 * " + std::to_string(i) + " WHERE id = 1"));
+    }
+    if (time == 2) since = kept_since(*agent.session);
+  }
+  CHECK(kept_since(*agent.session) == since);
+  CHECK(kept_by(*agent.session) == 64);
 }
