@@ -210,6 +210,7 @@ void PostgresSession::remember(const Message& /*message*/) {
 /// The branch as literals fails in the same way or does not: so it is tried. What the server keeps
 /// was not made for tables that have changed since, and who drops it once does so again.
 bool PostgresSession::was_outdated(const Error& error) {
+  if (!server_keeps_) return false;
   if (error.sqlstate == kNoSuchStatement) {
     server_keeps_ = false;
     forms_.clear();

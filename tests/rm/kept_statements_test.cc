@@ -481,3 +481,23 @@ TEST_CASE("as many statements as fit stay kept, whatever else comes once") {
   CHECK(kept_since(*agent.session) == since);
   CHECK(kept_by(*agent.session) == 64);
 }
+
+TEST_CASE("a branch that fails as if something were not kept is tried twice only once") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  server->query("points",
+                "DROP SEQUENCE IF EXISTS tries; CREATE SEQUENCE tries; CREATE OR REPLACE FUNCTION "
+                "refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM nextval('tries'); "
+                "RAISE 'no' USING ERRCODE = '26000'; END$$; CREATE TRIGGER refuser BEFORE UPDATE "
+                "ON card FOR EACH ROW EXECUTE FUNCTION refuse()",
+                live::Role::kApplication);
+  constexpr int kBranches = 4;
+  for (int i = 1; i <= kBranches; ++i) {
+    const WorkReport report = agent.session->work(work_of(next_xid(), {update_points(1)}));
+    require_vote(report, Vote::kRolledBack);
+    CHECK(report.error->sqlstate == "26000");
+  }
+  CHECK(server->query_value("points", "SELECT last_value FROM tries") ==
+        std::to_string(kBranches + 1));
+  server->query("points", "DROP TRIGGER refuser ON card", live::Role::kApplication);
+}
