@@ -283,9 +283,10 @@ Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Ans
                         "the database ended the branch instead of preparing it");
     }
     proof.database = identity_;
-    const ProofNumbers numbers = read_proof(text_at(rows.front(), 0));
-    proof.database.position = numbers.wal_position;
-    proof.transaction_id = widen(numbers.transaction, numbers.snapshot_xmax);
+    const auto numbers = read_proof(text_at(rows.front(), 0));
+    if (!numbers) return numbers.error();
+    proof.database.position = numbers->wal_position;
+    proof.transaction_id = widen(numbers->transaction, numbers->snapshot_xmax);
     if (!is_still_ours(proof.transaction_id)) return replaced();
   } else if (writes) {
     const auto& rows = answer.results.back().rows;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <system_error>
 #include <variant>
 #include <vector>
 
@@ -62,16 +63,28 @@ std::string ask_for_proof(std::string_view gid) {
   return proof_of("'" + std::string(gid) + "'");
 }
 
-ProofNumbers read_proof(std::string_view row) {
+/// A number, and behind it a space or, at the last, nothing. 0 is none of a transaction, of a
+/// snapshot or of a WAL position that is behind something.
+Result<ProofNumbers> read_proof(std::string_view row) {
   ProofNumbers numbers;
   const char* at = row.data();
   const char* end = at + row.size();
-  for (std::uint64_t* number :
-       {&numbers.transaction, &numbers.snapshot_xmax, &numbers.wal_position}) {
-    at = std::from_chars(at, end, *number).ptr;
-    if (at != end) ++at;
-  }
-  return numbers;
+  const auto read = [&](std::uint64_t& number, bool last) {
+    const auto [behind, error] = std::from_chars(at, end, number);
+    const bool ends_well = last ? behind == end : behind != end && *behind == ' ';
+    at = ends_well && !last ? behind + 1 : behind;
+    return error == std::errc() && ends_well && number != 0;
+  };
+  if (read(numbers.transaction, false) && read(numbers.snapshot_xmax, false) &&
+      read(numbers.wal_position, true))
+    return numbers;
+  Error error;
+  error.code = ErrorCode::kStatementFailed;
+  error.effect = Effect::kUnknown;
+  error.message = "the database's proof of the prepared branch can't be read: " +
+                  ("\"" + std::string(row) + "\"") +
+                  ". Find out what stands before pg_catalog in the search path";
+  return error;
 }
 
 std::string PostgresStatements::prepare_proof() {

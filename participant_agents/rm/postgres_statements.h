@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "participant_agents/rm/statement_cache.h"
+#include "protocol/base/result.h"
 
 /// What PostgreSQL keeps prepared for one session, so that it neither parses nor plans it again:
 /// our proof, and the statements that come a second time (docs/decisions/0011). Everything is said
@@ -25,7 +26,8 @@ struct ProofNumbers {
   std::uint64_t snapshot_xmax = 0;
   std::uint64_t wal_position = 0;
 };
-ProofNumbers read_proof(std::string_view row);
+/// kStatementFailed: that is no such row, so it proves nothing.
+Result<ProofNumbers> read_proof(std::string_view row);
 
 class PostgresStatements {
  public:

@@ -501,3 +501,40 @@ TEST_CASE("a branch that fails as if something were not kept is tried twice only
         std::to_string(kBranches + 1));
   server->query("points", "DROP TRIGGER refuser ON card", live::Role::kApplication);
 }
+
+TEST_CASE("a row that is no proof proves nothing") {
+  const auto numbers = read_proof("731 735 22020352");
+  REQUIRE(numbers.has_value());
+  CHECK(numbers->transaction == 731);
+  CHECK(numbers->snapshot_xmax == 735);
+  CHECK(numbers->wal_position == 22020352);
+  for (const char* row : {"", " ", "731", "731 735", "731 735 ", "731 735 x", "731 735 22020352 1",
+                          "x 735 22020352", "-731 735 22020352", "0 735 22020352",
+                          "731,735,22020352", "99999999999999999999 735 22020352"}) {
+    INFO(row);
+    CHECK(read_proof(row).has_error());
+  }
+}
+
+TEST_CASE("a proof that can't be read is no yes") {
+  Server& server = shared_server(Kind::kPostgres);
+  const std::string forged =
+      "CREATE SCHEMA forged; CREATE FUNCTION forged.pg_prepared_xact(OUT transaction text, OUT gid "
+      "text, OUT dbid oid) RETURNS SETOF record LANGUAGE sql AS $$SELECT '', gid, dbid FROM "
+      "pg_catalog.pg_prepared_xact()$$;";
+  Agent agent(server);
+  server->query("points",
+                forged + "ALTER DATABASE points SET search_path = forged, pg_catalog, public");
+  server->query("points", "GRANT USAGE ON SCHEMA forged TO PUBLIC");
+  const Xid xid = next_xid();
+  const WorkReport report = agent.another_session()->work(work_of(xid, {update_points(1)}));
+  server->query("points", "ALTER DATABASE points RESET search_path; DROP SCHEMA forged CASCADE");
+  REQUIRE(report.error);
+  INFO(words(*report.error));
+  CHECK(report.vote == Vote::kUnknown);
+  CHECK(report.proof.transaction_id == 0);
+  // As its coordinator does with what gave no yes.
+  CHECK(agent.another_session()->rollback(xid, std::nullopt).completion == Completion::kRolledBack);
+  CHECK(server.prepared_count() == 0);
+  CHECK(server.points(1) == 100);
+}
