@@ -315,12 +315,11 @@ Error PostgresSession::replaced() const {
 /// told which it was.
 Error PostgresSession::describe_failure(const Message& message, const odbc::Answer& answer) {
   Error error = link().error(*answer.failure, Effect::kUnknown);
-  const bool is_full = message.ends && error.sqlstate == kOutOfMemory &&
-                       error.message.find("prepared transactions") != std::string::npos;
-  if (is_full) {
+  const bool prepares = message.ends && message.access == Access::kReadWrite;
+  if (prepares && error.sqlstate == kOutOfMemory) {
     error.message +=
-        " (the server can hold no more: set max_prepared_transactions to at least the number of "
-        "all sessions of all agents on it, and restart it)";
+        " (probably the server can hold no more prepared branches: set max_prepared_transactions "
+        "to at least the number of all sessions of all agents on it, and restart it)";
   } else if (message.statements.size() == 1) {
     error.step = static_cast<std::int32_t>(message.first_index);
   }

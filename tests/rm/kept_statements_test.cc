@@ -538,3 +538,24 @@ TEST_CASE("a proof that can't be read is no yes") {
   CHECK(server.prepared_count() == 0);
   CHECK(server.points(1) == 100);
 }
+
+TEST_CASE("a server that is full of prepared branches says so in its own language") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  server->query("points",
+                "CREATE OR REPLACE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                "RAISE 'maximale Anzahl vorbereiteter Transaktionen erreicht' USING ERRCODE = "
+                "'53200'; END$$; CREATE TRIGGER full_up BEFORE UPDATE ON card FOR EACH ROW EXECUTE "
+                "FUNCTION full_up()",
+                live::Role::kApplication);
+  const WorkReport whole = agent.session->work(work_of(next_xid(), {update_points(1)}));
+  const WorkReport open =
+      agent.session->work(work_of(next_xid(), {update_points(1)}, AfterWork::kStayOpen));
+  server->query("points", "DROP TRIGGER full_up ON card", live::Role::kApplication);
+  require_vote(whole, Vote::kRolledBack);
+  CHECK(whole.error->code == ErrorCode::kBusy);
+  CHECK_THAT(whole.error->message,
+             Catch::Contains("probably") && Catch::Contains("set max_prepared_transactions"));
+  require_vote(open, Vote::kRolledBack);
+  CHECK_THAT(open.error->message, !Catch::Contains("max_prepared_transactions"));
+}
