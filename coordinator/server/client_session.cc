@@ -21,8 +21,14 @@ ClientSession::ClientSession(ClientSessionId id, const ClientWelcome& welcome,
 void ClientSession::start(const boost::asio::any_io_executor& executor,
                           std::unique_ptr<Transport> transport) {
   channel_ = Channel::make(executor, std::move(transport));
-  channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
-                  [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
+  // Weakly: a process that stops may leave the channel open, and that would hold us as we hold it.
+  channel_->start(
+      [weak = weak_from_this()](std::string_view body) {
+        if (const auto session = weak.lock()) session->on_body(body);
+      },
+      [weak = weak_from_this()](const Error& reason) {
+        if (const auto session = weak.lock()) session->on_closed(reason);
+      });
 }
 
 void ClientSession::reply(RequestId request, ClientReply reply) {
