@@ -149,8 +149,8 @@ TEST_CASE("more rows than allowed fail the statement and leave nothing") {
   const std::string many =
       kind == Kind::kPostgres ? "SELECT generate_series(1, 1001)" : "SELECT seq FROM seq_1_to_1001";
   const std::string large = "SELECT repeat('x', 1048577)";
-  const WorkReport report =
-      agent.session->work(work_of(next_xid(), {take_point(1), plain(GENERATE_COPY(many, large))}));
+  const WorkReport report = agent.session->work(
+      work_of(next_xid(), {take_point(1), plain(GENERATE_COPY(as<std::string>(), many, large))}));
   CHECK(report.vote == Vote::kRolledBack);
   REQUIRE(report.error);
   CHECK(report.error->code == ErrorCode::kStatementFailed);
