@@ -74,8 +74,14 @@ void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
   limits.hello_max = options_.timeout;
   phase_ = Phase::kGreeting;
   channel_ = Channel::make(io_.get_executor(), std::move(*connected), limits);
-  channel_->start([self = shared_from_this()](std::string_view body) { self->on_body(body); },
-                  [self = shared_from_this()](const Error& reason) { self->on_closed(reason); });
+  // Weakly: a loop that ends early leaves the channel open, and that would hold us as we hold it.
+  channel_->start(
+      [weak = weak_from_this()](std::string_view body) {
+        if (const auto link = weak.lock()) link->on_body(body);
+      },
+      [weak = weak_from_this()](const Error& reason) {
+        if (const auto link = weak.lock()) link->on_closed(reason);
+      });
   ClientHello hello;
   hello.application = options_.application;
   if (const auto sent = channel_->send(hello); sent.has_error()) channel_->close(sent.error());
