@@ -6,9 +6,9 @@
 
 namespace assent {
 
-/// Wakes one thread that waits for work: a counting semaphore of POSIX. A hand-over with a condition
-/// variable costs twice the system calls (its mutex is unlocked as if somebody waited for it), and
-/// the standard library's semaphore yields the processor before it sleeps. Any thread.
+/// Wakes one thread that waits for work: a counting semaphore of POSIX. A hand-over with a
+/// condition variable costs twice the system calls (its mutex is unlocked as if somebody waited for
+/// it), and the standard library's semaphore yields the processor before it sleeps. Any thread.
 class Wake {
  public:
   Wake() { sem_init(&semaphore_, 0, 0); }

@@ -54,7 +54,8 @@ class FakeCoordinator {
   explicit FakeCoordinator(std::vector<Act> script, std::vector<LogId> logs = {LogId{1}})
       : script_(std::move(script)), logs_(std::move(logs)) {
     auto accept = [this](std::unique_ptr<Transport> transport) { serve(std::move(transport)); };
-    auto opened = Listener::open(io_.get_executor(), Address{"127.0.0.1", 0}, 10, std::move(accept));
+    auto opened =
+        Listener::open(io_.get_executor(), Address{"127.0.0.1", 0}, 10, std::move(accept));
     if (opened.has_error()) throw std::runtime_error(opened.error().message);
     listener_ = std::move(*opened);
     thread_ = std::thread([this] { io_.run(); });

@@ -162,9 +162,8 @@ TEST_CASE("the work of sessions beyond the limit is refused, their questions are
     CHECK(third.outcome_of(payment.key).outcome == Outcome::kNoRecord);
     CHECK(third.participants());
   }
-  CHECK(comes_true([&] {
-    return third.submit(House::submission(payment)).outcome == Outcome::kCommitted;
-  }));
+  CHECK(comes_true(
+      [&] { return third.submit(House::submission(payment)).outcome == Outcome::kCommitted; }));
 }
 
 TEST_CASE("connections beyond all limits are turned away") {
