@@ -2,7 +2,6 @@
 
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/context.hpp>
-#include <boost/asio/post.hpp>
 
 namespace assent {
 namespace {
@@ -45,28 +44,6 @@ class TurnExecutor {
 
 boost::asio::any_io_executor Turn::executor() {
   return TurnExecutor(*this, false);
-}
-
-void Turn::leave_or_post(std::unique_ptr<Thing> thing) {
-  // In the loop: behind the handlers that are ready, so that all they send leaves in one write.
-  if (io_.get_executor().running_in_this_thread() || !left(thing)) {
-    boost::asio::post(io_,
-                      [this, thing = std::move(thing)]() mutable { run_thing(std::move(thing)); });
-  }
-}
-
-bool Turn::left(std::unique_ptr<Thing>& thing) {
-  const std::lock_guard lock(mutex_);
-  if (!taken_) return false;
-  if (!closed_) waiting_.push_back(std::move(thing));
-  return true;
-}
-
-void Turn::run_thing(std::unique_ptr<Thing> thing) {
-  if (!take_or_leave([&thing] { return std::move(thing); })) return;
-  thing->run();
-  thing.reset();
-  pass_on();
 }
 
 void Turn::pass_on() {

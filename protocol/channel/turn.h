@@ -35,7 +35,11 @@ class Turn {
   /// the caller's present thing is done. Any thread.
   template <typename F>
   void run(F&& f) {
-    if (!take_or_leave([&f] { return make_thing(std::forward<F>(f)); })) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (leave(std::forward<F>(f))) return;
+      taken_ = true;
+    }
     std::forward<F>(f)();
     pass_on();
   }
@@ -44,7 +48,11 @@ class Turn {
   /// handlers that are ready there; else after the present thing of whoever has the turn.
   template <typename F>
   void run_later(F&& f) {
-    leave_or_post(make_thing(std::forward<F>(f)));
+    if (!io_.get_executor().running_in_this_thread()) {
+      const std::lock_guard lock(mutex_);
+      if (leave(std::forward<F>(f))) return;
+    }
+    run_from_loop(std::forward<F>(f));
   }
 
   /// As run(), from the io_context's thread: a thread that is about to end leaves its last words
@@ -78,22 +86,16 @@ class Turn {
    private:
     F f_;
   };
-  template <typename F>
-  static std::unique_ptr<Thing> make_thing(F&& f) {
-    return std::make_unique<ThingOf<std::decay_t<F>>>(std::forward<F>(f));
-  }
 
-  /// True: the caller has the turn now, and passes it on when it is done.
-  template <typename Make>
-  bool take_or_leave(const Make& make) {
-    const std::lock_guard lock(mutex_);
-    if (!taken_) return taken_ = true;
-    if (!closed_) waiting_.push_back(make());
-    return false;
+  /// Leaves `f` to whoever has the turn. False: nobody has it, and `f` is as it was. Under the
+  /// mutex.
+  template <typename F>
+  bool leave(F&& f) {
+    if (!taken_) return false;
+    if (!closed_)
+      waiting_.push_back(std::make_unique<ThingOf<std::decay_t<F>>>(std::forward<F>(f)));
+    return true;
   }
-  bool left(std::unique_ptr<Thing>& thing);
-  void leave_or_post(std::unique_ptr<Thing> thing);
-  void run_thing(std::unique_ptr<Thing> thing);
   void pass_on();
   bool take_round(std::size_t run_before);
   void leave_to_loop();
