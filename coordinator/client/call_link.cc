@@ -74,14 +74,7 @@ void CallLink::on_transport(Result<std::unique_ptr<Transport>> connected) {
   limits.hello_max = options_.timeout;
   phase_ = Phase::kGreeting;
   channel_ = Channel::make(io_.get_executor(), std::move(*connected), limits);
-  // Weakly: a loop that ends early leaves the channel open, and that would hold us as we hold it.
-  channel_->start(
-      [weak = weak_from_this()](std::string_view body) {
-        if (const auto link = weak.lock()) link->on_body(body);
-      },
-      [weak = weak_from_this()](const Error& reason) {
-        if (const auto link = weak.lock()) link->on_closed(reason);
-      });
+  channel_->start(weak_from_this(), &CallLink::on_body, &CallLink::on_closed);
   ClientHello hello;
   hello.application = options_.application;
   if (const auto sent = channel_->send(hello); sent.has_error()) channel_->close(sent.error());

@@ -95,14 +95,7 @@ void AgentLink::on_connected(Result<std::unique_ptr<Transport>> connected) {
   ChannelLimits limits;
   limits.hello_max = kHelloMax;
   channel_ = Channel::make(executor_, std::move(*connected), limits);
-  // Weakly: when the process stops, the channel still stands and would hold us as we hold it.
-  channel_->start(
-      [weak = weak_from_this()](std::string_view body) {
-        if (const auto link = weak.lock()) link->on_body(body);
-      },
-      [weak = weak_from_this()](const Error& reason) {
-        if (const auto link = weak.lock()) link->on_closed(reason);
-      });
+  channel_->start(weak_from_this(), &AgentLink::on_body, &AgentLink::on_closed);
   if (const auto sent = channel_->send(make_hello_()); sent.has_error())
     channel_->close(sent.error());
 }

@@ -21,14 +21,7 @@ ClientSession::ClientSession(ClientSessionId id, const ClientWelcome& welcome,
 void ClientSession::start(const boost::asio::any_io_executor& executor,
                           std::unique_ptr<Transport> transport) {
   channel_ = Channel::make(executor, std::move(transport));
-  // Weakly: a process that stops may leave the channel open, and that would hold us as we hold it.
-  channel_->start(
-      [weak = weak_from_this()](std::string_view body) {
-        if (const auto session = weak.lock()) session->on_body(body);
-      },
-      [weak = weak_from_this()](const Error& reason) {
-        if (const auto session = weak.lock()) session->on_closed(reason);
-      });
+  channel_->start(weak_from_this(), &ClientSession::on_body, &ClientSession::on_closed);
 }
 
 void ClientSession::reply(RequestId request, ClientReply reply) {

@@ -57,6 +57,20 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
   /// Once, and before anything is sent.
   void start(OnBody on_body, OnClosed on_closed);
 
+  /// The same for an owner that holds the channel: it is only held weakly, since when the loop ends
+  /// before the channel is closed, the two would hold each other for ever.
+  template <typename Owner>
+  void start(std::weak_ptr<Owner> owner, void (Owner::*on_body)(std::string_view),
+             void (Owner::*on_closed)(const Error&)) {
+    start(
+        [owner, on_body](std::string_view body) {
+          if (const auto held = owner.lock()) ((*held).*on_body)(body);
+        },
+        [owner, on_closed](const Error& reason) {
+          if (const auto held = owner.lock()) ((*held).*on_closed)(reason);
+        });
+  }
+
   /// The hello (or its answer) was accepted: frames up to kFrameBytesMax from now on, no deadline.
   void established();
 
