@@ -8,6 +8,7 @@
 #include "protocol/base/crash_point.h"
 
 namespace assent::rm {
+
 /// With the message when it failed somewhere.
 BranchSession::Reached BranchSession::reached_by(const Message& message) {
   if (message.ends) return Reached::kDoubtful;
@@ -54,19 +55,6 @@ WorkReport BranchSession::work(const Work& work) {
                         .lock_wait = work.lock_wait,
                         .statement_limit = statement_limit_for(settings(), work.deadline)};
   return opens ? open(message) : run(message);
-}
-
-WorkReport BranchSession::open(Message message) {
-  message.in_short = !spoilt_;
-  if (message.in_short) get_ready(message);
-  WorkReport report = run(message);
-  const bool undone = report.error && report.vote == Vote::kRolledBack;
-  if (message.in_short && undone && was_outdated(*report.error)) {
-    message.in_short = false;
-    report = run(message);
-  }
-  if (message.in_short && !report.error) remember(message);
-  return report;
 }
 
 WorkReport BranchSession::prepare(const Xid& xid) {

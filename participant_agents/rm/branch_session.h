@@ -48,9 +48,6 @@ class BranchSession : public Session {
     Access access = Access::kReadWrite;
     Duration lock_wait{};
     Duration statement_limit{};  ///< 0: as it is
-    /// What the server keeps for the session may be used: the whole branch is in this message, so
-    /// if it fails by what the server kept it can be said again at length.
-    bool in_short = false;
   };
 
   BranchSession(std::unique_ptr<Link> link, SessionId id)
@@ -59,8 +56,13 @@ class BranchSession : public Session {
   Link& link() { return *link_; }
   const Settings& settings() const { return link_->settings(); }
 
-  /// Before a message in short, with no branch open.
-  virtual void get_ready(const Message& message) = 0;
+  /// Opens a branch: `message` is its first.
+  virtual WorkReport open(const Message& message) { return run(message); }
+  /// Sends one message and takes its answer; an error has ended the branch.
+  WorkReport run(const Message& message);
+  /// Something may outlive the branch that runs now: the session is closed behind it.
+  bool spoilt() const { return spoilt_; }
+
   /// The text of the message.
   virtual std::string compose(const Message& message) = 0;
   /// Adds what the driver has left out.
@@ -73,12 +75,6 @@ class BranchSession : public Session {
   virtual Error describe_failure(const Message& message, const odbc::Answer& answer) = 0;
   /// True: proved that nothing of the branch is left. `failure` is what stopped the message.
   virtual bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) = 0;
-
-  /// A message in short was right in every way.
-  virtual void remember(const Message& message) = 0;
-  /// Nothing is left of a message in short: would it have met this error at length? If not, what
-  /// the server kept is out of date, and is forgotten by this call.
-  virtual bool was_outdated(const Error& error) = 0;
 
   /// What the database says of a branch when it is looked for, the list first (section 6).
   struct Seen {
@@ -114,14 +110,12 @@ class BranchSession : public Session {
  private:
   static Reached reached_by(const Message& message);
   Result<std::vector<ReadyStatement>> read(const Work& work);
-  WorkReport open(Message message);
   struct Failed {
     Error why;
     std::optional<Seen> seen;  ///< nullopt: unreached, and `why` says how
   };
   /// A step of phase two failed: what became of the branch?
   Failed look_after(const Xid& xid, const odbc::Diagnostic& failure);
-  WorkReport run(const Message& message);
   WorkReport give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
                      WorkReport report);
   std::optional<Error> take_results(const Message& message, odbc::Answer& answer,

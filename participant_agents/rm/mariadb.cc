@@ -100,14 +100,11 @@ class MariadbSession final : public BranchSession {
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
  protected:
-  void get_ready(const Message& /*message*/) override {}
   std::string compose(const Message& message) override;
   void complete(odbc::Diagnostic& failure) override;
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
-  void remember(const Message& /*message*/) override {}
-  bool was_outdated(const Error& /*error*/) override { return false; }
 
   std::string say_commit(const Xid& xid) const override { return "XA COMMIT " + xa_name(xid); }
   std::string say_rollback(const Xid& xid) const override { return "XA ROLLBACK " + xa_name(xid); }
@@ -124,9 +121,10 @@ class MariadbSession final : public BranchSession {
  private:
   static bool wants_counts(const Message& message);
   static bool may_read_last_insert_id(const Message& message);
-  static bool can_be_a_list(const Message& message);
-  std::string compose_list(const Message& message);
-  std::string compose_compound(const Message& message);
+  using Texts = std::vector<std::string>;  ///< of a message's statements, with their literals
+  static bool can_be_a_list(const Message& message, const Texts& texts);
+  std::string compose_list(const Message& message, const Texts& texts);
+  std::string compose_compound(const Message& message, const Texts& texts);
   static std::string say_witness(const Xid& xid);
   Result<BranchProof> interpret_list(const Message& message, odbc::Answer& answer) const;
   Result<BranchProof> interpret_compound(const Message& message, odbc::Answer& answer) const;
@@ -195,25 +193,27 @@ bool MariadbSession::may_read_last_insert_id(const Message& message) {
 /// versions a minus is a comment up to the end of the line), so nothing in a statement may look
 /// like a marker, the end of a statement or the end of a line. The server reads a statement of a
 /// list when those before it have run, so none of them may change how it reads.
-bool MariadbSession::can_be_a_list(const Message& message) {
+bool MariadbSession::can_be_a_list(const Message& message, const Texts& texts) {
   const bool says_nothing = !message.opens && !message.ends && message.statements.empty();
   if (message.access == Access::kReadOnly || says_nothing) return false;
-  return std::none_of(
-      message.statements.begin(), message.statements.end(), [](const ReadyStatement& ready) {
-        constexpr std::string_view kMisread = ";?\n\r";
-        const auto has = [&](const std::string& text) {
-          return text.find_first_of(kMisread) != std::string::npos;
-        };
-        const LexedStatement& lexed = *ready.lexed;
-        return lexed.may_return_rows || lexed.may_change_session || has(ready.at_length());
-      });
+  constexpr std::string_view kMisread = ";?\n\r";
+  return std::none_of(message.statements.begin(), message.statements.end(),
+                      [](const ReadyStatement& ready) {
+                        return ready.lexed->may_return_rows || ready.lexed->may_change_session;
+                      }) &&
+         std::none_of(texts.begin(), texts.end(), [&](const std::string& text) {
+           return text.find_first_of(kMisread) != std::string::npos;
+         });
 }
 
 std::string MariadbSession::compose(const Message& message) {
   if (!message.statements.empty()) limit_lock_waits(message.lock_wait);
   limit_statements(message.statement_limit);
-  is_list_ = can_be_a_list(message);
-  return is_list_ ? compose_list(message) : compose_compound(message);
+  Texts texts;
+  texts.reserve(message.statements.size());
+  for (const ReadyStatement& statement : message.statements) texts.push_back(statement.at_length());
+  is_list_ = can_be_a_list(message, texts);
+  return is_list_ ? compose_list(message, texts) : compose_compound(message, texts);
 }
 
 std::string MariadbSession::say_witness(const Xid& xid) {
@@ -223,7 +223,7 @@ std::string MariadbSession::say_witness(const Xid& xid) {
 }
 
 /// The server stops at the first error and leaves the branch as it is then, for `undo`.
-std::string MariadbSession::compose_list(const Message& message) {
+std::string MariadbSession::compose_list(const Message& message, const Texts& texts) {
   const std::string xid = xa_name(message.xid);
   std::string sql;
   const auto say = [&sql](const std::string& statement) {
@@ -233,7 +233,7 @@ std::string MariadbSession::compose_list(const Message& message) {
   leading_results_ = (message.opens ? 1 : 0) + (forgets ? 1 : 0);
   if (message.opens) say("XA START " + xid);
   if (forgets) say("SET SESSION last_insert_id=0");
-  for (const ReadyStatement& statement : message.statements) say(statement.at_length());
+  for (const std::string& text : texts) say(text);
   if (!message.ends) return sql;
   say(say_witness(message.xid));
   say("XA END " + xid);
@@ -256,7 +256,7 @@ void MariadbSession::append_guard(std::string& sql, const std::string& count, st
 /// `undo`. No handler in it: handlers don't see kills and timeouts, and the answer to XA ROLLBACK
 /// would be lost in them. Counts are kept in user variables, since a local variable would hide a
 /// column of the same name from the statements.
-std::string MariadbSession::compose_compound(const Message& message) {
+std::string MariadbSession::compose_compound(const Message& message, const Texts& texts) {
   const std::string xid = xa_name(message.xid);
   const bool read_only = message.access == Access::kReadOnly;
   const bool counts = wants_counts(message);
@@ -267,7 +267,7 @@ std::string MariadbSession::compose_compound(const Message& message) {
   for (std::size_t i = 0; i < message.statements.size(); ++i) {
     const std::string count = "@assent_n" + std::to_string(i);
     const auto expected = message.statements[i].statement.expect_rows;
-    sql += message.statements[i].at_length() + "; ";
+    sql += texts[i] + "; ";
     if (counts || expected) sql += "SET " + count + "=ROW_COUNT(); ";
     if (expected) append_guard(sql, count, i, *expected);
     all_counts += (i == 0 ? "" : ",") + count;

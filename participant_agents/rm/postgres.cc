@@ -108,14 +108,12 @@ class PostgresSession final : public BranchSession {
       : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
  protected:
-  void get_ready(const Message& message) override;
+  WorkReport open(const Message& message) override;
   std::string compose(const Message& message) override;
   void complete(odbc::Diagnostic& /*failure*/) override {}
   Result<BranchProof> interpret(const Message& message, odbc::Answer& answer) override;
   Error describe_failure(const Message& message, const odbc::Answer& answer) override;
   bool undo(const Xid& xid, Reached reached, const odbc::Answer& answer) override;
-  void remember(const Message& message) override;
-  bool was_outdated(const Error& error) override;
   std::string say_commit(const Xid& xid) const override { return "COMMIT PREPARED " + quoted(xid); }
   std::string say_rollback(const Xid& xid) const override {
     return "ROLLBACK PREPARED " + quoted(xid);
@@ -135,6 +133,9 @@ class PostgresSession final : public BranchSession {
  private:
   using Form = PostgresStatements::Form;
 
+  void get_ready(const Message& message);
+  void remember();
+  bool was_outdated(const Error& error);
   std::string set_limits(Duration lock_wait, Duration statement_limit);
   bool prepare_form(const Message& message, Form& form, const ReadyStatement& statement);
   void forget_statements();
@@ -150,9 +151,26 @@ class PostgresSession final : public BranchSession {
   std::size_t leading_results_ = 0;    ///< of the message under way, before its statements
   PostgresStatements statements_;
   std::vector<Form*> forms_;  ///< of the statements of the message that opens a branch
+  /// What the server keeps may be used in the message under way: the whole branch is in it, so if
+  /// it fails by what the server kept it can be said again at length.
+  bool in_short_ = false;
   bool server_keeps_ = true;  ///< false: somebody drops what the server keeps, so nothing is kept
   bool wants_room_ = false;   ///< what is to be kept finds no room at the server
 };
+
+WorkReport PostgresSession::open(const Message& message) {
+  in_short_ = !spoilt();
+  if (in_short_) get_ready(message);
+  WorkReport report = run(message);
+  const bool undone = report.error && report.vote == Vote::kRolledBack;
+  if (in_short_ && undone && was_outdated(*report.error)) {
+    in_short_ = false;
+    report = run(message);
+  }
+  if (in_short_ && !report.error) remember();
+  in_short_ = false;
+  return report;
+}
 
 /// What came a second time is prepared now, in messages of its own: in the branch a failure would
 /// doom it. The branch's deadline runs (R11), so the first that meets a lock is the last.
@@ -201,14 +219,16 @@ void PostgresSession::forget_statements() {
   wants_room_ = false;
 }
 
-void PostgresSession::remember(const Message& /*message*/) {
+/// The message was right in every way.
+void PostgresSession::remember() {
   for (Form* form : forms_) {
     if (form != nullptr && form->state == Form::State::kNew) form->state = Form::State::kHasRun;
   }
 }
 
-/// The branch as literals fails in the same way or does not: so it is tried. What the server keeps
-/// was not made for tables that have changed since, and who drops it once does so again.
+/// Nothing is left of a message in short. The branch as literals fails in the same way or does not:
+/// so it is tried. What the server keeps was not made for tables that have changed since, and is
+/// forgotten here; who drops it once does so again.
 bool PostgresSession::was_outdated(const Error& error) {
   if (!server_keeps_) return false;
   if (error.sqlstate == kNoSuchStatement) {
@@ -254,15 +274,14 @@ std::string PostgresSession::compose(const Message& message) {
     ++leading_results_;
   }
   for (std::size_t i = 0; i < message.statements.size(); ++i) {
-    const Form* form = message.in_short ? forms_[i] : nullptr;
+    const Form* form = in_short_ ? forms_[i] : nullptr;
     sql.append(PostgresStatements::say(form, message.statements[i])).append(";");
   }
   if (message.access == Access::kReadOnly) return message.ends ? sql + "COMMIT" : sql;
   if (!message.ends) return sql + "SELECT pg_current_xact_id_if_assigned()::text";
   const std::string gid = to_gid(message.xid);
   return sql + "PREPARE TRANSACTION '" + gid + "';" +
-         (message.in_short && server_keeps_ ? PostgresStatements::execute_proof(gid)
-                                            : ask_for_proof(gid));
+         (in_short_ && server_keeps_ ? PostgresStatements::execute_proof(gid) : ask_for_proof(gid));
 }
 
 Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Answer& answer) {
