@@ -96,4 +96,10 @@ void Coordinator::on_request(ClientRequested& asked, ListParticipants&) {
   reply(asked.session, asked.request, std::move(list));
 }
 
+void Coordinator::refuse_admin(const ClientRequested& asked) {
+  reply(asked.session, asked.request,
+        Answer{.outcome = Outcome::kRefused,
+               .error = Error{.message = "This coordinator does not answer that yet."}});
+}
+
 }  // namespace assent::coordinator

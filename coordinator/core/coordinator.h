@@ -79,6 +79,11 @@ class Coordinator {
   void on_request(ClientRequested& asked, ListTransactions& list);
   void on_request(ClientRequested& asked, ShowTransaction& show);
   void on_request(ClientRequested& asked, ListParticipants& list);
+  template <typename Request>
+  void on_request(ClientRequested& asked, Request&) {
+    refuse_admin(asked);
+  }
+  void refuse_admin(const ClientRequested& asked);
 
   // ---- what agents answer (decision.cc, agents.cc)
   void on_reply(Participant& participant, Worked& worked);
@@ -86,6 +91,7 @@ class Coordinator {
   void on_reply(Participant& participant, Finished& finished);
   void on_reply(Participant& participant, PreparedList& list);
   void on_reply(Participant& participant, Pong& pong);
+  void on_reply(Participant&, Inspected&) {}
 
   // ---- keys (keys.cc, R15)
   /// Answers, or lets join, a request whose key is taken; false: the key is free.

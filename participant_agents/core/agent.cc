@@ -206,6 +206,9 @@ void Agent::refuse_incarnation(LinkId id, const AgentRequest& request, Outbox& o
       out.reply(id, PreparedList{list.scan, {}, 0, error});
     }
     void operator()(const ForgetWitnesses&) const {}
+    void operator()(const Inspect& inspect) const {
+      out.reply(id, Inspected{inspect.serial, {}, {}, error});
+    }
     void operator()(const Ping&) const { out.reply(id, Pong{}); }
   };
   std::visit(Refuse{id, error, out}, request.body);
@@ -320,6 +323,13 @@ void Agent::on_request(LinkId id, ForgetWitnesses&& forget, Outbox& out) {
   };
   std::erase_if(forget.gtrids, keep);
   if (!forget.gtrids.empty()) out.add(DeleteWitnesses{std::move(forget.gtrids)});
+}
+
+void Agent::on_request(LinkId id, Inspect&& inspect, Outbox& out) {
+  out.reply(id, Inspected{inspect.serial,
+                          {},
+                          {},
+                          refusal(ErrorCode::kInvalid, "this agent cannot be looked into yet")});
 }
 
 void Agent::on_request(LinkId id, Ping&&, Outbox& out) {

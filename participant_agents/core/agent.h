@@ -77,6 +77,7 @@ class Agent {
   void on_request(LinkId id, Rollback&& rollback, Outbox& out);
   void on_request(LinkId id, ListPrepared&& list, Outbox& out);
   void on_request(LinkId id, ForgetWitnesses&& forget, Outbox& out);
+  void on_request(LinkId id, Inspect&& inspect, Outbox& out);
   void on_request(LinkId id, Ping&& ping, Outbox& out);
   void refuse_incarnation(LinkId id, const AgentRequest& request, Outbox& out) const;
 

@@ -84,4 +84,30 @@ std::string_view to_string(Outcome outcome) {
   check_failed(__FILE__, __LINE__, "an Outcome");
 }
 
+std::string_view to_string(Heuristic heuristic) {
+  switch (heuristic) {
+    case Heuristic::kCommitted:
+      return "heuristic commit";
+    case Heuristic::kRolledBack:
+      return "heuristic rollback";
+    case Heuristic::kHazard:
+      return "heuristic hazard";
+  }
+  check_failed(__FILE__, __LINE__, "a Heuristic");
+}
+
+std::string_view to_string(Allowance allowance) {
+  switch (allowance) {
+    case Allowance::kPresume:
+      return "presume";
+    case Allowance::kHistory:
+      return "history";
+    case Allowance::kClock:
+      return "clock";
+    case Allowance::kViolation:
+      return "violation";
+  }
+  check_failed(__FILE__, __LINE__, "an Allowance");
+}
+
 }  // namespace assent

@@ -54,11 +54,29 @@ enum class Outcome : std::uint8_t {
   kNoRecord = 7,  ///< nothing is known of the key now; promises nothing about copies under way
 };
 
+/// How a branch came to stand against the decision (X/Open DTP).
+enum class Heuristic : std::uint8_t {
+  kCommitted = 1,   ///< proved committed, and the decision is rollback
+  kRolledBack = 2,  ///< proved rolled back, and the decision is commit
+  kHazard = 3,      ///< what became of it can't be told
+};
+
+/// What only a person may allow.
+enum class Allowance : std::uint8_t {
+  kPresume = 1,    ///< presume abort although decisions are missing from the log
+  kHistory = 2,    ///< take work to a participant whose history changed
+  kClock = 3,      ///< the clock's jump was right
+  kViolation = 4,  ///< take new work after a violation was seen (R6)
+};
+
 std::string_view to_string(Vote);
 std::string_view to_string(Decision);
 std::string_view to_string(Completion);
 std::string_view to_string(Evidence);
 std::string_view to_string(
     Outcome);  ///< as in assentctl's JSON: committed, rolled_back, in_progress ...
+
+std::string_view to_string(Heuristic);  ///< heuristic commit, heuristic rollback, heuristic hazard
+std::string_view to_string(Allowance);  ///< presume, history, clock, violation
 
 }  // namespace assent

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
+#include "protocol/message/admin.h"
 #include "protocol/message/proof.h"
 #include "protocol/message/statement.h"
 
@@ -111,6 +113,25 @@ struct ForgetWitnesses {
   friend bool operator==(const ForgetWitnesses&, const ForgetWitnesses&) = default;
 };
 
+/// A branch of which somebody wants to know what the database says.
+struct BranchAsked {
+  Xid xid;
+  std::optional<BranchProof> proof;  ///< as its vote had it
+
+  friend bool operator==(const BranchAsked&, const BranchAsked&) = default;
+};
+
+/// Looks and changes nothing: whatever the database lists, and these branches whether listed or
+/// not. Answered by Inspected.
+struct Inspect {
+  std::uint64_t serial = 0;           ///< repeated in the answer
+  std::vector<BranchAsked> branches;  ///< at most kInspectedMax
+
+  friend bool operator==(const Inspect&, const Inspect&) = default;
+};
+
+inline constexpr std::size_t kInspectedMax = 1000;
+
 /// Is the agent there? Sent when a link has been silent; answered by Pong.
 struct Ping {
   friend bool operator==(const Ping&, const Ping&) = default;
@@ -120,7 +141,7 @@ struct Ping {
 struct AgentRequest {
   Incarnation incarnation{};  ///< the one that this is meant for; another refuses it (R6)
   Gtrid lowest_unfinished;    ///< work below it is refused; what is below it may be forgotten (R6)
-  std::variant<Work, Prepare, Commit, Rollback, ListPrepared, ForgetWitnesses, Ping> body;
+  std::variant<Work, Prepare, Commit, Rollback, ListPrepared, ForgetWitnesses, Inspect, Ping> body;
 
   friend bool operator==(const AgentRequest&, const AgentRequest&) = default;
 };
@@ -134,6 +155,9 @@ struct Welcome {
   DatabaseIdentity database;
   std::uint32_t work_sessions = 0;  ///< how many branches can be open at once
   std::uint32_t prepared_max = 0;   ///< the server's max_prepared_transactions; 0: no limit known
+  /// The log top in the fence row of this log as it was before this hello; 0: there was no row. A
+  /// database that was set back has a lower one than it was told (design section 6).
+  std::uint64_t fence_top = 0;
 
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
@@ -141,6 +165,9 @@ struct Welcome {
 /// The hello is refused; no effect.
 struct Refused {
   Error error;
+  /// With kFenced because decisions are missing from the log: the log top in the fence row, above
+  /// the hello's. 0: refused for something else.
+  std::uint64_t fence_top = 0;
 
   friend bool operator==(const Refused&, const Refused&) = default;
 };
@@ -197,6 +224,17 @@ struct PreparedList {
   friend bool operator==(const PreparedList&, const PreparedList&) = default;
 };
 
+/// Answer to Inspect.
+struct Inspected {
+  std::uint64_t serial = 0;
+  std::vector<BranchSight> branches;   ///< those listed, at most kInspectedMax; then those asked
+                                       ///< for and not listed
+  std::vector<ForeignBranch> foreign;  ///< at most kInspectedMax
+  std::optional<Error> error;          ///< nothing could be looked at; the rest is empty then
+
+  friend bool operator==(const Inspected&, const Inspected&) = default;
+};
+
 struct Pong {
   friend bool operator==(const Pong&, const Pong&) = default;
 };
@@ -204,7 +242,7 @@ struct Pong {
 /// Everything but the answer to Hello travels under this header, which names the agent that speaks.
 struct AgentReply {
   Incarnation incarnation{};
-  std::variant<Worked, Voted, Finished, PreparedList, Pong> body;
+  std::variant<Worked, Voted, Finished, PreparedList, Inspected, Pong> body;
 
   friend bool operator==(const AgentReply&, const AgentReply&) = default;
 };

@@ -10,6 +10,7 @@
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
+#include "protocol/message/admin.h"
 #include "protocol/message/statement.h"
 
 /// What a client (application or assentctl) and the coordinator say to each other. The client opens
@@ -96,7 +97,7 @@ struct OutcomeOf {
   friend bool operator==(const OutcomeOf&, const OutcomeOf&) = default;
 };
 
-// ---- administration; read only in the first orders
+// ---- looking; what changes something is in admin.h
 
 struct ListTransactions {
   friend bool operator==(const ListTransactions&, const ListTransactions&) = default;
@@ -113,7 +114,9 @@ struct ListParticipants {
 };
 
 using ClientRequest = std::variant<Submit, Begin, Execute, CommitTransaction, RollbackTransaction,
-                                   OutcomeOf, ListTransactions, ShowTransaction, ListParticipants>;
+                                   OutcomeOf, ListTransactions, ShowTransaction, ListParticipants,
+                                   ListInDoubt, TellStory, RetryTransaction, ResolveTransaction,
+                                   ForgetDamage, Allow, SetDrain, AskStatus, BackUpLog>;
 
 // ---------------------------------------------------------------- coordinator to client
 
@@ -125,6 +128,8 @@ struct Answer {
   std::vector<StatementResult>
       results;  ///< of a submit's steps in their order; a repeat of a key gets none (R15)
   std::optional<Error> error;  ///< why, with any outcome but kCommitted
+  /// Participants whose branch stands against the outcome, or of which nothing can be told.
+  std::vector<Damage> damaged;
 
   friend bool operator==(const Answer&, const Answer&) = default;
 };
@@ -191,6 +196,10 @@ struct ParticipantSummary {
   std::uint64_t foreign_listed = 0;
   Duration last_scan_ago{};  ///< 0: none yet
   std::optional<Error> last_error;
+  std::uint64_t incarnation = 0;   ///< of the agent that is or was last connected; 0: none yet
+  std::uint32_t prepared_max = 0;  ///< what `prepared_listed` may reach; 0: no limit known
+  /// In a few words: well, not connected, first scan under way, history changed ...
+  std::string health;
 
   friend bool operator==(const ParticipantSummary&, const ParticipantSummary&) = default;
 };
@@ -202,6 +211,7 @@ struct ParticipantList {
 };
 
 using ClientReply =
-    std::variant<Answer, Begun, Executed, TransactionList, TransactionShown, ParticipantList>;
+    std::variant<Answer, Begun, Executed, TransactionList, TransactionShown, ParticipantList,
+                 InDoubtList, StoryTold, ActionTold, CoordinatorStatus>;
 
 }  // namespace assent

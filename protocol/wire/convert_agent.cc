@@ -1,6 +1,7 @@
 #include "protocol/wire/convert_agent.h"
 
 #include "protocol/proto/agent.pb.h"
+#include "protocol/wire/convert_admin.h"
 #include "protocol/wire/convert_common.h"
 #include "protocol/wire/utf8.h"
 
@@ -95,6 +96,29 @@ ForgetWitnesses take(const v1::ForgetWitnesses& from, const Place& here) {
   return to;
 }
 
+void put(const Inspect& from, v1::Inspect& to) {
+  to.set_serial(from.serial);
+  for (const auto& branch : from.branches) {
+    v1::BranchAsked& out = *to.add_branches();
+    put(branch.xid, *out.mutable_xid());
+    if (branch.proof) put(*branch.proof, *out.mutable_proof());
+  }
+}
+
+BranchAsked take(const v1::BranchAsked& from, const Place& here) {
+  BranchAsked to;
+  to.xid = take(from.xid(), here.in("xid"));
+  if (from.has_proof()) to.proof = take(from.proof(), here.in("proof"));
+  return to;
+}
+
+Inspect take(const v1::Inspect& from, const Place& here) {
+  Inspect to;
+  to.serial = from.serial();
+  to.branches = take_each<BranchAsked>(from.branches(), "branches", here, kInspectedMax, take);
+  return to;
+}
+
 struct PutRequestBody {
   v1::AgentRequest& to;
 
@@ -104,6 +128,7 @@ struct PutRequestBody {
   void operator()(const Rollback& body) const { put(body, *to.mutable_rollback()); }
   void operator()(const ListPrepared& body) const { put(body, *to.mutable_list_prepared()); }
   void operator()(const ForgetWitnesses& body) const { put(body, *to.mutable_forget_witnesses()); }
+  void operator()(const Inspect& body) const { put(body, *to.mutable_inspect()); }
   void operator()(const Ping&) const { to.mutable_ping(); }
 };
 
@@ -126,6 +151,9 @@ void take_body(v1::AgentRequest& from, AgentRequest& to, const Place& here) {
       return;
     case v1::AgentRequest::kForgetWitnesses:
       to.body = take(from.forget_witnesses(), here.in("forget_witnesses"));
+      return;
+    case v1::AgentRequest::kInspect:
+      to.body = take(from.inspect(), here.in("inspect"));
       return;
     case v1::AgentRequest::kPing:
       to.body = Ping{};
@@ -251,6 +279,22 @@ PreparedList take(const v1::PreparedList& from, const Place& here) {
   return to;
 }
 
+void put(const Inspected& from, v1::Inspected& to) {
+  to.set_serial(from.serial);
+  for (const auto& branch : from.branches) put(branch, *to.add_branches());
+  for (const auto& branch : from.foreign) put(branch, *to.add_foreign());
+  put_error(from.error, to);
+}
+
+Inspected take(const v1::Inspected& from, const Place& here) {
+  Inspected to;
+  to.serial = from.serial();
+  to.branches = take_each<BranchSight>(from.branches(), "branches", here, 2 * kInspectedMax, take);
+  to.foreign = take_each<ForeignBranch>(from.foreign(), "foreign", here, kInspectedMax, take);
+  to.error = take_error(from, here);
+  return to;
+}
+
 struct PutReplyBody {
   v1::AgentReply& to;
 
@@ -258,6 +302,7 @@ struct PutReplyBody {
   void operator()(const Voted& body) const { put(body, *to.mutable_voted()); }
   void operator()(const Finished& body) const { put(body, *to.mutable_finished()); }
   void operator()(const PreparedList& body) const { put(body, *to.mutable_prepared_list()); }
+  void operator()(const Inspected& body) const { put(body, *to.mutable_inspected()); }
   void operator()(const Pong&) const { to.mutable_pong(); }
 };
 
@@ -274,6 +319,9 @@ void take_body(v1::AgentReply& from, AgentReply& to, const Place& here) {
       return;
     case v1::AgentReply::kPreparedList:
       to.body = take(from.prepared_list(), here.in("prepared_list"));
+      return;
+    case v1::AgentReply::kInspected:
+      to.body = take(from.inspected(), here.in("inspected"));
       return;
     case v1::AgentReply::kPong:
       to.body = Pong{};
@@ -343,6 +391,7 @@ void put(const Welcome& from, v1::Welcome& to) {
   put(from.database, *to.mutable_database());
   to.set_work_sessions(from.work_sessions);
   to.set_prepared_max(from.prepared_max);
+  to.set_fence_top(from.fence_top);
 }
 
 Welcome take(const v1::Welcome& from, const Place& here) {
@@ -354,15 +403,17 @@ Welcome take(const v1::Welcome& from, const Place& here) {
   to.database = take(from.database(), here.in("database"));
   to.work_sessions = from.work_sessions();
   to.prepared_max = from.prepared_max();
+  to.fence_top = from.fence_top();
   return to;
 }
 
 void put(const Refused& from, v1::Refused& to) {
   put(from.error, *to.mutable_error());
+  to.set_fence_top(from.fence_top);
 }
 
 Refused take(const v1::Refused& from, const Place& here) {
-  return {take(from.error(), here.in("error"))};
+  return {take(from.error(), here.in("error")), from.fence_top()};
 }
 
 void put(const AgentReply& from, v1::AgentReply& to) {

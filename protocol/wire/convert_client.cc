@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/proto/client.pb.h"
+#include "protocol/wire/convert_admin.h"
 #include "protocol/wire/convert_common.h"
 #include "protocol/wire/utf8.h"
 
@@ -12,7 +13,6 @@ namespace {
 using wire::put;  // those of this namespace would hide them
 using wire::take;
 
-constexpr std::size_t kTransactionsListedMax = 1000;
 /// 9999-12-31T23:59:59.999Z, the last moment that ISO 8601 can write.
 constexpr std::int64_t kWallTimeMsMax = 253402300799999;
 
@@ -118,6 +118,23 @@ struct PutRequest {
     put(request.gtrid, *to.mutable_show_transaction()->mutable_gtrid());
   }
   void operator()(const ListParticipants&) const { to.mutable_list_participants(); }
+  void operator()(const ListInDoubt& request) const { put(request, *to.mutable_list_in_doubt()); }
+  void operator()(const TellStory& request) const { put(request, *to.mutable_tell_story()); }
+  void operator()(const RetryTransaction& request) const {
+    put(request.gtrid, *to.mutable_retry_transaction()->mutable_gtrid());
+  }
+  void operator()(const ResolveTransaction& request) const {
+    put(request, *to.mutable_resolve_transaction());
+  }
+  void operator()(const ForgetDamage& request) const { put(request, *to.mutable_forget_damage()); }
+  void operator()(const Allow& request) const { put(request, *to.mutable_allow()); }
+  void operator()(const SetDrain& request) const {
+    to.mutable_set_drain()->set_drain(request.drain);
+  }
+  void operator()(const AskStatus&) const { to.mutable_ask_status(); }
+  void operator()(const BackUpLog& request) const {
+    to.mutable_back_up_log()->set_path(request.path);
+  }
 };
 
 ClientRequest take_request(v1::ClientCall& from, const Place& here) {
@@ -144,6 +161,25 @@ ClientRequest take_request(v1::ClientCall& from, const Place& here) {
           take(from.show_transaction().gtrid(), here.in("show_transaction.gtrid"))};
     case v1::ClientCall::kListParticipants:
       return ListParticipants{};
+    case v1::ClientCall::kListInDoubt:
+      return take(from.list_in_doubt(), here.in("list_in_doubt"));
+    case v1::ClientCall::kTellStory:
+      return take(from.tell_story(), here.in("tell_story"));
+    case v1::ClientCall::kRetryTransaction:
+      return RetryTransaction{
+          take(from.retry_transaction().gtrid(), here.in("retry_transaction.gtrid"))};
+    case v1::ClientCall::kResolveTransaction:
+      return take(from.resolve_transaction(), here.in("resolve_transaction"));
+    case v1::ClientCall::kForgetDamage:
+      return take(from.forget_damage(), here.in("forget_damage"));
+    case v1::ClientCall::kAllow:
+      return take(from.allow(), here.in("allow"));
+    case v1::ClientCall::kSetDrain:
+      return SetDrain{from.set_drain().drain()};
+    case v1::ClientCall::kAskStatus:
+      return AskStatus{};
+    case v1::ClientCall::kBackUpLog:
+      return take(from.back_up_log(), here.in("back_up_log"));
     case v1::ClientCall::REQUEST_NOT_SET:
       break;
   }
@@ -160,6 +196,7 @@ void put(const Answer& from, v1::Answer& to) {
   for (const auto& name : from.pending) to.add_pending(name);
   for (const auto& result : from.results) put(result, *to.add_results());
   if (from.error) put(*from.error, *to.mutable_error());
+  for (const auto& damage : from.damaged) put(damage, *to.add_damaged());
 }
 
 Answer take(v1::Answer& from, const Place& here) {
@@ -177,6 +214,7 @@ Answer take(v1::Answer& from, const Place& here) {
     to.results.push_back(take(result, here.at("results", to.results.size())));
   }
   if (from.has_error()) to.error = take(from.error(), here.in("error"));
+  to.damaged = take_each<Damage>(from.damaged(), "damaged", here, kListedMax, take);
   return to;
 }
 
@@ -239,7 +277,7 @@ TransactionSummary take(const v1::TransactionSummary& from, const Place& here) {
 
 TransactionList take(const v1::TransactionList& from, const Place& here) {
   TransactionList to;
-  check_count(static_cast<std::size_t>(from.transactions_size()), kTransactionsListedMax,
+  check_count(static_cast<std::size_t>(from.transactions_size()), kListedMax,
               here.in("transactions"));
   for (const auto& transaction : from.transactions()) {
     to.transactions.push_back(take(transaction, here.at("transactions", to.transactions.size())));
@@ -266,6 +304,9 @@ void put(const ParticipantSummary& from, v1::ParticipantSummary& to) {
   to.set_foreign_listed(from.foreign_listed);
   to.set_last_scan_ago_us(clamped_us(from.last_scan_ago));
   if (from.last_error) put(*from.last_error, *to.mutable_last_error());
+  to.set_incarnation(from.incarnation);
+  to.set_prepared_max(from.prepared_max);
+  to.set_health(made_utf8(from.health, kShortTextBytesMax));
 }
 
 ParticipantSummary take(const v1::ParticipantSummary& from, const Place& here) {
@@ -285,6 +326,9 @@ ParticipantSummary take(const v1::ParticipantSummary& from, const Place& here) {
   to.foreign_listed = from.foreign_listed();
   to.last_scan_ago = take_duration(from.last_scan_ago_us(), here.in("last_scan_ago_us"));
   if (from.has_last_error()) to.last_error = take(from.last_error(), here.in("last_error"));
+  to.incarnation = from.incarnation();
+  to.prepared_max = from.prepared_max();
+  to.health = short_text(from.health(), here.in("health"));
   return to;
 }
 
@@ -317,6 +361,12 @@ struct PutReply {
     v1::ParticipantList& list = *to.mutable_participant_list();
     for (const auto& participant : reply.participants) put(participant, *list.add_participants());
   }
+  void operator()(const InDoubtList& reply) const { put(reply, *to.mutable_in_doubt_list()); }
+  void operator()(const StoryTold& reply) const { put(reply, *to.mutable_story_told()); }
+  void operator()(const ActionTold& reply) const { put(reply, *to.mutable_action_told()); }
+  void operator()(const CoordinatorStatus& reply) const {
+    put(reply, *to.mutable_coordinator_status());
+  }
 };
 
 ClientReply take_reply(v1::ClientCallReply& from, const Place& here) {
@@ -333,6 +383,14 @@ ClientReply take_reply(v1::ClientCallReply& from, const Place& here) {
       return take(from.transaction_shown(), here.in("transaction_shown"));
     case v1::ClientCallReply::kParticipantList:
       return take(from.participant_list(), here.in("participant_list"));
+    case v1::ClientCallReply::kInDoubtList:
+      return take(from.in_doubt_list(), here.in("in_doubt_list"));
+    case v1::ClientCallReply::kStoryTold:
+      return take(from.story_told(), here.in("story_told"));
+    case v1::ClientCallReply::kActionTold:
+      return take(from.action_told(), here.in("action_told"));
+    case v1::ClientCallReply::kCoordinatorStatus:
+      return take(from.coordinator_status(), here.in("coordinator_status"));
     case v1::ClientCallReply::REPLY_NOT_SET:
       break;
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "protocol/base/outcome.h"
 #include "protocol/base/result.h"
@@ -55,6 +56,18 @@ std::int64_t clamped_us(Duration told);
 
 /// Every limit on a count is refused by this.
 void check_count(std::size_t count, std::size_t max, const Place& here);
+
+/// All of a repeated field, each by `one`.
+template <typename To, typename Repeated>
+std::vector<To> take_each(const Repeated& from, std::string_view field, const Place& here,
+                          std::size_t max,
+                          To (*one)(const typename Repeated::value_type&, const Place&)) {
+  check_count(static_cast<std::size_t>(from.size()), max, here.in(field));
+  std::vector<To> to;
+  to.reserve(static_cast<std::size_t>(from.size()));
+  for (const auto& element : from) to.push_back(one(element, here.at(field, to.size())));
+  return to;
+}
 
 /// Enumerators here are dense, from `first` to `last`.
 template <typename Enum>

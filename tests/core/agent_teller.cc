@@ -193,6 +193,15 @@ struct ShowReply {
     for (const auto& branch : r.branches) out += " " + show(branch.xid);
     return out + " foreign=" + std::to_string(r.foreign) + show(r.error);
   }
+  std::string operator()(const Inspected& r) const {
+    std::string out = "inspected serial=" + std::to_string(r.serial);
+    for (const BranchSight& branch : r.branches) {
+      out += " " + show(branch.xid) + "=" + std::string(to_string(branch.completion)) + "/" +
+             std::string(to_string(branch.evidence)) + show(branch.error);
+    }
+    for (const ForeignBranch& branch : r.foreign) out += " foreign=" + branch.name;
+    return out + show(r.error);
+  }
   std::string operator()(const Pong&) const { return "pong"; }
 };
 

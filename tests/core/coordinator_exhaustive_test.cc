@@ -151,6 +151,7 @@ class Agent {
   }
 
   Reply on(const ForgetWitnesses&) { return std::nullopt; }
+  Reply on(const Inspect&) { return std::nullopt; }
   Reply on(const Ping&) { return std::nullopt; }
 
   std::string name_;

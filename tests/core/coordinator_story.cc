@@ -392,8 +392,7 @@ void Story::found(Words&) {
   }
 }
 
-void Story::answer(Words& words, const std::string& participant,
-                   std::variant<Worked, Voted, Finished, PreparedList, Pong> body) {
+void Story::answer(Words& words, const std::string& participant, decltype(AgentReply::body) body) {
   AgentReplied replied;
   replied.participant = participant;
   replied.reply.incarnation =

@@ -56,7 +56,7 @@ class Story {
   void open(std::optional<Gtrid> low_water);
   void request(Words& words, ClientRequest body, RequestHash hash, std::optional<Decided> known);
   void answer(Words& words, const std::string& participant,
-              std::variant<Worked, Voted, Finished, PreparedList, Pong> body);
+              decltype(AgentReply::body) body);
   void step(Event event);
   void remember(const Effect& effect);
   void write(const Record& record);

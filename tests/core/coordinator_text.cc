@@ -75,6 +75,15 @@ std::string body(const ForgetWitnesses& forget) {
   return out;
 }
 
+std::string body(const Inspect& inspect) {
+  std::string out = "inspect, serial " + std::to_string(inspect.serial);
+  for (const BranchAsked& branch : inspect.branches) {
+    out += " " + text(branch.xid.gtrid);
+    if (branch.proof) out += proof_text(*branch.proof);
+  }
+  return out;
+}
+
 std::string body(const Ping&) {
   return "ping";
 }
@@ -97,11 +106,17 @@ std::string rows(const std::vector<StatementResult>& results) {
   return out;
 }
 
+std::string damage_text(const Damage& damage) {
+  return " damaged=" + damage.participant + " (" + std::string(to_string(damage.heuristic)) + ": " +
+         damage.detail + ")";
+}
+
 std::string body(const Answer& answer) {
   std::string out(to_string(answer.outcome));
   if (answer.gtrid) out += " " + text(*answer.gtrid);
   if (answer.applied) out += " applied";
   if (!answer.pending.empty()) out += " pending=" + joined(answer.pending);
+  for (const Damage& damage : answer.damaged) out += damage_text(damage);
   return out + rows(answer.results) + error_text(answer.error) + "\n";
 }
 
@@ -149,12 +164,94 @@ std::string line(const ParticipantSummary& participant) {
   out += " open=" + std::to_string(participant.open_branches) +
          " listed=" + std::to_string(participant.prepared_listed) +
          " foreign=" + std::to_string(participant.foreign_listed);
+  if (!participant.health.empty()) out += " health=" + participant.health;
   return out + error_text(participant.last_error) + "\n";
 }
 
 std::string body(const ParticipantList& list) {
   std::string out = "participants\n";
   for (const auto& participant : list.participants) out += line(participant);
+  return out;
+}
+
+std::string line(const BlockedSession& session) {
+  return "        blocks " + std::to_string(session.session) + " " + session.user + ": " +
+         session.query + "\n";
+}
+
+std::string line(const BranchTruth& branch) {
+  std::string out = "      " + branch.xid.bqual + " logged=" + branch.logged +
+                    " table=" + branch.state + " database=";
+  out += branch.sight
+             ? std::string(to_string(branch.sight->completion)) + " by " +
+                   std::string(to_string(branch.sight->evidence)) + error_text(branch.sight->error)
+             : "not reached";
+  if (branch.damage) out += damage_text(*branch.damage);
+  if (!branch.waits_for.empty()) out += " waits_for=" + branch.waits_for;
+  if (branch.tries > 0) out += " tries=" + std::to_string(branch.tries);
+  if (branch.next_try_in > Duration{0}) out += " next_try_in=" + ms(branch.next_try_in);
+  out += error_text(branch.last_error) + "\n";
+  if (branch.sight) {
+    for (const BlockedSession& session : branch.sight->blocked) out += line(session);
+  }
+  return out;
+}
+
+std::string line(const InDoubtTransaction& tx) {
+  std::string out = "    " + text(tx.gtrid) + " " + tx.phase;
+  if (!tx.key.empty()) out += " key=" + tx.key;
+  if (tx.outcome) out += " outcome=" + std::string(to_string(*tx.outcome));
+  out += " age=" + ms(tx.age) + "\n";
+  for (const BranchTruth& branch : tx.branches) out += line(branch);
+  return out;
+}
+
+std::string body(const InDoubtList& list) {
+  std::string out = std::to_string(list.transactions.size()) + " in doubt, " +
+                    std::to_string(list.more) + " more\n";
+  for (const auto& tx : list.transactions) out += line(tx);
+  for (const ForeignAt& foreign : list.foreign) {
+    out += "    foreign at " + foreign.participant + ": " + foreign.branch.name +
+           " age=" + ms(foreign.branch.age) + "\n";
+    for (const BlockedSession& session : foreign.branch.blocked) out += line(session);
+  }
+  for (const Error& error : list.unreached) out += "    unreached" + error_text(error) + "\n";
+  return out;
+}
+
+std::string body(const StoryTold& story) {
+  std::string out = "story\n";
+  out += story.transaction ? line(*story.transaction) : "    no such transaction\n";
+  for (const StoryLine& told : story.lines) {
+    out += "    " + std::to_string(told.record) + " " + told.what + "\n";
+  }
+  return out;
+}
+
+std::string body(const ActionTold& action) {
+  std::string out = action.refused ? "refused" + error_text(action.refused)
+                    : action.acted ? "acted"
+                                   : "would act";
+  out += "\n";
+  for (const std::string& sentence : action.plan) out += "    " + sentence + "\n";
+  if (action.evidence) out += line(*action.evidence);
+  if (!action.next.empty()) out += "    next: " + action.next + "\n";
+  return out;
+}
+
+std::string body(const CoordinatorStatus& status) {
+  std::string out = "status";
+  out += status.ready ? " ready" : " not ready";
+  if (status.draining) out += " draining";
+  if (!status.presumes) out += " presumes nothing";
+  out += " live=" + std::to_string(status.live) + " in_doubt=" + std::to_string(status.in_doubt) +
+         " damaged=" + std::to_string(status.damaged) + "\n";
+  for (const std::string& one : status.holding_up) out += "    waits for: " + one + "\n";
+  for (const Finding& finding : status.findings) {
+    out += "    finding: " + finding.what + "\n";
+    for (const std::string& one : finding.at_stake) out += "      at stake: " + one + "\n";
+    out += "      command: " + finding.command + "\n";
+  }
   return out;
 }
 

@@ -92,6 +92,48 @@ TEST_CASE("requests that name no transaction or no key are refused") {
   }
 }
 
+std::string call_refusal(ClientRequest request) {
+  const auto decoded = decode_from_client(encoded(ClientCall{1, std::move(request)}));
+  return decoded ? "accepted" : decoded.error().message;
+}
+
+TEST_CASE("what acts by hand says who and why") {
+  const auto forget = [](ByHand hand) { return ForgetDamage{kXid.gtrid, "", std::move(hand)}; };
+  CHECK(call_refusal(forget({"jo", "", false})) == "accepted");
+  CHECK(call_refusal(forget({"jo", "", true})) ==
+        "client_call.forget_damage.hand.reason is empty.");
+  CHECK(call_refusal(forget({"", "why", true})) == "client_call.forget_damage.hand.by is empty.");
+  CHECK(call_refusal(forget({"jo", std::string(kReasonBytesMax + 1, 'x'), true})) ==
+        "client_call.forget_damage.hand.reason is longer than 1024 bytes.");
+  CHECK(call_refusal(ForgetDamage{}).starts_with("client_call.forget_damage.gtrid is missing"));
+}
+
+TEST_CASE("requests of people in trouble are doubted like all others") {
+  CHECK(call_refusal(ListInDoubt{std::chrono::minutes(1)}) == "accepted");
+  CHECK(call_refusal(ListInDoubt{std::chrono::seconds(61)}) ==
+        "client_call.list_in_doubt.patience_us is more than a minute.");
+  CHECK(call_refusal(TellStory{}).starts_with("client_call.tell_story.gtrid is missing"));
+  CHECK(call_refusal(RetryTransaction{}).starts_with("client_call.retry_transaction.gtrid is"));
+  ResolveTransaction resolve{.gtrid = kXid.gtrid, .decision = static_cast<Decision>(0)};
+  CHECK(call_refusal(resolve) ==
+        "client_call.resolve_transaction.decision is a number that this version does not know.");
+  resolve.decision = Decision::kCommit;
+  CHECK(call_refusal(resolve) == "accepted");
+  resolve.despite = {"accounts", ""};
+  CHECK(call_refusal(resolve).starts_with("client_call.resolve_transaction.despite[1] is not a"));
+  CHECK(call_refusal(Allow{static_cast<Allowance>(5)}) ==
+        "client_call.allow.what is a number that this version does not know.");
+  CHECK(call_refusal(BackUpLog{"copy"}) == "client_call.back_up_log.path is not an absolute path.");
+  CHECK(call_refusal(BackUpLog{std::string("/a\0b", 4)}) ==
+        "client_call.back_up_log.path holds a zero byte.");
+}
+
+TEST_CASE("a reply does not say at once that it acted and that it refused") {
+  const auto decoded =
+      decode_to_client(encoded(ClientCallReply{1, ActionTold{.acted = true, .refused = Error{}}}));
+  CHECK(decoded.error().message == "client_call_reply.action_told.refused stands beside acted.");
+}
+
 template <typename Body>
 std::string reply_refusal(Body body, Incarnation incarnation = Incarnation{1}) {
   const auto decoded = decode_from_agent(encoded(AgentReply{incarnation, std::move(body)}));
@@ -138,6 +180,21 @@ TEST_CASE("a branch without its whole name is refused") {
             .starts_with("agent_request.rollback.xid.gtrid is missing or names no transaction"));
   CHECK(request_refusal(ForgetWitnesses{{kXid.gtrid, Gtrid{}}})
             .starts_with("agent_request.forget_witnesses.gtrids[1] is missing"));
+}
+
+TEST_CASE("what an agent saw is doubted") {
+  const std::vector<BranchAsked> asked(kInspectedMax, {kXid, std::nullopt});
+  CHECK(request_refusal(Inspect{1, asked}) == "accepted");
+  CHECK(request_refusal(Inspect{1, std::vector(kInspectedMax + 1, asked.front())}) ==
+        "agent_request.inspect.branches are 1001, at most 1000 are allowed.");
+  BranchSight sight{.xid = kXid, .completion = static_cast<Completion>(6)};
+  CHECK(
+      reply_refusal(Inspected{1, {sight}, {}, {}}) ==
+      "agent_reply.inspected.branches[0].completion is a number that this version does not know.");
+  sight.completion = Completion::kCommitted;
+  sight.blocked.resize(kBlockedMax + 1);
+  CHECK(reply_refusal(Inspected{1, {sight}, {}, {}}) ==
+        "agent_reply.inspected.branches[0].blocked are 11, at most 10 are allowed.");
 }
 
 TEST_CASE("rows beyond the limits are refused") {

@@ -29,6 +29,10 @@ const StatementResult kResult{
     1,
     {"a", "b", "c", "d", "e", "f"},
     {{std::monostate(), true, std::int64_t{-3}, 0.5, std::string("é"), Bytes{"\xff"}}}};
+const BlockedSession kBlocked{4711, "shop", "UPDATE card", Duration(8), "transactionid"};
+const BranchSight kSight{
+    kXid, Completion::kStillPrepared, Evidence::kListed, 77, Duration(9), {kBlocked}, kError};
+const ForeignBranch kForeign{"other-7", Duration(6), {kBlocked}};
 const Step kStep{"accounts", {"UPDATE a SET b = ?", {std::int64_t{5}}, 1}, true, true};
 
 std::string hex(std::string_view bytes) {
@@ -114,6 +118,11 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
                                             Evidence::kWitnessRow, kError}));
   golden.message("prepared_list", reply(PreparedList{3, {{kXid, 77, Duration(1000)}}, 2, kError}));
   golden.message("pong", reply(Pong{}));
+  golden.message("inspect", request(Inspect{5, {{kXid, kProof}, {kXid, std::nullopt}}}));
+  golden.message("inspected", reply(Inspected{5, {kSight}, {kForeign}, kError}));
+  golden.message("welcome with a fence row",
+                 Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12});
+  golden.message("refused by a fence row", Refused{kError, 12});
   golden.compare("agent_messages.txt");
 }
 
@@ -151,6 +160,55 @@ TEST_CASE("messages between client and coordinator have their golden bytes") {
       answered(ParticipantList{{{"accounts", "127.0.0.1:7001", true, "postgres", "15.20",
                                  "7301/16384", Duration(1), 2, 3, 4, Duration(5), kError}}}));
   golden.compare("client_messages.txt");
+}
+
+TEST_CASE("messages of people in trouble have their golden bytes") {
+  Golden golden;
+  const auto call = [](ClientRequest request) { return ClientCall{8, std::move(request)}; };
+  const auto answered = [](ClientReply reply) { return ClientCallReply{8, std::move(reply)}; };
+  const ByHand hand{"jo@host", "the server burned", true};
+  const Damage damage{"accounts", Heuristic::kRolledBack, "ROLLBACK PREPARED by hand"};
+  const BranchTruth branch{kXid,   "commit", "committing", kSight, damage, "the agent",
+                           kError, 3,        Duration(7)};
+  const InDoubtTransaction transaction{kGtrid,      "key",   "committing", Outcome::kCommitted,
+                                       Duration(9), {branch}};
+  golden.message("list_in_doubt", call(ListInDoubt{}));
+  golden.message("tell_story", call(TellStory{kGtrid}));
+  golden.message("retry_transaction", call(RetryTransaction{kGtrid}));
+  golden.message("resolve_transaction",
+                 call(ResolveTransaction{kGtrid, Decision::kCommit, "accounts", {"points"}, hand}));
+  golden.message("forget_damage", call(ForgetDamage{kGtrid, "accounts", hand}));
+  golden.message("allow", call(Allow{Allowance::kHistory, "accounts", hand}));
+  golden.message("set_drain", call(SetDrain{true}));
+  golden.message("ask_status", call(AskStatus{}));
+  golden.message("back_up_log", call(BackUpLog{"/srv/copy"}));
+  golden.message("in_doubt_list",
+                 answered(InDoubtList{{transaction}, 2, {{"accounts", kForeign}}, {kError}}));
+  golden.message("story_told",
+                 answered(StoryTold{transaction, {{6, WallTime{1700000000000}, "Committed."}}}));
+  golden.message("action_told", answered(ActionTold{true, {"Commits."}, transaction, {}, "list"}));
+  golden.message("action_told, refused", answered(ActionTold{false, {}, {}, kError, ""}));
+  golden.message(
+      "coordinator_status",
+      answered(CoordinatorStatus{"main",
+                                 true,
+                                 true,
+                                 true,
+                                 3,
+                                 2,
+                                 1,
+                                 {"accounts"},
+                                 {{"Lost.", {"one"}, "allow"}},
+                                 {9, 8, 1, 4096, 65536, WallTime{1700000000000}, kGtrid}}));
+  golden.message(
+      "answer, damaged",
+      answered(Answer{.gtrid = kGtrid, .outcome = Outcome::kCommitted, .damaged = {damage}}));
+  ParticipantSummary participant{.name = "accounts"};
+  participant.incarnation = 9;
+  participant.prepared_max = 64;
+  participant.health = "well";
+  golden.message("participant_list with health", answered(ParticipantList{{participant}}));
+  golden.compare("admin_messages.txt");
 }
 
 std::string_view as_text(const RequestHash& hash) {

@@ -132,11 +132,20 @@ Work MessageGenerator::work() {
   return out;
 }
 
+Inspect MessageGenerator::inspect() {
+  Inspect out;
+  out.serial = any_u64();
+  for (std::size_t i = below(4); i > 0; --i) {
+    out.branches.push_back({xid(), coin() ? std::optional(proof()) : std::nullopt});
+  }
+  return out;
+}
+
 AgentRequest MessageGenerator::agent_request() {
   AgentRequest out;
   out.incarnation = Incarnation{positive_u64()};
   if (coin()) out.lowest_unfinished = gtrid();
-  switch (below(7)) {
+  switch (below(8)) {
     case 0:
       out.body = work();
       break;
@@ -154,6 +163,9 @@ AgentRequest MessageGenerator::agent_request() {
       break;
     case 5:
       out.body = ForgetWitnesses{{gtrid(), gtrid()}};
+      break;
+    case 6:
+      out.body = inspect();
       break;
     default:
       out.body = Ping{};
@@ -185,10 +197,41 @@ PreparedList MessageGenerator::prepared_list() {
   return out;
 }
 
+std::vector<BlockedSession> MessageGenerator::blocked() {
+  std::vector<BlockedSession> out;
+  for (std::size_t i = below(3); i > 0; --i) {
+    out.push_back({any_u64(), text(), text(), duration(), text()});
+  }
+  return out;
+}
+
+BranchSight MessageGenerator::sight() {
+  return {xid(),
+          one_of(Completion::kCommitted, Completion::kUnreached),
+          one_of(Evidence::kNone, Evidence::kNeverPrepared),
+          any_u64(),
+          duration(),
+          blocked(),
+          maybe_error()};
+}
+
+ForeignBranch MessageGenerator::foreign_branch() {
+  return {text(), duration(), blocked()};
+}
+
+Inspected MessageGenerator::inspected() {
+  Inspected out;
+  out.serial = any_u64();
+  for (std::size_t i = below(3); i > 0; --i) out.branches.push_back(sight());
+  for (std::size_t i = below(3); i > 0; --i) out.foreign.push_back(foreign_branch());
+  out.error = maybe_error();
+  return out;
+}
+
 AgentReply MessageGenerator::agent_reply() {
   AgentReply out;
   out.incarnation = Incarnation{positive_u64()};
-  switch (below(5)) {
+  switch (below(6)) {
     case 0:
       out.body = Worked{xid(), any_u32(), results(), maybe_error()};
       break;
@@ -204,6 +247,9 @@ AgentReply MessageGenerator::agent_reply() {
     case 3:
       out.body = prepared_list();
       break;
+    case 4:
+      out.body = inspected();
+      break;
     default:
       out.body = Pong{};
   }
@@ -215,8 +261,13 @@ FromAgent MessageGenerator::from_agent() {
     case 0:
       return refused();
     case 1:
-      return Welcome{
-          Incarnation{positive_u64()}, "postgres", text(), database(), any_u32(), any_u32()};
+      return Welcome{Incarnation{positive_u64()},
+                     "postgres",
+                     text(),
+                     database(),
+                     any_u32(),
+                     any_u32(),
+                     any_u64()};
     default:
       return agent_reply();
   }
@@ -232,8 +283,41 @@ Submit MessageGenerator::submit() {
   return out;
 }
 
-ClientRequest MessageGenerator::client_request() {
+ByHand MessageGenerator::by_hand() {
+  return {"by" + text(), "because" + text(), coin()};
+}
+
+ClientRequest MessageGenerator::admin_request() {
+  const Duration patience = duration() % kPatienceMax;
+  const std::string maybe_name = coin() ? name() : "";
   switch (below(9)) {
+    case 0:
+      return ListInDoubt{patience};
+    case 1:
+      return TellStory{gtrid(), patience};
+    case 2:
+      return RetryTransaction{gtrid()};
+    case 3:
+      return ResolveTransaction{gtrid(),
+                                one_of(Decision::kCommit, Decision::kRollback),
+                                maybe_name,
+                                {name(), name()},
+                                by_hand()};
+    case 4:
+      return ForgetDamage{gtrid(), maybe_name, by_hand()};
+    case 5:
+      return Allow{one_of(Allowance::kPresume, Allowance::kViolation), maybe_name, by_hand()};
+    case 6:
+      return SetDrain{coin()};
+    case 7:
+      return AskStatus{};
+    default:
+      return BackUpLog{"/" + text()};
+  }
+}
+
+ClientRequest MessageGenerator::client_request() {
+  switch (below(12)) {
     case 0:
       return submit();
     case 1:
@@ -250,8 +334,10 @@ ClientRequest MessageGenerator::client_request() {
       return ListTransactions{};
     case 7:
       return ShowTransaction{gtrid()};
-    default:
+    case 8:
       return ListParticipants{};
+    default:
+      return admin_request();
   }
 }
 
@@ -268,6 +354,7 @@ Answer MessageGenerator::answer() {
   for (std::size_t i = below(3); i > 0; --i) out.pending.push_back(name());
   out.results = results();
   out.error = maybe_error();
+  for (std::size_t i = below(3); i > 0; --i) out.damaged.push_back(damage());
   return out;
 }
 
@@ -301,11 +388,112 @@ ParticipantSummary MessageGenerator::participant_summary() {
   out.foreign_listed = any_u64();
   out.last_scan_ago = duration();
   out.last_error = maybe_error();
+  out.incarnation = any_u64();
+  out.prepared_max = any_u32();
+  out.health = text();
   return out;
 }
 
+Damage MessageGenerator::damage() {
+  return {name(), one_of(Heuristic::kCommitted, Heuristic::kHazard), text()};
+}
+
+BranchTruth MessageGenerator::branch_truth() {
+  BranchTruth out;
+  out.xid = xid();
+  out.logged = text();
+  out.state = text();
+  if (coin()) out.sight = sight();
+  if (coin()) out.damage = damage();
+  out.waits_for = text();
+  out.last_error = maybe_error();
+  out.tries = any_u32();
+  out.next_try_in = duration();
+  return out;
+}
+
+InDoubtTransaction MessageGenerator::in_doubt() {
+  InDoubtTransaction out;
+  out.gtrid = gtrid();
+  out.key = text();
+  out.phase = text();
+  if (coin()) out.outcome = one_of(Outcome::kCommitted, Outcome::kNoRecord);
+  out.age = duration();
+  for (std::size_t i = below(3); i > 0; --i) out.branches.push_back(branch_truth());
+  return out;
+}
+
+InDoubtList MessageGenerator::in_doubt_list() {
+  InDoubtList out;
+  for (std::size_t i = below(3); i > 0; --i) out.transactions.push_back(in_doubt());
+  out.more = any_u64();
+  for (std::size_t i = below(3); i > 0; --i) out.foreign.push_back({name(), foreign_branch()});
+  for (std::size_t i = below(3); i > 0; --i) out.unreached.push_back(error());
+  return out;
+}
+
+std::vector<std::string> MessageGenerator::texts() {
+  std::vector<std::string> out;
+  for (std::size_t i = below(3); i > 0; --i) out.push_back(text());
+  return out;
+}
+
+StoryTold MessageGenerator::story_told() {
+  StoryTold out;
+  if (coin()) out.transaction = in_doubt();
+  for (std::size_t i = below(3); i > 0; --i) {
+    const WallTime when{static_cast<std::int64_t>(any_u64() >> 1U)};
+    out.lines.push_back({any_u64(), coin() ? std::optional(when) : std::nullopt, text()});
+  }
+  return out;
+}
+
+ActionTold MessageGenerator::action_told() {
+  ActionTold out;
+  out.acted = coin();
+  out.plan = texts();
+  if (coin()) out.evidence = in_doubt();
+  if (!out.acted) out.refused = maybe_error();
+  out.next = text();
+  return out;
+}
+
+CoordinatorStatus MessageGenerator::status() {
+  CoordinatorStatus out;
+  out.coordinator = text();
+  out.ready = coin();
+  out.draining = coin();
+  out.presumes = coin();
+  out.live = any_u64();
+  out.in_doubt = any_u64();
+  out.damaged = any_u64();
+  out.holding_up = texts();
+  for (std::size_t i = below(3); i > 0; --i) out.findings.push_back({text(), texts(), text()});
+  out.log = {any_u64(),
+             any_u64(),
+             any_u64(),
+             any_u64(),
+             any_u64(),
+             WallTime{static_cast<std::int64_t>(any_u64() >> 1U)},
+             coin() ? std::optional(gtrid()) : std::nullopt};
+  return out;
+}
+
+ClientReply MessageGenerator::admin_reply() {
+  switch (below(4)) {
+    case 0:
+      return in_doubt_list();
+    case 1:
+      return story_told();
+    case 2:
+      return action_told();
+    default:
+      return status();
+  }
+}
+
 ClientReply MessageGenerator::client_reply() {
-  switch (below(6)) {
+  switch (below(8)) {
     case 0:
       return answer();
     case 1:
@@ -316,8 +504,10 @@ ClientReply MessageGenerator::client_reply() {
       return TransactionList{{transaction_summary(), transaction_summary()}, any_u64()};
     case 4:
       return coin() ? TransactionShown{transaction_summary()} : TransactionShown{};
-    default:
+    case 5:
       return ParticipantList{{participant_summary(), participant_summary()}};
+    default:
+      return admin_reply();
   }
 }
 

@@ -55,8 +55,24 @@ class MessageGenerator {
   BranchSummary branch_summary();
   TransactionSummary transaction_summary();
   ParticipantSummary participant_summary();
+  std::vector<BlockedSession> blocked();
+  BranchSight sight();
+  ForeignBranch foreign_branch();
+  Damage damage();
+  BranchTruth branch_truth();
+  InDoubtTransaction in_doubt();
+  InDoubtList in_doubt_list();
+  ByHand by_hand();
+  Inspect inspect();
+  Inspected inspected();
+  std::vector<std::string> texts();
+  StoryTold story_told();
+  ActionTold action_told();
+  CoordinatorStatus status();
+  ClientRequest admin_request();
+  ClientReply admin_reply();
   ClientReply client_reply();
-  Refused refused() { return {error()}; }
+  Refused refused() { return {error(), any_u64()}; }
 
   template <typename Enum>
   Enum one_of(Enum first, Enum last) {
