@@ -7,9 +7,11 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/base/outcome.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
+#include "protocol/message/admin.h"
 #include "protocol/message/proof.h"
 
 /// What the coordinator makes durable. docs/LOG_FORMAT.md gives the bytes; coordinator/log/record
@@ -39,6 +41,7 @@ struct CommitRecord {
   RequestHash request_hash{};
   std::optional<WallTime> not_after;
   std::vector<DecidedBranch> branches;
+  bool by_hand = false;  ///< a person decided it; a HandRecord before it says who and why
 
   friend bool operator==(const CommitRecord&, const CommitRecord&) = default;
 };
@@ -55,15 +58,64 @@ struct RollbackRecord {
   friend bool operator==(const RollbackRecord&, const RollbackRecord&) = default;
 };
 
-/// Every branch of a committed transaction has been proved committed. Not forced: if it is lost,
-/// phase two runs again.
+/// What showed the end of a branch.
+struct BranchEnd {
+  std::string bqual;
+  Evidence evidence = Evidence::kNone;
+
+  friend bool operator==(const BranchEnd&, const BranchEnd&) = default;
+};
+
+/// Every branch of a committed transaction has been proved committed, or has a HeuristicRecord. Not
+/// forced: if it is lost, phase two runs again.
 struct EndRecord {
   Gtrid gtrid;
+  /// Only of branches whose end was not simply acknowledged (Evidence::kDatabaseAnswer).
+  std::vector<BranchEnd> ends;
 
   friend bool operator==(const EndRecord&, const EndRecord&) = default;
 };
 
-using Record = std::variant<CommitRecord, RollbackRecord, EndRecord>;
+/// A branch stands against the decision, or what became of it can't be told (X/Open's heuristic
+/// outcomes). Forced before anybody is told. The newest of an xid counts; pinned, also across
+/// retention and openings, until a HandRecord forgets it.
+struct HeuristicRecord {
+  Xid xid;
+  Decision decision = Decision::kCommit;  ///< that of the whole transaction
+  Heuristic heuristic = Heuristic::kHazard;
+  Evidence evidence = Evidence::kNone;
+  std::string detail;  ///< a sentence, at most 1024 bytes
+
+  friend bool operator==(const HeuristicRecord&, const HeuristicRecord&) = default;
+};
+
+/// Numbers stand in the log.
+enum class HandAction : std::uint8_t {
+  kResolve = 1,  ///< decided a whole transaction
+  kFinish = 2,   ///< said how one branch in hazard is to end
+  kForget = 3,   ///< unpinned the damage of a transaction, or of one participant in it
+  kAllow = 4,
+};
+
+/// What a person did: forced before it is done. The records of this type are chained by SHA-256;
+/// the log keeps the chain (docs/LOG_FORMAT.md).
+struct HandRecord {
+  HandAction action = HandAction::kForget;
+  std::optional<Gtrid> gtrid;          ///< all but kAllow
+  std::string participant;             ///< empty: all, or none
+  std::optional<Decision> decision;    ///< kResolve, kFinish
+  std::optional<Allowance> allowance;  ///< kAllow
+  /// kAllow of kPresume: decisions up to this number are given up; the log goes on behind it.
+  std::uint64_t missing_to = 0;
+  std::vector<std::string> despite;   ///< participants that were not reached
+  std::vector<std::string> evidence;  ///< what was shown before it: a sentence each
+  std::string by;
+  std::string reason;
+
+  friend bool operator==(const HandRecord&, const HandRecord&) = default;
+};
+
+using Record = std::variant<CommitRecord, RollbackRecord, EndRecord, HeuristicRecord, HandRecord>;
 
 /// Answers of the log about one key or one gtrid.
 struct Decided {

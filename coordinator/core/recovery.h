@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "coordinator/core/config.h"
@@ -11,6 +13,13 @@
 
 namespace assent::coordinator {
 
+struct NewestCommit {
+  std::uint64_t number = 0;
+  DecidedBranch branch;
+
+  friend bool operator==(const NewestCommit&, const NewestCommit&) = default;
+};
+
 /// What the core must know of its log's past before it serves.
 struct Past {
   LogId log_id{};
@@ -18,6 +27,30 @@ struct Past {
   std::optional<Gtrid> low_water;
   WallTime log_time;
   std::vector<CommitRecord> unfinished;
+  std::vector<HeuristicRecord> damaged;  ///< not yet forgotten, oldest first
+  /// Of each participant that ever voted: the newest committed branch, and its record's number. Its
+  /// witness row is never told to go, so a database that does not have it any more has lost
+  /// history.
+  std::vector<NewestCommit> newest;
+  /// Decisions may be missing: the core must not presume (design section 7). A sentence each.
+  std::vector<std::string> missing;
+  std::uint64_t missing_to = 0;  ///< the highest number that is known to be missing
+};
+
+/// One record of a transaction, for its story.
+struct ToldRecord {
+  std::uint64_t number = 0;
+  WallTime log_time;
+  Record record;
+
+  friend bool operator==(const ToldRecord&, const ToldRecord&) = default;
+};
+
+struct NumberedCommit {
+  std::uint64_t number = 0;
+  CommitRecord commit;
+
+  friend bool operator==(const NumberedCommit&, const NumberedCommit&) = default;
 };
 
 /// A configuration that drops a participant with unfinished branches is refused (section 6): nobody

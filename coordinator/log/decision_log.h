@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "coordinator/core/record.h"
+#include "coordinator/core/recovery.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
+#include "protocol/message/admin.h"
 
 /// The durable memory of decisions (design section 7). A port: LevelDB stands behind it now; a
 /// replicated log can later.
@@ -28,6 +30,18 @@ struct LogOpening {
   std::optional<Gtrid>
       low_water;  ///< records of transactions at or below it may have been removed (R2)
   std::vector<CommitRecord> unfinished;  ///< committed and without an end record, oldest first
+  std::vector<HeuristicRecord> damaged;  ///< not forgotten by a HandRecord, oldest first
+  std::vector<NewestCommit> newest;      ///< of each participant that is in any commit record
+  /// Why nobody may presume that what is not in the log was not decided: a sentence each. Empty:
+  /// all is there, or a person has allowed it (Allowance::kPresume).
+  std::vector<std::string> missing;
+  std::uint64_t missing_to = 0;  ///< the highest number that is known to be missing; 0: none
+};
+
+struct CommitsPiece {
+  std::vector<NumberedCommit> commits;  ///< oldest first
+  std::uint64_t read_to = 0;            ///< number of the last record that was read
+  bool more = false;                    ///< there are records behind it
 };
 
 class DecisionLog {
@@ -57,6 +71,18 @@ class DecisionLog {
   /// damaged block, say) is never "no record": kLogUnavailable.
   virtual Result<std::optional<Decided>> find_key(std::string_view key) = 0;
   virtual Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) = 0;
+
+  /// Every record of a transaction but its end, oldest first. As find_gtrid.
+  virtual Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) = 0;
+  /// Commits with a branch of this participant whose numbers are above `after`, for a database that
+  /// has lost history. Reads a bounded number of records, so that others get their turns: ask again
+  /// behind `read_to`.
+  virtual Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) = 0;
+
+  /// Records of transactions at or below it may have been removed: absence means nothing there. To
+  /// be asked after a lookup. Any thread.
+  virtual std::optional<Gtrid> low_water() const = 0;
+  virtual LogStats stats() const = 0;  ///< any thread
 
   /// Number of the newest forced record that is durable. Any thread.
   virtual std::uint64_t top() const = 0;

@@ -3,82 +3,143 @@
 #include <leveldb/db.h>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "coordinator/log/leveldb_keys.h"
 #include "coordinator/log/leveldb_reader.h"
 
 namespace assent::coordinator {
+namespace {
 
-RecordHeader Batch::next_header(bool forced, WallTime now) const {
+const CommitRecord& as_written(const CommitRecord& record, const LogState& /*state*/) {
+  return record;
+}
+const RollbackRecord& as_written(const RollbackRecord& record, const LogState& /*state*/) {
+  return record;
+}
+const EndRecord& as_written(const EndRecord& record, const LogState& /*state*/) {
+  return record;
+}
+const HeuristicRecord& as_written(const HeuristicRecord& record, const LogState& /*state*/) {
+  return record;
+}
+ChainedHand as_written(const HandRecord& record, const LogState& state) {
+  return {record, state.last_hand};
+}
+
+}  // namespace
+
+RecordHeader Batch::next_header(Epoch epoch, bool forced, WallTime now) const {
   RecordHeader header;
   header.forced = forced;
-  header.epoch = tail_.epoch;
-  header.number = tail_.newest + 1;
-  header.log_time = std::max(now, tail_.log_time);  // never backwards (R15)
-  header.previous = tail_.chain;
+  header.epoch = epoch;
+  header.number = state_.tail.newest + 1;
+  header.log_time = std::max(now, state_.tail.log_time);  // never backwards (R15)
+  header.previous = state_.tail.chain;
   return header;
 }
 
 template <typename AnyRecord>
-RecordHeader Batch::put(const AnyRecord& record, bool forced, WallTime now) {
-  RecordHeader header = next_header(forced, now);
+std::uint64_t Batch::put(RecordHeader header, const AnyRecord& record) {
   bytes_.clear();
   encode_record(header, record, bytes_);
   writes_.Put(record_key(header.number), bytes_);
-  tail_.newest = header.number;
-  tail_.chain = header.checksum;
-  tail_.log_time = header.log_time;
-  if (forced) tail_.top = header.number;
-  return header;
+  state_.apply(header, bytes_, record);
+  return header.number;
 }
 
 Result<> Batch::add(const Record& record, bool forced, WallTime now) {
-  const RecordHeader header = put(record, forced, now);
-  if (const auto* commit = std::get_if<CommitRecord>(&record)) {
-    if (awaits_end(*commit)) {
-      changes_.emplace_back(commit->gtrid, UnfinishedRecord{header.number, header.checksum});
-    }
-    return add_indexes(header.number, commit->gtrid, commit->key);
+  return std::visit(
+      [&](const auto& one) {
+        const auto number =
+            put(next_header(state_.tail.epoch, forced, now), as_written(one, state_));
+        return index(number, one);
+      },
+      record);
+}
+
+void Batch::add_checkpoint(WallTime now) {
+  put(next_header(state_.tail.epoch, false, now), state_.checkpoint());
+}
+
+void Batch::add_opening(Epoch epoch, const OpeningRecord& opening, WallTime now) {
+  put(next_header(epoch, true, now), opening);
+}
+
+Result<> Batch::index(std::uint64_t number, const CommitRecord& record) {
+  if (record.by_hand) {  // a HandRecord precedes it
+    auto indexed = index_decision(number, record.gtrid);
+    if (!indexed) return indexed;
+  } else {
+    std::string& value = entries_[gtrid_key(record.gtrid)];
+    value.clear();
+    append_number(number, value);
+    writes_.Put(gtrid_key(record.gtrid), value);
   }
-  if (const auto* rollback = std::get_if<RollbackRecord>(&record)) {
-    return add_indexes(header.number, rollback->gtrid, rollback->key);
+  return index_key(number, record.key);
+}
+
+Result<> Batch::index(std::uint64_t number, const RollbackRecord& record) {
+  if (record.gtrid.sequence != Sequence{}) {  // else: a key settled without a transaction
+    auto indexed = index_decision(number, record.gtrid);
+    if (!indexed) return indexed;
   }
-  changes_.emplace_back(std::get<EndRecord>(record).gtrid, std::nullopt);
+  return index_key(number, record.key);
+}
+
+Result<> Batch::index(std::uint64_t /*number*/, const EndRecord& /*record*/) {
   return {};
 }
 
-void Batch::add(const CheckpointRecord& checkpoint, WallTime now) {
-  tail_.checkpoint = put(checkpoint, false, now).number;
+Result<> Batch::index(std::uint64_t number, const HeuristicRecord& record) {
+  return index_beside_decision(number, record.xid.gtrid);
 }
 
-void Batch::add_opening(std::uint64_t nonce, WallTime now) {
-  tail_.epoch = Epoch{static_cast<std::uint32_t>(tail_.epoch) + 1};
-  put(OpeningRecord{log_id_, nonce}, true, now);
-}
-
-Result<> Batch::add_indexes(std::uint64_t number, const Gtrid& gtrid, std::string_view key) {
-  if (gtrid.sequence != Sequence{}) {  // else: a key settled without a transaction
-    std::string value;
-    append_number(number, value);
-    writes_.Put(gtrid_key(gtrid), value);
-  }
-  if (key.empty()) return {};
-  return add_to_key_index(idempotency_hash(log_id_, key), number);
+Result<> Batch::index(std::uint64_t number, const HandRecord& record) {
+  if (!record.gtrid) return {};
+  return index_beside_decision(number, *record.gtrid);
 }
 
 /// Another key may have the same hash, in the database or in this batch: its numbers stay.
-Result<> Batch::add_to_key_index(std::uint64_t hash, std::uint64_t number) {
-  const std::string at = idempotency_index_key(hash);
-  const auto [entry, is_new] = key_index_.try_emplace(hash);
-  if (is_new) {
-    auto before = read_value(db_, at);
-    if (!before) return std::move(before).error();
-    if (*before) entry->second = std::move(**before);
-  }
-  append_number(number, entry->second);
-  writes_.Put(at, entry->second);
+Result<> Batch::index_key(std::uint64_t number, std::string_view key) {
+  if (key.empty()) return {};
+  const std::string at = idempotency_index_key(idempotency_hash(log_id_, key));
+  auto value = entry(std::string(at));
+  if (!value) return std::move(value).error();
+  append_number(number, **value);
+  writes_.Put(at, **value);
   return {};
+}
+
+Result<> Batch::index_decision(std::uint64_t number, const Gtrid& gtrid) {
+  auto value = entry(gtrid_key(gtrid));
+  if (!value) return std::move(value).error();
+  std::string first;
+  append_number(number, first);
+  (*value)->replace(0, std::min(first.size(), (*value)->size()), first);
+  writes_.Put(gtrid_key(gtrid), **value);
+  return {};
+}
+
+Result<> Batch::index_beside_decision(std::uint64_t number, const Gtrid& gtrid) {
+  auto value = entry(gtrid_key(gtrid));
+  if (!value) return std::move(value).error();
+  if ((*value)->empty()) append_number(0, **value);
+  append_number(number, **value);
+  writes_.Put(gtrid_key(gtrid), **value);
+  return {};
+}
+
+/// What stands there, here or in the database; empty: nothing.
+Result<std::string*> Batch::entry(std::string&& at) {
+  const auto [row, is_new] = entries_.try_emplace(std::move(at));
+  if (is_new) {
+    auto before = read_value(db_, row->first);
+    if (!before) return std::move(before).error();
+    if (*before) row->second = std::move(**before);
+  }
+  return &row->second;
 }
 
 }  // namespace assent::coordinator

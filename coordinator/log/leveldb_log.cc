@@ -9,7 +9,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <limits>
-#include <map>
 #include <mutex>
 #include <random>
 #include <string>
@@ -23,6 +22,7 @@
 #include "coordinator/log/leveldb_reader.h"
 #include "coordinator/log/leveldb_store.h"
 #include "coordinator/log/leveldb_verify.h"
+#include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/crash_point.h"
 #include "protocol/base/time.h"
@@ -31,6 +31,7 @@ namespace assent::coordinator {
 namespace {
 
 constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
+constexpr std::size_t kRecordsPerPiece = 1'000;  // some milliseconds
 constexpr auto kUnforcedDelay = std::chrono::seconds(1);
 
 std::uint64_t random_nonce() {
@@ -49,14 +50,25 @@ std::string index_is_wrong(std::uint64_t number) {
   return fmt::format("an index leads to record {}, which is not the one looked for", number);
 }
 
-const Gtrid& gtrid_of(const Decided& decided) {
-  return std::visit([](const auto& record) -> const Gtrid& { return record.gtrid; },
-                    decided.record);
+/// nullopt: not a commit or rollback record.
+std::optional<Decided> as_decided(StoredRecord&& record) {
+  if (auto* commit = std::get_if<CommitRecord>(&record.payload)) return Decided{std::move(*commit)};
+  if (auto* no = std::get_if<RollbackRecord>(&record.payload)) return Decided{std::move(*no)};
+  return std::nullopt;
 }
 
-std::string_view key_of(const Decided& decided) {
-  return std::visit([](const auto& record) -> std::string_view { return record.key; },
-                    decided.record);
+/// nullopt: one of the log's own.
+std::optional<Record> as_told(RecordPayload&& payload) {
+  if (auto* commit = std::get_if<CommitRecord>(&payload)) return std::move(*commit);
+  if (auto* rollback = std::get_if<RollbackRecord>(&payload)) return std::move(*rollback);
+  if (auto* heuristic = std::get_if<HeuristicRecord>(&payload)) return std::move(*heuristic);
+  if (auto* chained = std::get_if<ChainedHand>(&payload)) return std::move(chained->hand);
+  return std::nullopt;
+}
+
+bool has_branch_of(const CommitRecord& commit, std::string_view participant) {
+  return std::any_of(commit.branches.begin(), commit.branches.end(),
+                     [&](const auto& branch) { return branch.xid.bqual == participant; });
 }
 
 /// Puts the folder in front and says what to do, for whoever reads it in the morning.
@@ -72,7 +84,7 @@ Error refused(const std::filesystem::path& dir, Error why) {
 class LevelDbLog::Impl {
  public:
   Impl(std::unique_ptr<LevelDbStore> store, Listener listener)
-      : store_(std::move(store)), listener_(std::move(listener)) {}
+      : store_(std::move(store)), listener_(std::move(listener)), state_(log_id()) {}
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -84,6 +96,10 @@ class LevelDbLog::Impl {
   void append(Record&& record, WallTime now, std::optional<LogToken> token);
   Result<std::optional<Decided>> find_key(std::string_view key);
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid);
+  Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid);
+  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after);
+  std::optional<Gtrid> low_water() const;
+  LogStats stats() const;
   std::uint64_t top() const { return top_; }
 
  private:
@@ -97,38 +113,36 @@ class LevelDbLog::Impl {
 
   Result<> doubt_mark(const LogTail& tail) const;
   Result<> raise_epoch();
-  void tell_opening(std::map<Gtrid, UnfinishedCommit>&& unfinished);
+  void tell_opening(LogPast&& past);
 
   // The writing thread.
   void write_all();
   bool take(std::vector<Queued>& queued);
   Result<> write(const std::vector<Queued>& queued);
   Result<> fill(Batch& batch, const std::vector<Queued>& queued);
-  CheckpointRecord checkpoint();
   Result<> write_durably(leveldb::WriteBatch& writes);
+  void tell_stats();
   void report(const std::vector<Queued>& queued);
   void fail(const Error& error);
 
   // Other threads.
-  void verify(std::uint64_t newest);
+  void verify(const LogState& found);
   void make_writer_fail(const Error& error);
 
-  Result<Decided> read_decided(std::uint64_t number);
+  Result<StoredRecord> read_of(const Gtrid& gtrid, std::uint64_t number);
   Error failed_before() const;
 
   const std::unique_ptr<LevelDbStore> store_;
   const Listener listener_;
   LogOpening opening_;
-  std::uint64_t oldest_ = 1;
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_verifying_{false};
 
   // The writing thread's own, once it runs.
-  LogTail tail_;
-  std::map<Gtrid, UnfinishedRecord> unfinished_;
+  LogState state_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_writer_;
   // State below is protected by mutex_.
   std::vector<Queued> queue_;
@@ -137,6 +151,7 @@ class LevelDbLog::Impl {
   bool stopping_ = false;
   std::chrono::steady_clock::time_point unforced_due_;  ///< of the first in `queue_`
   std::optional<Error> failure_;  ///< found by another thread; the writing thread reports it
+  LogStats stats_;                ///< without what is to be asked of the disk
 
   // Last: they use all the others.
   std::unique_ptr<HighWaterMark> mark_;
@@ -158,26 +173,24 @@ LevelDbLog::Impl::~Impl() {
 // ---- opening
 
 Result<> LevelDbLog::Impl::begin() {
-  auto state = read_recent(store_->db(), log_id());
-  if (!state) return std::move(state).error();
-  tail_ = state->tail;
-  oldest_ = state->oldest;
-  opening_.low_water = state->low_water;
-  auto trusted = doubt_mark(tail_);
+  auto past = read_recent(store_->db(), log_id());
+  if (!past) return std::move(past).error();
+  if (!past->missing.empty()) return log_unavailable(text(past->missing.front()));
+  state_ = past->state;
+  auto trusted = doubt_mark(state_.tail);
   if (!trusted) return trusted;
-  for (const auto& [gtrid, commit] : state->unfinished) unfinished_.emplace(gtrid, commit.record);
 
-  const std::uint64_t found_newest = tail_.newest;
   auto mark = HighWaterMark::open(store_->mark_path(),
                                   [this](const Error& error) { make_writer_fail(error); });
   if (!mark) return std::move(mark).error();
   mark_ = std::move(*mark);
   auto raised = raise_epoch();
   if (!raised) return raised;
-  tell_opening(std::move(state->unfinished));
+  const LogState found = past->state;
+  tell_opening(std::move(*past));
 
   writer_ = std::thread([this] { write_all(); });
-  verifier_ = std::thread([this, found_newest] { verify(found_newest); });
+  verifier_ = std::thread([this, found] { verify(found); });
   return {};
 }
 
@@ -192,33 +205,32 @@ Result<> LevelDbLog::Impl::doubt_mark(const LogTail& tail) const {
 }
 
 Result<> LevelDbLog::Impl::raise_epoch() {
-  if (tail_.epoch == Epoch{std::numeric_limits<std::uint32_t>::max()}) {
+  if (state_.tail.epoch == Epoch{std::numeric_limits<std::uint32_t>::max()}) {
     return log_unavailable("it has been opened too often; begin a new log");
   }
+  const Epoch epoch{static_cast<std::uint32_t>(state_.tail.epoch) + 1};
   opening_.nonce = random_nonce();
-  Batch batch(store_->db(), log_id(), tail_);
-  batch.add_opening(opening_.nonce, read_clocks().wall);
+  Batch batch(store_->db(), log_id(), state_);
+  batch.add_opening(epoch, {log_id(), opening_.nonce, {}}, read_clocks().wall);
   crash_point("log.opening_before_record");
   auto written = write_durably(batch.writes());
   if (!written) return written;
   crash_point("log.opening_after_record");
-  auto marked = mark_->write(tail_.top);
+  auto marked = mark_->write(state_.tail.top);
   return marked ? mark_->sync() : marked;
 }
 
-void LevelDbLog::Impl::tell_opening(std::map<Gtrid, UnfinishedCommit>&& unfinished) {
+void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.log_id = log_id();
-  opening_.epoch = tail_.epoch;
-  opening_.top = tail_.top;
-  opening_.log_time = tail_.log_time;
-  top_ = tail_.top;
-  std::vector<UnfinishedCommit*> oldest_first;
-  oldest_first.reserve(unfinished.size());
-  for (auto& [gtrid, commit] : unfinished) oldest_first.push_back(&commit);
-  std::sort(oldest_first.begin(), oldest_first.end(),
-            [](const auto* a, const auto* b) { return a->record.number < b->record.number; });
-  opening_.unfinished.reserve(oldest_first.size());
-  for (auto* commit : oldest_first) opening_.unfinished.push_back(std::move(commit->commit));
+  opening_.epoch = state_.tail.epoch;
+  opening_.top = state_.tail.top;
+  opening_.log_time = state_.tail.log_time;
+  opening_.low_water = state_.low_water;
+  opening_.unfinished = std::move(past.unfinished);
+  opening_.damaged = std::move(past.damaged);
+  for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
+  top_ = state_.tail.top;
+  tell_stats();
 }
 
 // ---- appending
@@ -269,18 +281,19 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
 
 Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
   crash_point("log.before_write");
-  const std::uint64_t top_before = tail_.top;
-  Batch batch(store_->db(), log_id(), tail_);
+  const std::uint64_t top_before = state_.tail.top;
+  Batch batch(store_->db(), log_id(), state_);
   auto filled = fill(batch, queued);
   if (!filled) return filled;
   auto written = write_durably(batch.writes());
   if (!written) return written;
+  tell_stats();
   crash_point("log.after_sync_before_mark");
-  if (tail_.top == top_before) return {};
-  auto marked = mark_->write(tail_.top);
+  if (state_.tail.top == top_before) return {};
+  auto marked = mark_->write(state_.tail.top);
   if (!marked) return marked;
   crash_point("log.after_mark_before_durable");
-  top_ = tail_.top;
+  top_ = state_.tail.top;
   return {};
 }
 
@@ -289,28 +302,10 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
     auto added = batch.add(one.record, one.token.has_value(), one.now);
     if (!added) return added;
   }
-  for (const auto& [gtrid, commit] : batch.changes()) {
-    if (commit) {
-      unfinished_.insert_or_assign(gtrid, *commit);
-    } else {
-      unfinished_.erase(gtrid);
-    }
-  }
-  if (tail_.newest - tail_.checkpoint >= kRecordsPerCheckpoint) {
-    batch.add(checkpoint(), queued.back().now);
+  if (state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint) {
+    batch.add_checkpoint(queued.back().now);
   }
   return {};
-}
-
-CheckpointRecord LevelDbLog::Impl::checkpoint() {
-  CheckpointRecord record;
-  record.oldest = oldest_;
-  record.newest_forced = tail_.top;
-  record.low_water = opening_.low_water;
-  for (const auto& [gtrid, commit] : unfinished_) record.unfinished.push_back(commit);
-  std::sort(record.unfinished.begin(), record.unfinished.end(),
-            [](const auto& a, const auto& b) { return a.number < b.number; });
-  return record;
 }
 
 /// One write and one sync for all that waited. An error says nothing about what is on the disk (F
@@ -323,6 +318,15 @@ Result<> LevelDbLog::Impl::write_durably(leveldb::WriteBatch& writes) {
   Error error = log_unavailable("writing the decision log", status);
   error.effect = Effect::kUnknown;
   return error;
+}
+
+void LevelDbLog::Impl::tell_stats() {
+  const std::lock_guard lock(mutex_);
+  stats_.newest = state_.tail.newest;
+  stats_.top = state_.tail.top;
+  stats_.oldest = state_.oldest;
+  stats_.log_time = state_.tail.log_time;
+  stats_.low_water = state_.low_water;
 }
 
 void LevelDbLog::Impl::report(const std::vector<Queued>& queued) {
@@ -345,10 +349,11 @@ void LevelDbLog::Impl::fail(const Error& error) {
 
 // ---- the other threads
 
-void LevelDbLog::Impl::verify(std::uint64_t newest) {
+void LevelDbLog::Impl::verify(const LogState& found) {
   yield_to_others();
-  const auto verified = verify_all(store_->db(), log_id(), oldest_, newest, stop_verifying_);
-  if (!verified) return make_writer_fail(verified.error());
+  const auto missing = verify_all(store_->db(), log_id(), found, stop_verifying_);
+  if (!missing) return make_writer_fail(missing.error());
+  if (!missing->empty()) return make_writer_fail(log_unavailable(text(missing->front())));
   if (!stop_verifying_) store_->stop_keeping();
 }
 
@@ -375,9 +380,11 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) 
   if (!numbers) return numbers.error();
   // The newest one counts: an older one of this key is past its retention.
   for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
-    auto decided = read_decided(*number);
-    if (!decided) return std::move(decided).error();
-    if (key_of(*decided) == key) return std::optional<Decided>(std::move(*decided));
+    auto record = read_record(store_->db(), *number);
+    if (!record) return std::move(record).error();
+    const std::string* key_there = key_of(record->payload);
+    if (key_there == nullptr) return log_unavailable(index_is_wrong(*number));
+    if (*key_there == key) return as_decided(std::move(*record));
   }
   return std::optional<Decided>{};
 }
@@ -385,25 +392,80 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) 
 Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) {
   if (failed_) return failed_before();
   if (gtrid.log_id != log_id()) return std::optional<Decided>{};  // foreign (R3)
-  const auto number = read_gtrid_index(store_->db(), gtrid);
-  if (!number) return number.error();
-  if (!*number) return std::optional<Decided>{};
-  auto decided = read_decided(**number);
-  if (!decided) return std::move(decided).error();
-  if (gtrid_of(*decided) != gtrid) return log_unavailable(index_is_wrong(**number));
-  return std::optional<Decided>(std::move(*decided));
+  const auto numbers = read_gtrid_index(store_->db(), gtrid);
+  if (!numbers) return numbers.error();
+  if (numbers->empty() || numbers->front() == 0) return std::optional<Decided>{};
+  auto record = read_of(gtrid, numbers->front());
+  if (!record) return std::move(record).error();
+  auto decided = as_decided(std::move(*record));
+  if (!decided) return log_unavailable(index_is_wrong(numbers->front()));
+  return decided;
 }
 
-Result<Decided> LevelDbLog::Impl::read_decided(std::uint64_t number) {
+Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid) {
+  if (failed_) return failed_before();
+  std::vector<ToldRecord> story;
+  if (gtrid.log_id != log_id()) return story;  // foreign (R3)
+  auto numbers = read_gtrid_index(store_->db(), gtrid);
+  if (!numbers) return std::move(numbers).error();
+  std::sort(numbers->begin(), numbers->end());
+  for (const std::uint64_t number : *numbers) {
+    if (number == 0) continue;  // no decision
+    auto record = read_of(gtrid, number);
+    if (!record) return std::move(record).error();
+    auto told = as_told(std::move(record->payload));
+    if (!told) return log_unavailable(index_is_wrong(number));
+    story.push_back({number, record->header.log_time, std::move(*told)});
+  }
+  return story;
+}
+
+Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant,
+                                                    std::uint64_t after) {
+  if (failed_) return failed_before();
+  CommitsPiece piece{.commits = {}, .read_to = after, .more = false};
+  RecordWalk records(store_->db());
+  records.to(after + 1);
+  for (std::size_t i = 0;; ++i, records.forward()) {
+    const auto number = records.number();
+    if (!number) return number.error();
+    piece.more = number->has_value() && i == kRecordsPerPiece;
+    if (!*number || piece.more) return piece;
+    auto record = records.record(**number);
+    if (!record) return std::move(record).error();
+    auto* commit = std::get_if<CommitRecord>(&record->payload);
+    if (commit != nullptr && has_branch_of(*commit, participant)) {
+      piece.commits.push_back({**number, std::move(*commit)});
+    }
+    piece.read_to = **number;
+  }
+}
+
+/// A record that the index names for this transaction.
+Result<StoredRecord> LevelDbLog::Impl::read_of(const Gtrid& gtrid, std::uint64_t number) {
   auto record = read_record(store_->db(), number);
   if (!record) return std::move(record).error();
-  if (auto* commit = std::get_if<CommitRecord>(&record->payload)) {
-    return Decided{std::move(*commit)};
+  const Gtrid* gtrid_there = gtrid_of(record->payload);
+  if (gtrid_there == nullptr || *gtrid_there != gtrid) {
+    return log_unavailable(index_is_wrong(number));
   }
-  if (auto* rollback = std::get_if<RollbackRecord>(&record->payload)) {
-    return Decided{std::move(*rollback)};
+  return record;
+}
+
+std::optional<Gtrid> LevelDbLog::Impl::low_water() const {
+  const std::lock_guard lock(mutex_);
+  return stats_.low_water;
+}
+
+LogStats LevelDbLog::Impl::stats() const {
+  LogStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats = stats_;
   }
-  return log_unavailable(index_is_wrong(number));
+  stats.bytes = store_->bytes();
+  stats.disk_free = store_->disk_free();
+  return stats;
 }
 
 // ---- the door
@@ -439,6 +501,22 @@ Result<std::optional<Decided>> LevelDbLog::find_key(std::string_view key) {
 
 Result<std::optional<Decided>> LevelDbLog::find_gtrid(const Gtrid& gtrid) {
   return impl_->find_gtrid(gtrid);
+}
+
+Result<std::vector<ToldRecord>> LevelDbLog::find_story(const Gtrid& gtrid) {
+  return impl_->find_story(gtrid);
+}
+
+Result<CommitsPiece> LevelDbLog::find_commits(std::string_view participant, std::uint64_t after) {
+  return impl_->find_commits(participant, after);
+}
+
+std::optional<Gtrid> LevelDbLog::low_water() const {
+  return impl_->low_water();
+}
+
+LogStats LevelDbLog::stats() const {
+  return impl_->stats();
 }
 
 std::uint64_t LevelDbLog::top() const {

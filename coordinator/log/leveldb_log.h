@@ -19,9 +19,9 @@ namespace assent::coordinator {
 ///
 /// Threads: one writes (all that waits goes into one batch, one sync), one syncs the high-water
 /// mark, one verifies the older part of the log after an opening. All calls one at a
-/// time, also from within the listener, except `top`. The listener is called on the writing thread
-/// only, and not any more once the destructor has returned; the destructor writes and reports what
-/// is queued.
+/// time, also from within the listener, except `top`, `low_water` and `stats`. The listener is
+/// called on the writing thread only, and not any more once the destructor has returned; the
+/// destructor writes and reports what is queued.
 ///
 /// After a failed write nothing is written, reported or answered by this object again: only the
 /// next opening knows the truth (R12, F 5, F 6). Appends are dropped then, lookups are
@@ -53,6 +53,10 @@ class LevelDbLog : public DecisionLog {
   void append(Record record, WallTime now) override;
   Result<std::optional<Decided>> find_key(std::string_view key) override;
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) override;
+  Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) override;
+  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) override;
+  std::optional<Gtrid> low_water() const override;
+  LogStats stats() const override;
   std::uint64_t top() const override;
 
  private:

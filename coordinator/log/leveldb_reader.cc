@@ -62,13 +62,56 @@ Result<std::vector<std::uint64_t>> read_idempotency_index(leveldb::DB& db, std::
   return std::move(*numbers);
 }
 
-Result<std::optional<std::uint64_t>> read_gtrid_index(leveldb::DB& db, const Gtrid& gtrid) {
+Result<std::vector<std::uint64_t>> read_gtrid_index(leveldb::DB& db, const Gtrid& gtrid) {
   auto value = read_value(db, gtrid_key(gtrid));
   if (!value) return std::move(value).error();
-  if (!*value) return std::optional<std::uint64_t>{};
-  const auto numbers = parse_numbers(**value);
-  if (!numbers || numbers->size() != 1) return damaged_index("of transactions");
-  return std::optional<std::uint64_t>(numbers->front());
+  if (!*value) return std::vector<std::uint64_t>{};
+  auto numbers = parse_numbers(**value);
+  if (!numbers || numbers->empty()) return damaged_index("of transactions");
+  return std::move(*numbers);
+}
+
+RecordWalk::RecordWalk(leveldb::DB& db) {
+  leveldb::ReadOptions options = careful();
+  options.fill_cache = false;
+  at_.reset(db.NewIterator(options));
+}
+
+RecordWalk::~RecordWalk() = default;
+
+void RecordWalk::to_last() {
+  at_->SeekToLast();
+}
+
+void RecordWalk::to(std::uint64_t number) {
+  at_->Seek(record_key(number));
+}
+
+void RecordWalk::forward() {
+  at_->Next();
+}
+
+void RecordWalk::back() {
+  at_->Prev();
+}
+
+Result<std::optional<std::uint64_t>> RecordWalk::number() const {
+  if (at_->Valid()) return parse_record_key({at_->key().data(), at_->key().size()});
+  // A block that can't be read ends the walk too.
+  if (!at_->status().ok()) return log_unavailable("reading the decision log", at_->status());
+  return std::optional<std::uint64_t>{};
+}
+
+std::string_view RecordWalk::bytes() const {
+  return {at_->value().data(), at_->value().size()};
+}
+
+Result<StoredRecord> RecordWalk::record(std::uint64_t number) const {
+  auto record = decode_record(bytes());
+  if (!record) {
+    return log_unavailable(fmt::format("record {}: {}", number, record.error().message));
+  }
+  return record;
 }
 
 }  // namespace assent::coordinator

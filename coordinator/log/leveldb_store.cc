@@ -53,6 +53,24 @@ fs::path LevelDbStore::database_path() const {
   return dir_ / "decisions";
 }
 
+std::uint64_t LevelDbStore::bytes() const {
+  std::uint64_t sum = 0;
+  std::error_code why;
+  // Files come and go meanwhile: one that is gone counts for nothing.
+  for (fs::recursive_directory_iterator at(dir_, why), end; !why && at != end; at.increment(why)) {
+    std::error_code gone;
+    const auto size = at->is_regular_file(gone) ? at->file_size(gone) : 0;
+    if (!gone) sum += size;
+  }
+  return sum;
+}
+
+std::uint64_t LevelDbStore::disk_free() const {
+  std::error_code why;
+  const auto space = fs::space(dir_, why);
+  return why ? 0 : space.available;
+}
+
 void LevelDbStore::stop_keeping() {
   env_.stop_keeping(database_path().string());
 }

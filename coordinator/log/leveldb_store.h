@@ -4,6 +4,7 @@
 #include <leveldb/db.h>
 #include <leveldb/filter_policy.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -32,6 +33,8 @@ class LevelDbStore {
   leveldb::DB& db() { return *db_; }
   const HighWaterMark::Content& mark() const { return mark_; }  ///< as found
   std::filesystem::path mark_path() const;
+  std::uint64_t bytes() const;      ///< of all files; any thread
+  std::uint64_t disk_free() const;  ///< where they are; any thread
   /// See CarefulEnv::stop_keeping.
   void stop_keeping();
 

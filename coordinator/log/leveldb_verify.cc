@@ -1,12 +1,12 @@
 #include "coordinator/log/leveldb_verify.h"
 
 #include <fmt/format.h>
-#include <leveldb/db.h>
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "coordinator/log/leveldb_keys.h"
 #include "coordinator/log/leveldb_reader.h"
@@ -14,79 +14,50 @@
 namespace assent::coordinator {
 namespace {
 
-std::string_view view(const leveldb::Slice& slice) {
-  return {slice.data(), slice.size()};
-}
-
-Error missing(std::uint64_t first, std::uint64_t last) {
-  if (first == last) return log_unavailable(fmt::format("record {} is missing", first));
-  return log_unavailable(fmt::format("records {} to {} are missing", first, last));
-}
-
 Error wrong(std::uint64_t number, std::string_view what) {
   return log_unavailable(fmt::format("record {}: {}", number, what));
 }
 
-/// A walk over the records of a log, in either direction.
-class Records {
- public:
-  explicit Records(leveldb::DB& db) : at_(db.NewIterator(options())) {}
+bool is_known(const Missing& gap, const std::vector<Missing>& known) {
+  return std::any_of(known.begin(), known.end(), [&](const Missing& one) {
+    return one.first == gap.first && one.last == gap.last;
+  });
+}
 
-  void to_last() { at_->SeekToLast(); }
-  void to(std::uint64_t number) { at_->Seek(record_key(number)); }
-  void forward() { at_->Next(); }
-  void back() { at_->Prev(); }
-
-  /// Number of the record here; nullopt: no record here, the walk is over.
-  Result<std::optional<std::uint64_t>> number() const {
-    if (at_->Valid()) return parse_record_key(view(at_->key()));
-    // A block that can't be read ends the walk too.
-    if (!at_->status().ok()) return log_unavailable("reading the decision log", at_->status());
-    return std::optional<std::uint64_t>{};
-  }
-
-  std::string_view bytes() const { return view(at_->value()); }
-
- private:
-  static leveldb::ReadOptions options() {
-    leveldb::ReadOptions options;
-    options.verify_checksums = true;
-    options.fill_cache = false;
-    return options;
-  }
-
-  std::unique_ptr<leveldb::Iterator> at_;
-};
-
-/// What every record must agree on with the one before it.
+/// What every record must agree on with the one before it. What is not there can't be doubted.
 class Chain {
  public:
   explicit Chain(LogId log_id) : log_id_(log_id) {}
 
-  Result<> follow(std::uint64_t key, const StoredRecord& record) {
+  /// Adds to `gaps` what is missing before the record.
+  Result<> follow(std::uint64_t key, const StoredRecord& record, std::vector<Missing>& gaps) {
     const RecordHeader& header = record.header;
     if (header.number != key) return wrong(key, fmt::format("it is record {}", header.number));
-    if (before_ && header.number != before_->number + 1) {
-      return missing(before_->number + 1, header.number - 1);
+    const bool follows = before_ && header.number == before_->number + 1;
+    if (before_ && !follows) {
+      gaps.push_back({Missing::Why::kGap, before_->number + 1, header.number - 1});
     }
-    if (const char* doubt = doubt_link(header); doubt != nullptr) return wrong(key, doubt);
+    if (const char* doubt = doubt_link(header, follows); doubt != nullptr) return wrong(key, doubt);
     if (const char* doubt = doubt_payload(record); doubt != nullptr) return wrong(key, doubt);
     before_ = header;
     return {};
   }
 
  private:
-  const char* doubt_link(const RecordHeader& header) const {
+  const char* doubt_link(const RecordHeader& header, bool follows) const {
     if (header.number == 1 && header.previous != chain_start(log_id_)) {
       return "it does not begin this log";
     }
     if (!before_) return nullptr;
-    if (header.previous != before_->checksum) return "it does not follow the record before it";
+    if (follows && header.previous != before_->checksum) {
+      return "it does not follow the record before it";
+    }
     if (header.log_time < before_->log_time) return "its time is before that of the one before it";
     const bool opens = header.type == RecordType::kOpening;
-    const auto epoch = static_cast<std::uint32_t>(before_->epoch) + (opens ? 1U : 0U);
-    if (header.epoch != Epoch{epoch}) return "its epoch is not the one that it was opened with";
-    return nullptr;
+    const bool of_its_epoch = opens     ? header.epoch > before_->epoch
+                              : follows ? header.epoch == before_->epoch
+                                        : header.epoch >= before_->epoch;
+    return of_its_epoch ? nullptr : "its epoch is not the one that it was opened with";
   }
 
   const char* doubt_payload(const StoredRecord& record) const {
@@ -100,115 +71,135 @@ class Chain {
     return gtrid->epoch <= record.header.epoch ? nullptr : "its gtrid is of a later epoch";
   }
 
-  static const Gtrid* gtrid_of(const RecordPayload& payload) {
-    if (const auto* commit = std::get_if<CommitRecord>(&payload)) return &commit->gtrid;
-    if (const auto* rollback = std::get_if<RollbackRecord>(&payload)) return &rollback->gtrid;
-    if (const auto* end = std::get_if<EndRecord>(&payload)) return &end->gtrid;
-    return nullptr;
-  }
-
   const LogId log_id_;
   std::optional<RecordHeader> before_;
 };
 
-Result<StoredRecord> decode_at(const Records& records, std::uint64_t number) {
-  auto record = decode_record(records.bytes());
-  if (!record) return wrong(number, record.error().message);
-  return record;
-}
-
-/// Goes back from the newest record to the last checkpoint, or to record 1. Returns the number it
-/// stands on.
-Result<std::uint64_t> find_start(Records& records, std::uint64_t newest) {
-  for (std::uint64_t expected = newest;; --expected) {
+/// Goes back from the newest record to the last checkpoint, or to the first record there is.
+/// Returns the number it stands on.
+Result<std::uint64_t> find_start(RecordWalk& records, std::uint64_t newest) {
+  for (std::uint64_t start = newest;;) {
+    const auto header = decode_record_header(records.bytes());
+    if (!header) return wrong(start, header.error().message);
+    if (header->type == RecordType::kCheckpoint) return start;
+    records.back();
     const auto number = records.number();
     if (!number) return number.error();
-    if (!*number) return missing(1, expected);
-    if (**number != expected) return missing(**number + 1, expected);
-    const auto header = decode_record_header(records.bytes());
-    if (!header) return wrong(expected, header.error().message);
-    if (header->type == RecordType::kCheckpoint || expected == 1) return expected;
-    records.back();
+    if (!*number) {
+      records.to(start);
+      return start;
+    }
+    start = **number;
   }
 }
 
-Result<> load_unfinished(leveldb::DB& db, LogId log_id, const CheckpointRecord& checkpoint,
-                         LogState& state) {
-  for (const auto& listed : checkpoint.unfinished) {
-    auto record = read_record(db, listed.number);
+/// A record that a checkpoint lists; nullopt: it is not there any more.
+Result<std::optional<StoredRecord>> read_listed(leveldb::DB& db, const ListedRecord& listed) {
+  const auto bytes = read_value(db, record_key(listed.number));
+  if (!bytes) return bytes.error();
+  if (!*bytes) return std::optional<StoredRecord>{};
+  auto record = read_record(db, listed.number);
+  if (!record) return std::move(record).error();
+  if (record->header.checksum != listed.checksum) {
+    return wrong(listed.number, "it is not the one that the checkpoint lists");
+  }
+  return std::optional<StoredRecord>(std::move(*record));
+}
+
+template <typename RecordType, typename Take>
+Result<> load_listed(leveldb::DB& db, LogId log_id, const std::vector<ListedRecord>& list,
+                     std::vector<Missing>& gaps, Take take) {
+  for (const auto& listed : list) {
+    auto record = read_listed(db, listed);
     if (!record) return std::move(record).error();
-    auto* commit = std::get_if<CommitRecord>(&record->payload);
-    if (commit == nullptr || record->header.checksum != listed.checksum ||
-        commit->gtrid.log_id != log_id) {
-      return wrong(listed.number, "it is not the unfinished commit that the checkpoint lists");
+    if (!*record) {
+      gaps.push_back({Missing::Why::kGap, listed.number, listed.number});
+      continue;
     }
-    const Gtrid gtrid = commit->gtrid;
-    state.unfinished.insert_or_assign(gtrid, UnfinishedCommit{listed, std::move(*commit)});
+    const auto* payload = std::get_if<RecordType>(&(*record)->payload);
+    if (payload == nullptr || gtrid_of((*record)->payload)->log_id != log_id) {
+      return wrong(listed.number, "it is not the one that the checkpoint lists");
+    }
+    take(listed, *payload);
   }
   return {};
 }
 
-/// `state` now includes the record.
-void apply(StoredRecord&& record, LogState& state) {
-  const RecordHeader& header = record.header;
-  state.tail.newest = header.number;
-  state.tail.chain = header.checksum;
-  state.tail.epoch = header.epoch;
-  state.tail.log_time = header.log_time;
-  if (header.forced) state.tail.top = header.number;
-  if (auto* commit = std::get_if<CommitRecord>(&record.payload)) {
-    if (!awaits_end(*commit)) return;
-    const Gtrid gtrid = commit->gtrid;
-    state.unfinished.insert_or_assign(
-        gtrid, UnfinishedCommit{{header.number, header.checksum}, std::move(*commit)});
-  } else if (const auto* end = std::get_if<EndRecord>(&record.payload)) {
-    state.unfinished.erase(end->gtrid);
+Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, const CheckpointRecord& checkpoint,
+                             LogPast& past) {
+  LogState& state = past.state;
+  state.oldest = checkpoint.oldest;
+  state.low_water = checkpoint.low_water;
+  state.tail.top = checkpoint.newest_forced;
+  state.last_hand = checkpoint.last_hand;
+  state.missing = checkpoint.missing;
+  for (const NewestCommit& commit : checkpoint.newest) {
+    state.newest.insert_or_assign(commit.branch.xid.bqual, commit);
   }
+  auto loaded = load_listed<CommitRecord>(
+      db, log_id, checkpoint.unfinished, past.missing,
+      [&](const auto& listed, const auto& commit) { state.unfinished[commit.gtrid] = listed; });
+  if (!loaded) return loaded;
+  return load_listed<HeuristicRecord>(
+      db, log_id, checkpoint.damaged, past.missing,
+      [&](const auto& listed, const auto& heuristic) { state.damaged[heuristic.xid] = listed; });
 }
 
-Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, const StoredRecord& record,
-                             LogState& state) {
-  const auto* checkpoint = std::get_if<CheckpointRecord>(&record.payload);
-  if (checkpoint == nullptr) return {};
-  state.tail.checkpoint = record.header.number;
-  state.oldest = checkpoint->oldest;
-  state.low_water = checkpoint->low_water;
-  state.tail.top = checkpoint->newest_forced;
-  return load_unfinished(db, log_id, *checkpoint, state);
-}
-
-/// Every record from `first` on is intact, in its place and applied.
-Result<> replay(leveldb::DB& db, LogId log_id, Records& records, std::uint64_t first,
-                LogState& state) {
+/// Every record from `first`, where `records` stands, is intact, in its place and applied.
+Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, std::uint64_t first,
+                LogPast& past) {
   Chain chain(log_id);
-  for (bool is_first = true;; is_first = false) {
+  while (true) {
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number) return {};
-    auto record = decode_at(records, **number);
-    if (!record) return std::move(record).error();
-    auto followed = chain.follow(**number, *record);
+    const auto record = records.record(**number);
+    if (!record) return record.error();
+    auto followed = chain.follow(**number, *record, past.missing);
     if (!followed) return followed;
-    if (is_first) {
-      if (**number != first) return missing(first, **number - 1);
-      auto begun = begin_at_checkpoint(db, log_id, *record, state);
+    const auto* checkpoint = std::get_if<CheckpointRecord>(&record->payload);
+    if (**number == first && checkpoint != nullptr) {
+      auto begun = begin_at_checkpoint(db, log_id, *checkpoint, past);
       if (!begun) return begun;
+    } else if (**number == first && first != 1) {
+      past.missing.push_back({Missing::Why::kGap, 1, first - 1});
     }
-    apply(std::move(*record), state);
+    past.state.apply(*record, records.bytes());
     records.forward();
   }
 }
 
-Result<> verify_gtrid_index(leveldb::DB& db, const Gtrid& gtrid, std::uint64_t number) {
+template <typename Payload, typename Name>
+Result<std::vector<Payload>> read_all(leveldb::DB& db, const std::map<Name, ListedRecord>& list) {
+  std::vector<std::uint64_t> numbers;
+  numbers.reserve(list.size());
+  for (const auto& [name, listed] : list) numbers.push_back(listed.number);
+  std::sort(numbers.begin(), numbers.end());
+  std::vector<Payload> all;
+  all.reserve(numbers.size());
+  for (const std::uint64_t number : numbers) {
+    auto record = read_record(db, number);
+    if (!record) return std::move(record).error();
+    all.push_back(std::get<Payload>(std::move(record->payload)));
+  }
+  return all;
+}
+
+// ---- the indexes
+
+Result<> doubt_gtrid_index(leveldb::DB& db, const Gtrid& gtrid, std::uint64_t number,
+                           bool decides) {
   if (gtrid.sequence == Sequence{}) return {};  // a key settled without a transaction
-  const auto indexed = read_gtrid_index(db, gtrid);
-  if (!indexed) return indexed.error();
-  if (*indexed == number) return {};
+  const auto numbers = read_gtrid_index(db, gtrid);
+  if (!numbers) return numbers.error();
+  const auto found = std::find(numbers->begin(), numbers->end(), number);
+  const bool leads = found != numbers->end() && (found == numbers->begin()) == decides;
+  if (leads) return {};
   return wrong(number, "the index of transactions does not lead to it");
 }
 
-Result<> verify_idempotency_index(leveldb::DB& db, LogId log_id, std::string_view key,
-                                  std::uint64_t number) {
+Result<> doubt_key_index(leveldb::DB& db, LogId log_id, std::string_view key,
+                         std::uint64_t number) {
   if (key.empty()) return {};
   const auto numbers = read_idempotency_index(db, idempotency_hash(log_id, key));
   if (!numbers) return numbers.error();
@@ -216,61 +207,86 @@ Result<> verify_idempotency_index(leveldb::DB& db, LogId log_id, std::string_vie
   return wrong(number, "the index of keys does not lead to it");
 }
 
-template <typename Decision>
-Result<> verify_indexes(leveldb::DB& db, LogId log_id, const Decision& decision,
-                        std::uint64_t number) {
-  auto found = verify_gtrid_index(db, decision.gtrid, number);
-  if (!found) return found;
-  return verify_idempotency_index(db, log_id, decision.key, number);
+Result<> doubt_indexes(leveldb::DB& db, LogId log_id, const StoredRecord& record) {
+  const Gtrid* gtrid = gtrid_of(record.payload);
+  if (gtrid == nullptr || std::holds_alternative<EndRecord>(record.payload)) return {};
+  const std::uint64_t number = record.header.number;
+  const std::string* key = key_of(record.payload);
+  auto found = doubt_gtrid_index(db, *gtrid, number, key != nullptr);
+  if (!found || key == nullptr) return found;
+  return doubt_key_index(db, log_id, *key, number);
 }
 
-Result<> verify_indexes(leveldb::DB& db, LogId log_id, const StoredRecord& record) {
-  const std::uint64_t number = record.header.number;
-  if (const auto* commit = std::get_if<CommitRecord>(&record.payload)) {
-    return verify_indexes(db, log_id, *commit, number);
-  }
-  if (const auto* rollback = std::get_if<RollbackRecord>(&record.payload)) {
-    return verify_indexes(db, log_id, *rollback, number);
+/// From the newest back to the first: none was changed or taken out.
+Result<> verify_hands(leveldb::DB& db, HandLink link) {
+  while (link.number != 0) {
+    const auto bytes = read_value(db, record_key(link.number));
+    if (!bytes) return bytes.error();
+    if (!*bytes || link_to(link.number, **bytes) != link) {
+      return wrong(link.number, "what was done by hand is not what the record after it names");
+    }
+    const auto record = decode_record(**bytes);
+    if (!record) return wrong(link.number, record.error().message);
+    const auto* hand = std::get_if<ChainedHand>(&record->payload);
+    if (hand == nullptr) return wrong(link.number, "it is not a record of what was done by hand");
+    link = hand->previous;
   }
   return {};
 }
 
 }  // namespace
 
-Result<LogState> read_recent(leveldb::DB& db, LogId log_id) {
-  LogState state;
-  state.tail.chain = chain_start(log_id);
-  Records records(db);
+Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
+  LogPast past{.state = LogState(log_id), .unfinished = {}, .damaged = {}, .missing = {}};
+  RecordWalk records(db);
   records.to_last();
   const auto newest = records.number();
   if (!newest) return newest.error();
-  if (!*newest) return state;
+  if (!*newest) return past;
   const auto first = find_start(records, **newest);
   if (!first) return first.error();
-  auto replayed = replay(db, log_id, records, *first, state);
+  auto replayed = replay(db, log_id, records, *first, past);
   if (!replayed) return std::move(replayed).error();
-  return state;
+  std::erase_if(past.missing,
+                [&](const Missing& gap) { return is_known(gap, past.state.missing); });
+  auto unfinished = read_all<CommitRecord>(db, past.state.unfinished);
+  if (!unfinished) return std::move(unfinished).error();
+  past.unfinished = std::move(*unfinished);
+  auto damaged = read_all<HeuristicRecord>(db, past.state.damaged);
+  if (!damaged) return std::move(damaged).error();
+  past.damaged = std::move(*damaged);
+  return past;
 }
 
-Result<> verify_all(leveldb::DB& db, LogId log_id, std::uint64_t oldest, std::uint64_t newest,
-                    const std::atomic<bool>& stop) {
-  Records records(db);
+Result<std::vector<Missing>> verify_all(leveldb::DB& db, LogId log_id, const LogState& state,
+                                        const std::atomic<bool>& stop) {
+  RecordWalk records(db);
   Chain chain(log_id);
-  records.to(oldest);
-  for (std::uint64_t expected = oldest; expected <= newest && !stop; ++expected) {
+  std::vector<Missing> gaps;
+  const std::uint64_t newest = state.tail.newest;
+  std::uint64_t expected = state.oldest;
+  for (records.to(expected); expected <= newest && !stop; records.forward()) {
     const auto number = records.number();
     if (!number) return number.error();
-    if (!*number) return missing(expected, newest);
-    if (**number != expected) return missing(expected, **number - 1);
-    const auto record = decode_at(records, expected);
+    if (!*number || **number > newest) {
+      gaps.push_back({Missing::Why::kGap, expected, newest});
+      break;
+    }
+    const auto record = records.record(**number);
     if (!record) return record.error();
-    auto followed = chain.follow(expected, *record);
-    if (!followed) return followed;
-    auto indexed = verify_indexes(db, log_id, *record);
-    if (!indexed) return indexed;
-    records.forward();
+    if (expected == state.oldest && **number != expected) {
+      gaps.push_back({Missing::Why::kGap, expected, **number - 1});
+    }
+    auto followed = chain.follow(**number, *record, gaps);
+    if (!followed) return std::move(followed).error();
+    auto indexed = doubt_indexes(db, log_id, *record);
+    if (!indexed) return std::move(indexed).error();
+    expected = **number + 1;
   }
-  return {};
+  auto by_hand = verify_hands(db, state.last_hand);
+  if (!by_hand) return std::move(by_hand).error();
+  std::erase_if(gaps, [&](const Missing& gap) { return is_known(gap, state.missing); });
+  return gaps;
 }
 
 }  // namespace assent::coordinator

@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
-#include <optional>
+#include <vector>
 
+#include "coordinator/core/record.h"
+#include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/result.h"
-#include "protocol/base/time.h"
 #include "protocol/base/xid.h"
 
 namespace leveldb {
@@ -15,42 +15,27 @@ class DB;
 }
 
 /// Reads a decision log and doubts it: every number there, every record intact and chained to the
-/// one before, every commit and rollback found through its indexes. LevelDB alone would not notice
-/// (F 7). Errors are kLogUnavailable and say which record.
+/// one before, every decision found through its indexes. LevelDB alone would not notice (F 7).
+/// Errors are kLogUnavailable and say which record.
 
 namespace assent::coordinator {
 
-/// A commit without an end, with what a checkpoint needs of it.
-struct UnfinishedCommit {
-  UnfinishedRecord record;
-  CommitRecord commit;
-};
-
-/// Where the next record goes, and what it must agree with.
-struct LogTail {
-  std::uint64_t newest = 0;      ///< number; 0: a log without records
-  std::uint64_t top = 0;         ///< number of the newest forced one
-  std::uint64_t checkpoint = 0;  ///< number of the newest one; 0: none
-  std::uint32_t chain = 0;       ///< checksum of the newest record; chain_start if there is none
-  Epoch epoch{};                 ///< of the newest opening; 0: none
-  WallTime log_time;
-};
-
 /// What the log says.
-struct LogState {
-  LogTail tail;
-  std::uint64_t oldest = 1;  ///< see CheckpointRecord
-  std::optional<Gtrid> low_water;
-  std::map<Gtrid, UnfinishedCommit> unfinished;
+struct LogPast {
+  LogState state;
+  std::vector<CommitRecord> unfinished;  ///< the records of state.unfinished, oldest first
+  std::vector<HeuristicRecord> damaged;  ///< the records of state.damaged, oldest first
+  std::vector<Missing> missing;          ///< found now and not in state.missing
 };
 
-/// Verifies from the last checkpoint on, and every unfinished record before it. One iterator of the
-/// database, a few milliseconds.
-Result<LogState> read_recent(leveldb::DB& db, LogId log_id);
+/// Verifies from the last checkpoint on, and every record that it lists. One iterator of the
+/// database, a few milliseconds. Records that are not there are no error.
+Result<LogPast> read_recent(leveldb::DB& db, LogId log_id);
 
-/// Verifies `oldest` to `newest`, with the indexes. Stops early, without an error, when `stop`
-/// becomes true. Reads a snapshot: others may write meanwhile.
-Result<> verify_all(leveldb::DB& db, LogId log_id, std::uint64_t oldest, std::uint64_t newest,
-                    const std::atomic<bool>& stop);
+/// Verifies all records from `state.oldest` to `state.tail.newest`, with the indexes, and the chain
+/// of what was done by hand. Stops early, without an error, when `stop` becomes true. Reads a
+/// snapshot: others may write meanwhile. Returns what is not there and not in `state.missing`.
+Result<std::vector<Missing>> verify_all(leveldb::DB& db, LogId log_id, const LogState& state,
+                                        const std::atomic<bool>& stop);
 
 }  // namespace assent::coordinator

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/message.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -31,6 +32,7 @@ constexpr std::size_t kHeaderSize = 36;
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint16_t kForcedFlag = 1;
+constexpr std::size_t kDetailBytesMax = 1024;
 
 /// Over all of the record but the checksum itself.
 std::uint32_t checksum_of(std::string_view record) {
@@ -89,6 +91,7 @@ log::Commit to_proto(const CommitRecord& record) {
   out.set_key(record.key);
   set_request_hash(record.request_hash, out);
   set_not_after(record.not_after, out);
+  out.set_by_hand(record.by_hand);
   for (const auto& branch : record.branches) {
     // The gtrid is written once for all branches.
     ASSENT_CHECK(branch.xid.gtrid == record.gtrid);
@@ -124,14 +127,44 @@ log::End to_proto(const EndRecord& record) {
   check_gtrid(record.gtrid, false);
   log::End out;
   to_proto(record.gtrid, *out.mutable_gtrid());
+  for (const auto& end : record.ends) {
+    ASSENT_CHECK(is_participant_name(end.bqual));
+    auto& row = *out.add_ends();
+    row.set_bqual(end.bqual);
+    row.set_evidence(static_cast<std::uint32_t>(end.evidence));
+  }
   return out;
+}
+
+void to_proto(const Missing& missing, log::Missing& out) {
+  out.set_why(static_cast<std::uint32_t>(missing.why));
+  out.set_first(missing.first);
+  out.set_last(missing.last);
+  out.set_allowed(missing.allowed);
 }
 
 log::Opening to_proto(const OpeningRecord& record) {
   log::Opening out;
   out.set_log_id(static_cast<std::uint64_t>(record.log_id));
   out.set_nonce(record.nonce);
+  for (const auto& missing : record.missing) to_proto(missing, *out.add_missing());
   return out;
+}
+
+void to_proto(const ListedRecord& listed, log::Listed& out) {
+  out.set_number(listed.number);
+  out.set_checksum(listed.checksum);
+}
+
+void to_proto(const NewestCommit& newest, log::Newest& out) {
+  out.set_number(newest.number);
+  to_proto(newest.branch.xid.gtrid, *out.mutable_gtrid());
+  to_proto(newest.branch, *out.mutable_branch());
+}
+
+void to_proto(const HandLink& link, log::HandLink& out) {
+  out.set_number(link.number);
+  out.mutable_sha256()->assign(link.sha256.begin(), link.sha256.end());
 }
 
 log::Checkpoint to_proto(const CheckpointRecord& record) {
@@ -139,11 +172,52 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
   out.set_oldest(record.oldest);
   out.set_newest_forced(record.newest_forced);
   if (record.low_water) to_proto(*record.low_water, *out.mutable_low_water());
-  for (const auto& unfinished : record.unfinished) {
-    auto& row = *out.add_unfinished();
-    row.set_number(unfinished.number);
-    row.set_checksum(unfinished.checksum);
+  for (const auto& listed : record.unfinished) to_proto(listed, *out.add_unfinished());
+  for (const auto& listed : record.damaged) to_proto(listed, *out.add_damaged());
+  for (const auto& newest : record.newest) to_proto(newest, *out.add_newest());
+  if (record.last_hand.number != 0) to_proto(record.last_hand, *out.mutable_last_hand());
+  for (const auto& missing : record.missing) to_proto(missing, *out.add_missing());
+  return out;
+}
+
+log::Heuristic to_proto(const HeuristicRecord& record) {
+  check_gtrid(record.xid.gtrid, false);
+  ASSENT_CHECK(is_participant_name(record.xid.bqual));
+  ASSENT_CHECK(record.detail.size() <= kDetailBytesMax);
+  log::Heuristic out;
+  to_proto(record.xid.gtrid, *out.mutable_gtrid());
+  out.set_format_id(kFormatId);
+  out.set_bqual(record.xid.bqual);
+  out.set_decision(static_cast<std::uint32_t>(record.decision));
+  out.set_heuristic(static_cast<std::uint32_t>(record.heuristic));
+  out.set_evidence(static_cast<std::uint32_t>(record.evidence));
+  out.set_detail(record.detail);
+  return out;
+}
+
+log::Hand to_proto(const ChainedHand& record) {
+  const HandRecord& hand = record.hand;
+  const bool allows = hand.action == HandAction::kAllow;
+  const bool decides = hand.action == HandAction::kResolve || hand.action == HandAction::kFinish;
+  ASSENT_CHECK(hand.gtrid.has_value() != allows);
+  ASSENT_CHECK(hand.allowance.has_value() == allows);
+  ASSENT_CHECK(hand.decision.has_value() == decides);
+  ASSENT_CHECK(hand.participant.empty() || is_participant_name(hand.participant));
+  log::Hand out;
+  out.set_action(static_cast<std::uint32_t>(hand.action));
+  if (hand.gtrid) {
+    check_gtrid(*hand.gtrid, false);
+    to_proto(*hand.gtrid, *out.mutable_gtrid());
   }
+  out.set_participant(hand.participant);
+  if (hand.decision) out.set_decision(static_cast<std::uint32_t>(*hand.decision));
+  if (hand.allowance) out.set_allowance(static_cast<std::uint32_t>(*hand.allowance));
+  out.set_missing_to(hand.missing_to);
+  for (const auto& name : hand.despite) out.add_despite(name);
+  for (const auto& sentence : hand.evidence) out.add_evidence(sentence);
+  out.set_by(hand.by);
+  out.set_reason(hand.reason);
+  if (record.previous.number != 0) to_proto(record.previous, *out.mutable_previous());
   return out;
 }
 
@@ -173,6 +247,10 @@ void encode(RecordHeader& header, RecordType type, const Message& payload, std::
 
 using Doubt = const char*;
 constexpr Doubt kFine = nullptr;
+constexpr Doubt kUnknownFields = "it has fields that this version doesn't know";
+constexpr Doubt kUnknownFieldsInside = "an entry has fields that this version doesn't know";
+constexpr Doubt kStrangeFormat = "its format id is not ours";
+constexpr Doubt kStrangeBqual = "a branch's bqual is not a participant's name";
 
 /// A newer program's, whose meaning is not known here; so is the record's.
 bool has_unknown_fields(const google::protobuf::Message& message) {
@@ -208,7 +286,7 @@ Doubt read_not_after(const Message& in, std::optional<WallTime>& out) {
 
 Doubt read(const log::Branch& in, const Gtrid& gtrid, DecidedBranch& out) {
   if (has_unknown_fields(in)) return "a branch has fields that this version doesn't know";
-  if (!is_participant_name(in.bqual())) return "a branch's bqual is not a participant's name";
+  if (!is_participant_name(in.bqual())) return kStrangeBqual;
   out.xid = {gtrid, in.bqual()};
   out.proof = {
       {in.database_id(), in.timeline(), in.position()}, in.transaction_id(), in.witness_row()};
@@ -225,13 +303,14 @@ Doubt read_branches(const log::Commit& in, const Gtrid& gtrid, std::vector<Decid
 }
 
 Doubt read(const log::Commit& in, CommitRecord& out) {
-  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
-  if (in.format_id() != kFormatId) return "its format id is not ours";
+  if (has_unknown_fields(in)) return kUnknownFields;
+  if (in.format_id() != kFormatId) return kStrangeFormat;
   Doubt doubt = read(in.gtrid(), false, out.gtrid);
   if (doubt == kFine) doubt = read_key(in.key(), out.key);
   if (doubt == kFine) doubt = read_request_hash(in.request_hash(), out.request_hash);
   if (doubt == kFine) doubt = read_not_after(in, out.not_after);
   if (doubt == kFine) doubt = read_branches(in, out.gtrid, out.branches);
+  out.by_hand = in.by_hand();
   return doubt;
 }
 
@@ -257,7 +336,7 @@ Doubt read(const log::Reason& in, Error& out) {
 }
 
 Doubt read(const log::Rollback& in, RollbackRecord& out) {
-  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  if (has_unknown_fields(in)) return kUnknownFields;
   if (!in.has_reason()) return "it lacks a reason";
   if (in.key().empty() && in.gtrid().sequence() == 0) return "it is of no key and no transaction";
   Doubt doubt = read(in.gtrid(), true, out.gtrid);
@@ -268,40 +347,159 @@ Doubt read(const log::Rollback& in, RollbackRecord& out) {
   return doubt;
 }
 
-Doubt read(const log::End& in, EndRecord& out) {
-  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
-  return read(in.gtrid(), false, out.gtrid);
-}
-
-Doubt read(const log::Opening& in, OpeningRecord& out) {
-  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
-  if (in.log_id() == 0) return "its log id is zero";
-  out = {LogId{in.log_id()}, in.nonce()};
+/// Enumerations are only ever added to, so a number outside is a newer program's.
+template <typename Enum>
+Doubt read_enum(std::uint32_t in, Enum first, Enum last, Doubt doubt, Enum& out) {
+  if (in < static_cast<std::uint32_t>(first) || in > static_cast<std::uint32_t>(last)) return doubt;
+  out = static_cast<Enum>(in);
   return kFine;
 }
 
-Doubt read_unfinished(const log::Checkpoint& in, std::vector<UnfinishedRecord>& out) {
-  out.reserve(static_cast<std::size_t>(in.unfinished_size()));
+Doubt read_evidence(std::uint32_t in, Evidence& out) {
+  return read_enum(in, Evidence::kNone, Evidence::kNeverPrepared,
+                   "it has an evidence that this version doesn't know", out);
+}
+
+Doubt read_decision(std::uint32_t in, Decision& out) {
+  return read_enum(in, Decision::kCommit, Decision::kRollback,
+                   "it has a decision that this version doesn't know", out);
+}
+
+Doubt read(const log::End& in, EndRecord& out) {
+  if (has_unknown_fields(in)) return kUnknownFields;
+  for (const auto& row : in.ends()) {
+    if (has_unknown_fields(row)) return kUnknownFieldsInside;
+    if (!is_participant_name(row.bqual())) return kStrangeBqual;
+    BranchEnd& end = out.ends.emplace_back();
+    end.bqual = row.bqual();
+    if (const Doubt doubt = read_evidence(row.evidence(), end.evidence); doubt != kFine) {
+      return doubt;
+    }
+  }
+  return read(in.gtrid(), false, out.gtrid);
+}
+
+Doubt read(const log::Missing& in, Missing& out) {
+  if (has_unknown_fields(in)) return kUnknownFieldsInside;
+  out.first = in.first();
+  out.last = in.last();
+  out.allowed = in.allowed();
+  return read_enum(in.why(), Missing::Why::kGap, Missing::Why::kGivenUp,
+                   "something is missing for a reason that this version doesn't know", out.why);
+}
+
+template <typename Messages>
+Doubt read_missing(const Messages& in, std::vector<Missing>& out) {
+  for (const auto& row : in) {
+    if (const Doubt doubt = read(row, out.emplace_back()); doubt != kFine) return doubt;
+  }
+  return kFine;
+}
+
+Doubt read(const log::Opening& in, OpeningRecord& out) {
+  if (has_unknown_fields(in)) return kUnknownFields;
+  if (in.log_id() == 0) return "its log id is zero";
+  out.log_id = LogId{in.log_id()};
+  out.nonce = in.nonce();
+  return read_missing(in.missing(), out.missing);
+}
+
+template <typename Messages>
+Doubt read_listed(const Messages& in, std::vector<ListedRecord>& out) {
+  out.reserve(static_cast<std::size_t>(in.size()));
   std::uint64_t before = 0;
-  for (const auto& row : in.unfinished()) {
-    if (has_unknown_fields(row)) return "an entry has fields that this version doesn't know";
-    if (row.number() <= before) return "its unfinished records are not in their order";
+  for (const auto& row : in) {
+    if (has_unknown_fields(row)) return kUnknownFieldsInside;
+    if (row.number() <= before) return "the records that it lists are not in their order";
     before = row.number();
     out.push_back({row.number(), row.checksum()});
   }
   return kFine;
 }
 
+Doubt read(const log::Newest& in, NewestCommit& out) {
+  if (has_unknown_fields(in)) return kUnknownFieldsInside;
+  out.number = in.number();
+  Gtrid gtrid;
+  if (const Doubt doubt = read(in.gtrid(), false, gtrid); doubt != kFine) return doubt;
+  return read(in.branch(), gtrid, out.branch);
+}
+
+Doubt read(const log::HandLink& in, HandLink& out) {
+  if (has_unknown_fields(in)) return kUnknownFieldsInside;
+  if (in.number() == 0) return "it names record 0";
+  out.number = in.number();
+  if (in.sha256().size() != out.sha256.size()) return "its SHA-256 is not 32 bytes long";
+  std::copy(in.sha256().begin(), in.sha256().end(), out.sha256.begin());
+  return kFine;
+}
+
 Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
-  if (has_unknown_fields(in)) return "it has fields that this version doesn't know";
+  if (has_unknown_fields(in)) return kUnknownFields;
   if (in.oldest() == 0) return "its oldest record is zero";
   out.oldest = in.oldest();
   out.newest_forced = in.newest_forced();
-  if (in.has_low_water()) {
-    const Doubt doubt = read(in.low_water(), false, out.low_water.emplace());
-    if (doubt != kFine) return doubt;
+  Doubt doubt = kFine;
+  if (in.has_low_water()) doubt = read(in.low_water(), false, out.low_water.emplace());
+  if (doubt == kFine) doubt = read_listed(in.unfinished(), out.unfinished);
+  if (doubt == kFine) doubt = read_listed(in.damaged(), out.damaged);
+  for (const auto& row : in.newest()) {
+    if (doubt == kFine) doubt = read(row, out.newest.emplace_back());
   }
-  return read_unfinished(in, out.unfinished);
+  if (doubt == kFine && in.has_last_hand()) doubt = read(in.last_hand(), out.last_hand);
+  if (doubt == kFine) doubt = read_missing(in.missing(), out.missing);
+  return doubt;
+}
+
+Doubt read(const log::Heuristic& in, HeuristicRecord& out) {
+  if (has_unknown_fields(in)) return kUnknownFields;
+  if (in.format_id() != kFormatId) return kStrangeFormat;
+  if (!is_participant_name(in.bqual())) return kStrangeBqual;
+  if (in.detail().size() > kDetailBytesMax) return "its detail is longer than 1024 bytes";
+  out.xid.bqual = in.bqual();
+  out.detail = in.detail();
+  Doubt doubt = read(in.gtrid(), false, out.xid.gtrid);
+  if (doubt == kFine) doubt = read_decision(in.decision(), out.decision);
+  if (doubt == kFine) doubt = read_evidence(in.evidence(), out.evidence);
+  if (doubt == kFine) {
+    doubt = read_enum(in.heuristic(), Heuristic::kCommitted, Heuristic::kHazard,
+                      "it has a heuristic outcome that this version doesn't know", out.heuristic);
+  }
+  return doubt;
+}
+
+Doubt read_action(const log::Hand& in, HandRecord& out) {
+  const Doubt doubt = read_enum(in.action(), HandAction::kResolve, HandAction::kAllow,
+                                "it is an action that this version doesn't know", out.action);
+  if (doubt != kFine) return doubt;
+  const bool decides = out.action == HandAction::kResolve || out.action == HandAction::kFinish;
+  if ((in.decision() != 0) != decides) return "its action and its decision do not fit";
+  if (decides) return read_decision(in.decision(), out.decision.emplace());
+  const bool allows = out.action == HandAction::kAllow;
+  if ((in.allowance() != 0) != allows) return "its action and its allowance do not fit";
+  if (!allows) return kFine;
+  return read_enum(in.allowance(), Allowance::kPresume, Allowance::kViolation,
+                   "it allows something that this version doesn't know", out.allowance.emplace());
+}
+
+Doubt read(const log::Hand& in, ChainedHand& out) {
+  if (has_unknown_fields(in)) return kUnknownFields;
+  HandRecord& hand = out.hand;
+  Doubt doubt = read_action(in, hand);
+  if (doubt != kFine) return doubt;
+  if (in.has_gtrid() == (hand.action == HandAction::kAllow)) {
+    return "its action and its gtrid do not fit";
+  }
+  if (in.has_gtrid()) doubt = read(in.gtrid(), false, hand.gtrid.emplace());
+  if (doubt == kFine && in.has_previous()) doubt = read(in.previous(), out.previous);
+  if (!in.participant().empty() && !is_participant_name(in.participant())) return kStrangeBqual;
+  hand.participant = in.participant();
+  hand.missing_to = in.missing_to();
+  hand.despite.assign(in.despite().begin(), in.despite().end());
+  hand.evidence.assign(in.evidence().begin(), in.evidence().end());
+  hand.by = in.by();
+  hand.reason = in.reason();
+  return doubt;
 }
 
 template <typename Message, typename Value>
@@ -325,13 +523,17 @@ Doubt parse_payload(RecordType type, std::string_view bytes, RecordPayload& out)
       return parse<log::Opening, OpeningRecord>(bytes, out);
     case RecordType::kCheckpoint:
       return parse<log::Checkpoint, CheckpointRecord>(bytes, out);
+    case RecordType::kHeuristic:
+      return parse<log::Heuristic, HeuristicRecord>(bytes, out);
+    case RecordType::kHand:
+      return parse<log::Hand, ChainedHand>(bytes, out);
   }
   check_failed(__FILE__, __LINE__, "a RecordType");
 }
 
 bool is_record_type(std::uint8_t type) {
   return type >= static_cast<std::uint8_t>(RecordType::kCommit) &&
-         type <= static_cast<std::uint8_t>(RecordType::kCheckpoint);
+         type <= static_cast<std::uint8_t>(RecordType::kHand);
 }
 
 /// What is left to doubt when the checksum is right: what a newer program may have written.
@@ -345,27 +547,73 @@ Doubt doubt_header(const RecordHeader& header, std::uint16_t flags) {
 
 }  // namespace
 
+std::string text(const Missing& missing) {
+  const std::string records =
+      missing.first == missing.last
+          ? fmt::format("record {} is missing", missing.first)
+          : fmt::format("records {} to {} are missing", missing.first, missing.last);
+  switch (missing.why) {
+    case Missing::Why::kGap:
+      return records;
+    case Missing::Why::kEnd:
+      return fmt::format(
+          "decisions are missing at its end: {}, and {} was reported durable (high-water mark)",
+          records, missing.last);
+    case Missing::Why::kNoMark:
+      return fmt::format(
+          "its high-water mark was missing, so decisions behind record {} may be missing",
+          missing.first - 1);
+    case Missing::Why::kCopy:
+      return fmt::format("its folder is a copy: the original may have gone on behind record {}",
+                         missing.first - 1);
+    case Missing::Why::kBackup:
+      return fmt::format(
+          "it was restored from a copy made by `log backup`: the original may have gone on behind "
+          "record {}",
+          missing.first - 1);
+    case Missing::Why::kGivenUp:
+      return fmt::format("{}, given up by a person", records);
+  }
+  check_failed(__FILE__, __LINE__, "a Missing::Why");
+}
+
+const Gtrid* gtrid_of(const RecordPayload& payload) {
+  struct Find {
+    const Gtrid* operator()(const CommitRecord& record) const { return &record.gtrid; }
+    const Gtrid* operator()(const RollbackRecord& record) const { return &record.gtrid; }
+    const Gtrid* operator()(const EndRecord& record) const { return &record.gtrid; }
+    const Gtrid* operator()(const HeuristicRecord& record) const { return &record.xid.gtrid; }
+    const Gtrid* operator()(const ChainedHand& record) const {
+      return record.hand.gtrid ? &*record.hand.gtrid : nullptr;
+    }
+    const Gtrid* operator()(const OpeningRecord& /*record*/) const { return nullptr; }
+    const Gtrid* operator()(const CheckpointRecord& /*record*/) const { return nullptr; }
+  };
+  return std::visit(Find{}, payload);
+}
+
+const std::string* key_of(const RecordPayload& payload) {
+  if (const auto* commit = std::get_if<CommitRecord>(&payload)) return &commit->key;
+  if (const auto* rollback = std::get_if<RollbackRecord>(&payload)) return &rollback->key;
+  return nullptr;
+}
+
 std::uint32_t chain_start(LogId id) {
   std::array<char, sizeof(std::uint64_t)> bytes{};
   put(bytes.data(), static_cast<std::uint64_t>(id));
   return crc32c({bytes.data(), bytes.size()});
 }
 
-void encode_record(RecordHeader& header, const Record& record, std::string& out) {
-  struct Encoder {
-    RecordHeader& header;
-    std::string& out;
-    void operator()(const CommitRecord& commit) const {
-      encode(header, RecordType::kCommit, to_proto(commit), out);
-    }
-    void operator()(const RollbackRecord& rollback) const {
-      encode(header, RecordType::kRollback, to_proto(rollback), out);
-    }
-    void operator()(const EndRecord& end) const {
-      encode(header, RecordType::kEnd, to_proto(end), out);
-    }
-  };
-  std::visit(Encoder{header, out}, record);
+void encode_record(RecordHeader& header, const CommitRecord& record, std::string& out) {
+  encode(header, RecordType::kCommit, to_proto(record), out);
+}
+
+void encode_record(RecordHeader& header, const RollbackRecord& record, std::string& out) {
+  encode(header, RecordType::kRollback, to_proto(record), out);
+}
+
+void encode_record(RecordHeader& header, const EndRecord& record, std::string& out) {
+  encode(header, RecordType::kEnd, to_proto(record), out);
 }
 
 void encode_record(RecordHeader& header, const OpeningRecord& record, std::string& out) {
@@ -374,6 +622,23 @@ void encode_record(RecordHeader& header, const OpeningRecord& record, std::strin
 
 void encode_record(RecordHeader& header, const CheckpointRecord& record, std::string& out) {
   encode(header, RecordType::kCheckpoint, to_proto(record), out);
+}
+
+void encode_record(RecordHeader& header, const HeuristicRecord& record, std::string& out) {
+  encode(header, RecordType::kHeuristic, to_proto(record), out);
+}
+
+void encode_record(RecordHeader& header, const ChainedHand& record, std::string& out) {
+  encode(header, RecordType::kHand, to_proto(record), out);
+}
+
+HandLink link_to(std::uint64_t number, std::string_view bytes) {
+  HandLink link{number, {}};
+  unsigned written = 0;
+  const int ok =
+      EVP_Digest(bytes.data(), bytes.size(), link.sha256.data(), &written, EVP_sha256(), nullptr);
+  ASSENT_CHECK(ok == 1 && written == link.sha256.size());
+  return link;
 }
 
 Result<RecordHeader> decode_record_header(std::string_view bytes) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "coordinator/core/record.h"
+#include "coordinator/core/recovery.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
@@ -16,31 +18,70 @@
 
 namespace assent::coordinator {
 
-/// Stands in the header of every record: never renumber. 6 (heuristic outcome) and 7 (done by hand)
-/// are reserved.
+/// Stands in the header of every record: never renumber.
 enum class RecordType : std::uint8_t {
   kCommit = 1,
   kRollback = 2,
   kEnd = 3,
   kOpening = 4,
   kCheckpoint = 5,
+  kHeuristic = 6,
+  kHand = 7,
 };
+
+/// Decisions may be missing. Numbers stand in the log.
+struct Missing {
+  enum class Why : std::uint8_t {
+    kGap = 1,      ///< records `first` to `last` are not there, and later ones are
+    kEnd = 2,      ///< `first` to `last` are not there, and the mark says that they were reported
+    kNoMark = 3,   ///< the mark was missing: some behind `first` - 1 may be
+    kCopy = 4,     ///< the folder is a copy: the original may have gone on from `first`
+    kBackup = 5,   ///< the same, made by `log backup` and opened as such
+    kGivenUp = 6,  ///< by a person: no record has had these numbers since
+  };
+  Why why = Why::kGap;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;  ///< 0: not known
+  bool allowed = false;    ///< a person has allowed to presume all the same
+
+  friend bool operator==(const Missing&, const Missing&) = default;
+};
+
+/// "records 813 to 815 are missing": what is missing and how it shows, a sentence without its stop.
+std::string text(const Missing& missing);
 
 /// The log was opened: from here on its epoch is the one in the header (R2), its nonce this one
 /// (R10).
 struct OpeningRecord {
   LogId log_id{};
   std::uint64_t nonce = 0;
+  std::vector<Missing> missing;  ///< found by this opening
 
   friend bool operator==(const OpeningRecord&, const OpeningRecord&) = default;
 };
 
-/// A commit record without an end record. The checksum says that it is still the same one.
-struct UnfinishedRecord {
+/// A record that a checkpoint names. The checksum says that it is still the same one.
+struct ListedRecord {
   std::uint64_t number = 0;
   std::uint32_t checksum = 0;
 
-  friend bool operator==(const UnfinishedRecord&, const UnfinishedRecord&) = default;
+  friend bool operator==(const ListedRecord&, const ListedRecord&) = default;
+};
+
+/// Names a HandRecord and all before it.
+struct HandLink {
+  std::uint64_t number = 0;               ///< 0: there is none
+  std::array<std::uint8_t, 32> sha256{};  ///< of the record's bytes, header and payload
+
+  friend bool operator==(const HandLink&, const HandLink&) = default;
+};
+
+/// A HandRecord as it is written.
+struct ChainedHand {
+  HandRecord hand;
+  HandLink previous;
+
+  friend bool operator==(const ChainedHand&, const ChainedHand&) = default;
 };
 
 /// A commit of no branch (R13) is finished as it is written: there is nobody to tell.
@@ -50,22 +91,31 @@ inline bool awaits_end(const CommitRecord& commit) {
 
 /// What an opening would otherwise have to read the whole log for.
 struct CheckpointRecord {
-  std::uint64_t oldest = 1;  ///< records below it may be gone, but for the unfinished ones
+  std::uint64_t oldest = 1;  ///< records below it may be gone, but for those listed and by hand
   std::uint64_t newest_forced = 0;
-  std::optional<Gtrid> low_water;            ///< see LogOpening
-  std::vector<UnfinishedRecord> unfinished;  ///< oldest first
+  std::optional<Gtrid> low_water;        ///< see LogOpening
+  std::vector<ListedRecord> unfinished;  ///< commits without an end, oldest first
+  std::vector<ListedRecord> damaged;     ///< heuristic outcomes not forgotten, oldest first
+  std::vector<NewestCommit> newest;      ///< see LogOpening; by participant
+  HandLink last_hand;
+  std::vector<Missing> missing;  ///< all that were ever found, as far as records are kept
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };
 
-using RecordPayload =
-    std::variant<CommitRecord, RollbackRecord, EndRecord, OpeningRecord, CheckpointRecord>;
+using RecordPayload = std::variant<CommitRecord, RollbackRecord, EndRecord, OpeningRecord,
+                                   CheckpointRecord, HeuristicRecord, ChainedHand>;
+
+/// The transaction that the record is of; nullptr: of none.
+const Gtrid* gtrid_of(const RecordPayload& payload);
+/// The idempotency key of a decision; nullptr: the record is none.
+const std::string* key_of(const RecordPayload& payload);
 
 struct RecordHeader {
   RecordType type{};
   bool forced = false;
   Epoch epoch{};
-  std::uint64_t number = 0;  ///< dense; the first record of a log is 1
+  std::uint64_t number = 0;  ///< dense but for what is Missing; the first record of a log is 1
   WallTime log_time;
   std::uint32_t previous = 0;  ///< checksum of the record before; chain_start for the first
   std::uint32_t checksum = 0;  ///< of this record: header and payload
@@ -80,9 +130,16 @@ struct StoredRecord {
 std::uint32_t chain_start(LogId id);
 
 /// Appends the record to `out`. `header.type` and `header.checksum` are set to what was written.
-void encode_record(RecordHeader& header, const Record& record, std::string& out);
+void encode_record(RecordHeader& header, const CommitRecord& record, std::string& out);
+void encode_record(RecordHeader& header, const RollbackRecord& record, std::string& out);
+void encode_record(RecordHeader& header, const EndRecord& record, std::string& out);
 void encode_record(RecordHeader& header, const OpeningRecord& record, std::string& out);
 void encode_record(RecordHeader& header, const CheckpointRecord& record, std::string& out);
+void encode_record(RecordHeader& header, const HeuristicRecord& record, std::string& out);
+void encode_record(RecordHeader& header, const ChainedHand& record, std::string& out);
+
+/// SHA-256 of a hand record's bytes, for the next one.
+HandLink link_to(std::uint64_t number, std::string_view bytes);
 
 /// kLogUnavailable, with what is wrong: not a record that we write, or not intact. Doubts every
 /// field.

@@ -23,6 +23,10 @@ Past past_of(const LogOpening& opening) {
   past.low_water = opening.low_water;
   past.log_time = opening.log_time;
   past.unfinished = opening.unfinished;
+  past.damaged = opening.damaged;
+  past.newest = opening.newest;
+  past.missing = opening.missing;
+  past.missing_to = opening.missing_to;
   return past;
 }
 

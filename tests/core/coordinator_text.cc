@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "protocol/base/check.h"
 #include "protocol/base/outcome.h"
 #include "protocol/base/result.h"
 
@@ -281,6 +282,38 @@ std::string body(const RollbackRecord& record) {
 
 std::string body(const EndRecord& record) {
   return "end " + text(record.gtrid);
+}
+
+std::string body(const HeuristicRecord& record) {
+  return std::string(to_string(record.heuristic)) + " " + text(record.xid.gtrid) + "/" +
+         record.xid.bqual + " against " + std::string(to_string(record.decision)) + " by " +
+         std::string(to_string(record.evidence)) + ": " + record.detail;
+}
+
+std::string_view action_text(HandAction action) {
+  switch (action) {
+    case HandAction::kResolve:
+      return "resolve";
+    case HandAction::kFinish:
+      return "finish";
+    case HandAction::kForget:
+      return "forget";
+    case HandAction::kAllow:
+      return "allow";
+  }
+  check_failed(__FILE__, __LINE__, "a HandAction");
+}
+
+std::string body(const HandRecord& record) {
+  std::string out = "by hand " + std::string(action_text(record.action));
+  if (record.gtrid) out += " " + text(*record.gtrid);
+  if (!record.participant.empty()) out += "/" + record.participant;
+  if (record.decision) out += " " + std::string(to_string(*record.decision));
+  if (record.allowance) out += " " + std::string(to_string(*record.allowance));
+  if (record.missing_to != 0) out += " missing to " + std::to_string(record.missing_to);
+  for (const auto& participant : record.despite) out += " despite " + participant;
+  for (const auto& sentence : record.evidence) out += " (" + sentence + ")";
+  return out + " by " + record.by + ": " + record.reason;
 }
 
 std::string line(const AppendForced& append) {

@@ -34,8 +34,16 @@ coordinator::RollbackRecord example_rollback(LogId log_id, Epoch epoch, std::uin
   return record;
 }
 
+coordinator::HeuristicRecord example_heuristic(LogId log_id, Epoch epoch, std::uint64_t i) {
+  return {.xid = {{log_id, epoch, Sequence{i}}, "payments"},
+          .decision = Decision::kCommit,
+          .heuristic = Heuristic::kRolledBack,
+          .evidence = Evidence::kNoWitnessRow,
+          .detail = "it is not listed, and its witness row is not there"};
+}
+
 coordinator::EndRecord end_of(const CommitRecord& commit) {
-  return {commit.gtrid};
+  return {commit.gtrid, {}};
 }
 
 }  // namespace assent::testing

@@ -1,7 +1,5 @@
 #include "coordinator/log/leveldb_log.h"
 
-#include <leveldb/db.h>
-
 #include <chrono>
 
 #include <catch2/catch.hpp>
@@ -9,6 +7,7 @@
 #include "coordinator/log/high_water_mark.h"
 #include "coordinator/log/leveldb_keys.h"
 #include "tests/log/log_fixture.h"
+#include "tests/log/raw_database.h"
 
 namespace assent::coordinator {
 namespace {
@@ -18,6 +17,7 @@ using assent::testing::example_key;
 using assent::testing::example_rollback;
 using assent::testing::kExampleTime;
 using assent::testing::LogFixture;
+using assent::testing::RawDatabase;
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -237,28 +237,6 @@ TEST_CASE("R15: the time of the log never goes backwards", "[log]") {
   f.open();  // at the host's time, an hour before
   CHECK(f.log().opening().log_time == future);
 }
-
-// A database of ours, opened behind the log's back.
-class RawDatabase {
- public:
-  explicit RawDatabase(const std::filesystem::path& dir) {
-    leveldb::DB* db = nullptr;
-    REQUIRE(leveldb::DB::Open({}, (dir / "decisions").string(), &db).ok());
-    db_.reset(db);
-  }
-  std::string get(const std::string& key) {
-    std::string value;
-    REQUIRE(db_->Get({}, key, &value).ok());
-    return value;
-  }
-  void put(const std::string& key, const std::string& value) {
-    REQUIRE(db_->Put({}, key, value).ok());
-  }
-  void remove(const std::string& key) { REQUIRE(db_->Delete({}, key).ok()); }
-
- private:
-  std::unique_ptr<leveldb::DB> db_;
-};
 
 TEST_CASE("two keys with one hash are told apart", "[log]") {
   LogFixture f;

@@ -42,6 +42,30 @@ std::vector<Golden> golden_records() {
   settled.gtrid = {kLog, Epoch{3}, Sequence{0}};
   settled.key = std::string("any\0bytes\xFF", 10);
   settled.reason = {.code = ErrorCode::kSettled, .message = "settled by its caller"};
+  auto by_hand = commit;
+  by_hand.by_hand = true;
+  auto proved = testing::end_of(commit);
+  proved.ends = {{"points", Evidence::kTransactionStatus}, {"payments", Evidence::kWitnessRow}};
+  const HeuristicRecord heuristic = testing::example_heuristic(kLog, Epoch{3}, 42);
+  HandRecord resolve;
+  resolve.action = HandAction::kResolve;
+  resolve.gtrid = commit.gtrid;
+  resolve.decision = Decision::kCommit;
+  resolve.despite = {"payments"};
+  resolve.evidence = {"points: prepared for 3 h", "payments: not reached"};
+  resolve.by = "ops@host";
+  resolve.reason = "customer was told so";
+  HandRecord allow;
+  allow.action = HandAction::kAllow;
+  allow.allowance = Allowance::kPresume;
+  allow.missing_to = 815;
+  allow.by = "ops@host";
+  allow.reason = "the disk is lost";
+  CheckpointRecord recovery;
+  recovery.damaged = {{65, 0x01020304}};
+  recovery.newest = {{57, commit.branches[0]}};
+  recovery.last_hand = link_to(66, "the bytes of record 66");
+  recovery.missing = {{Missing::Why::kEnd, 813, 815, true}};
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
@@ -50,25 +74,29 @@ std::vector<Golden> golden_records() {
       {"end", header(61, false), testing::end_of(commit)},
       {"opening", header(62, true), OpeningRecord{kLog, 0xFEDCBA9876543210}},
       {"checkpoint", header(10'063, false),
-       CheckpointRecord{
-           57, 62, Gtrid{kLog, Epoch{1}, Sequence{900}}, {{57, 1}, {300, 0xFFFFFFFF}}}},
+       CheckpointRecord{57,
+                        62,
+                        Gtrid{kLog, Epoch{1}, Sequence{900}},
+                        {{57, 1}, {300, 0xFFFFFFFF}},
+                        {},
+                        {},
+                        {},
+                        {}}},
       {"checkpoint_empty", header(10'064, false), CheckpointRecord{}},
+      {"commit_by_hand", header(63, true), by_hand},
+      {"end_with_evidence", header(64, false), proved},
+      {"opening_with_missing", header(816, true),
+       OpeningRecord{kLog, 5, {{Missing::Why::kEnd, 813, 815, false}}}},
+      {"checkpoint_of_recovery", header(10'065, false), recovery},
+      {"heuristic", header(65, true), heuristic},
+      {"hand_resolve", header(66, true), ChainedHand{resolve, {}}},
+      {"hand_allow", header(67, true), ChainedHand{allow, link_to(66, "the bytes of record 66")}},
   };
 }
 
 std::string encode(RecordHeader header, const RecordPayload& payload) {
   std::string out;
-  if (const auto* opening = std::get_if<OpeningRecord>(&payload)) {
-    encode_record(header, *opening, out);
-  } else if (const auto* checkpoint = std::get_if<CheckpointRecord>(&payload)) {
-    encode_record(header, *checkpoint, out);
-  } else if (const auto* commit = std::get_if<CommitRecord>(&payload)) {
-    encode_record(header, Record(*commit), out);
-  } else if (const auto* rollback = std::get_if<RollbackRecord>(&payload)) {
-    encode_record(header, Record(*rollback), out);
-  } else {
-    encode_record(header, Record(std::get<EndRecord>(payload)), out);
-  }
+  std::visit([&](const auto& record) { encode_record(header, record, out); }, payload);
   return out;
 }
 
@@ -160,7 +188,7 @@ TEST_CASE("every truncated and every lengthened record is noticed", "[log]") {
 TEST_CASE("what a newer program may write is refused by name", "[log]") {
   const auto end = read_golden("end");
   CHECK(refusal(with_byte(end, 0, 2)) == "it is of version 2, this program knows version 1");
-  CHECK(refusal(with_byte(end, 1, 6)) == "it is of type 6, which this version doesn't know");
+  CHECK(refusal(with_byte(end, 1, 8)) == "it is of type 8, which this version doesn't know");
   CHECK(refusal(with_byte(end, 2, 2)) == "it has flags that this version doesn't know");
   // Field 15, a varint of 1.
   CHECK(refusal(sealed(end + "\x78\x01")) == "it has fields that this version doesn't know");

@@ -1,0 +1,116 @@
+#include "coordinator/log/log_state.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace assent::coordinator {
+namespace {
+
+template <typename Name>
+std::vector<ListedRecord> oldest_first(const std::map<Name, ListedRecord>& records) {
+  std::vector<ListedRecord> listed;
+  listed.reserve(records.size());
+  for (const auto& [name, record] : records) listed.push_back(record);
+  std::sort(listed.begin(), listed.end(),
+            [](const auto& a, const auto& b) { return a.number < b.number; });
+  return listed;
+}
+
+}  // namespace
+
+LogState::LogState(LogId log_id) {
+  tail.chain = chain_start(log_id);
+}
+
+void LogState::advance(const RecordHeader& header) {
+  tail.newest = header.number;
+  tail.chain = header.checksum;
+  tail.epoch = header.epoch;
+  tail.log_time = header.log_time;
+  if (header.forced) tail.top = header.number;
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const CommitRecord& record) {
+  advance(header);
+  if (!awaits_end(record)) return;
+  unfinished.insert_or_assign(record.gtrid, ListedRecord{header.number, header.checksum});
+  for (const DecidedBranch& branch : record.branches) {
+    NewestCommit& of_participant = newest[branch.xid.bqual];
+    of_participant.number = header.number;
+    of_participant.branch = branch;
+  }
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const RollbackRecord& /*record*/) {
+  advance(header);
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const EndRecord& record) {
+  advance(header);
+  unfinished.erase(record.gtrid);
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const OpeningRecord& record) {
+  advance(header);
+  missing.insert(missing.end(), record.missing.begin(), record.missing.end());
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const CheckpointRecord& /*record*/) {
+  advance(header);
+  tail.checkpoint = header.number;
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const HeuristicRecord& record) {
+  advance(header);
+  damaged.insert_or_assign(record.xid, ListedRecord{header.number, header.checksum});
+}
+
+void LogState::apply(const RecordHeader& header, std::string_view bytes,
+                     const ChainedHand& record) {
+  advance(header);
+  last_hand = link_to(header.number, bytes);
+  const HandRecord& hand = record.hand;
+  if (hand.action == HandAction::kForget) forget(hand);
+  if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
+}
+
+void LogState::apply(const StoredRecord& record, std::string_view bytes) {
+  std::visit([&](const auto& payload) { apply(record.header, bytes, payload); }, record.payload);
+}
+
+void LogState::forget(const HandRecord& hand) {
+  std::erase_if(damaged, [&](const auto& entry) {
+    const Xid& xid = entry.first;
+    return xid.gtrid == hand.gtrid && (hand.participant.empty() || xid.bqual == hand.participant);
+  });
+}
+
+/// What was lost had numbers, and databases may have been told of them: they are never used again.
+void LogState::allow_to_presume(std::uint64_t number, std::uint64_t missing_to) {
+  for (Missing& one : missing) one.allowed = true;
+  if (missing_to <= number) return;
+  missing.push_back({Missing::Why::kGivenUp, number + 1, missing_to, true});
+  tail.newest = missing_to;
+  tail.top = missing_to;
+}
+
+CheckpointRecord LogState::checkpoint() const {
+  CheckpointRecord record;
+  record.oldest = oldest;
+  record.newest_forced = tail.top;
+  record.low_water = low_water;
+  record.unfinished = oldest_first(unfinished);
+  record.damaged = oldest_first(damaged);
+  for (const auto& [participant, commit] : newest) record.newest.push_back(commit);
+  record.last_hand = last_hand;
+  record.missing = missing;
+  return record;
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/core/recovery.h"
+#include "coordinator/log/record.h"
+#include "protocol/base/time.h"
+#include "protocol/base/xid.h"
+
+namespace assent::coordinator {
+
+/// Where the next record goes, and what it must agree with.
+struct LogTail {
+  std::uint64_t newest = 0;      ///< number; the next record has the one behind it
+  std::uint64_t top = 0;         ///< number of the newest forced one, or given up (Missing)
+  std::uint64_t checkpoint = 0;  ///< number of the newest one; 0: none
+  std::uint32_t chain = 0;       ///< checksum of the newest record; chain_start if there is none
+  Epoch epoch{};                 ///< of the newest opening; 0: none
+  WallTime log_time;
+};
+
+/// What the records up to the newest one add up to: what a checkpoint carries. A value; applying
+/// the records from a checkpoint on gives what applying all of them gives.
+struct LogState {
+  LogTail tail;
+  std::uint64_t oldest = 1;  ///< see CheckpointRecord
+  std::optional<Gtrid> low_water;
+  std::map<Gtrid, ListedRecord> unfinished;
+  std::map<Xid, ListedRecord> damaged;
+  std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
+  HandLink last_hand;
+  std::vector<Missing> missing;
+
+  explicit LogState(LogId log_id);
+
+  // The record comes next. `bytes`: header and payload. A checkpoint changes nothing but the tail:
+  // it repeats what is known.
+  void apply(const RecordHeader& header, std::string_view bytes, const CommitRecord& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const RollbackRecord& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const EndRecord& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const OpeningRecord& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const CheckpointRecord& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const HeuristicRecord& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const ChainedHand& record);
+  void apply(const StoredRecord& record, std::string_view bytes);
+
+  CheckpointRecord checkpoint() const;
+
+ private:
+  void advance(const RecordHeader& header);
+  void forget(const HandRecord& hand);
+  void allow_to_presume(std::uint64_t number, std::uint64_t missing_to);
+};
+
+}  // namespace assent::coordinator
