@@ -67,6 +67,7 @@ class Coordinator {
   void on(AgentReplied event);
   void on(const LogDurable& event);
   void on(const DecisionFound& event);
+  void on(const CommitsFound&) {}
   void on(const TimePassed& event);
 
   // ---- what clients ask (submit.cc, interactive.cc, keys.cc, admin.cc)

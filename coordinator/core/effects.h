@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -29,6 +31,7 @@ struct CloseAgentLink {
   Error why;
 };
 
+/// The driver fills in the `log` of a CoordinatorStatus.
 struct ReplyToClient {
   ClientSessionId session{};
   RequestId request{};
@@ -52,6 +55,22 @@ struct FindDecision {
   PreparedBranch branch;
 };
 
+/// Look up what a database that lost history should have: DecisionLog::find_commits. CommitsFound
+/// follows, in pieces so that others get their turns.
+struct FindCommits {
+  std::string participant;
+  std::uint64_t after = 0;
+  std::size_t max = 0;
+};
+
+/// Copy the log into a folder that must not exist; the driver answers with ActionTold when it is
+/// done or has failed.
+struct CopyLog {
+  ClientSessionId session{};
+  RequestId request{};
+  std::string path;
+};
+
 /// For the process's log; xid first (style guide 24).
 struct Note {
   enum class Level : std::uint8_t { kInfo, kWarning, kError } level = Level::kInfo;
@@ -59,7 +78,7 @@ struct Note {
 };
 
 using Effect = std::variant<SendToAgent, CloseAgentLink, ReplyToClient, AppendForced,
-                            AppendUnforced, FindDecision, Note>;
+                            AppendUnforced, FindDecision, FindCommits, CopyLog, Note>;
 using Effects = std::vector<Effect>;
 
 }  // namespace assent::coordinator

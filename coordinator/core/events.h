@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "coordinator/core/record.h"
+#include "coordinator/core/recovery.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/message/agent.h"
@@ -29,6 +30,8 @@ struct ClientRequested {
   /// transaction by it, of its gtrid (CommitTransaction, RollbackTransaction, ShowTransaction);
   /// looked up when the request came in, in the same turn as this event.
   std::optional<Decided> known;
+  /// Of TellStory, ResolveTransaction and ForgetDamage: all that the log holds of the gtrid.
+  std::vector<ToldRecord> story;
   /// Set: the session has as many requests under way as it may. New work is refused with this,
   /// after its key was looked up (R14).
   std::optional<Error> busy;
@@ -49,7 +52,8 @@ struct AgentConnected {
 
 struct AgentDisconnected {
   std::string participant;
-  Error why;  ///< also of attempts to connect that failed, hellos refused
+  Error why;                    ///< also of attempts to connect that failed, hellos refused
+  std::uint64_t fence_top = 0;  ///< see Refused
 };
 
 struct AgentReplied {
@@ -67,12 +71,20 @@ struct DecisionFound {
   std::string participant;
   PreparedBranch branch;
   std::optional<Decided> decided;
+  std::optional<Gtrid> low_water;  ///< of the log, asked after the lookup (R2)
+};
+
+/// Answer to FindCommits.
+struct CommitsFound {
+  std::string participant;
+  std::vector<NumberedCommit> commits;  ///< oldest first
+  bool more = false;                    ///< `max` was reached: ask again behind the last
 };
 
 /// next_deadline() has come.
 struct TimePassed {};
 
 using Event = std::variant<ClientRequested, ClientSessionClosed, AgentConnected, AgentDisconnected,
-                           AgentReplied, LogDurable, DecisionFound, TimePassed>;
+                           AgentReplied, LogDurable, DecisionFound, CommitsFound, TimePassed>;
 
 }  // namespace assent::coordinator

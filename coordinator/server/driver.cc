@@ -37,6 +37,17 @@ Result<std::optional<Decided>> ask_log(DecisionLog& log, const ClientRequest& bo
       body);
 }
 
+/// All that the log holds of the gtrid, for those who look at one transaction.
+Result<std::vector<ToldRecord>> ask_log_for_story(DecisionLog& log, const ClientRequest& body) {
+  using Found = Result<std::vector<ToldRecord>>;
+  return std::visit(
+      Overloaded{[&](const TellStory& it) -> Found { return log.find_story(it.gtrid); },
+                 [&](const ResolveTransaction& it) -> Found { return log.find_story(it.gtrid); },
+                 [&](const ForgetDamage& it) -> Found { return log.find_story(it.gtrid); },
+                 [](const auto&) -> Found { return std::vector<ToldRecord>(); }},
+      body);
+}
+
 Answer cannot_tell(const Error& why) {
   Answer answer;
   answer.outcome = Outcome::kUnknown;
@@ -69,7 +80,11 @@ void Driver::start() {
 
 void Driver::client_requested(ClientSessionId session, RequestId request, ClientRequest body,
                               const RequestHash& hash, std::optional<Error> busy) {
-  happen(ClientRequested{session, request, std::move(body), hash, std::nullopt, std::move(busy)});
+  happen(ClientRequested{.session = session,
+                         .request = request,
+                         .body = std::move(body),
+                         .hash = hash,
+                         .busy = std::move(busy)});
 }
 
 void Driver::client_closed(ClientSessionId session) {
@@ -80,8 +95,8 @@ void Driver::agent_connected(std::string participant, Welcome welcome) {
   happen(AgentConnected{std::move(participant), std::move(welcome)});
 }
 
-void Driver::agent_disconnected(std::string participant, Error why) {
-  happen(AgentDisconnected{std::move(participant), std::move(why)});
+void Driver::agent_disconnected(std::string participant, Error why, std::uint64_t fence_top) {
+  happen(AgentDisconnected{std::move(participant), std::move(why), fence_top});
 }
 
 void Driver::agent_replied(std::string participant, AgentReply reply) {
@@ -144,7 +159,13 @@ bool Driver::look_up(ClientRequested& requested) {
     clients_.reply(requested.session, requested.request, cannot_tell(found.error()));
     return false;
   }
+  auto story = ask_log_for_story(log_, requested.body);
+  if (story.has_error()) {
+    clients_.reply(requested.session, requested.request, cannot_tell(story.error()));
+    return false;
+  }
   requested.known = std::move(*found);
+  requested.story = std::move(*story);
   return true;
 }
 
@@ -155,6 +176,8 @@ void Driver::carry_out(Effect& effect) {
                         [this](AppendForced& append) { carry_out_append(append); },
                         [this](AppendUnforced& append) { carry_out_append(append); },
                         [this](FindDecision& find) { carry_out_find(find); },
+                        [this](FindCommits& find) { carry_out_find(std::move(find)); },
+                        [this](CopyLog& copy) { carry_out_copy(copy); },
                         [this](Note& note) { host_.note(note); }},
              effect);
 }
@@ -172,6 +195,7 @@ void Driver::carry_out_send(SendToAgent& send) {
 void Driver::carry_out_reply(ReplyToClient& reply) {
   const bool answer = std::holds_alternative<Answer>(reply.reply);
   if (answer) crash_point(crash::kAnswerBefore);
+  if (auto* status = std::get_if<CoordinatorStatus>(&reply.reply)) status->log = log_.stats();
   clients_.reply(reply.session, reply.request, std::move(reply.reply));
   if (answer) host_.crash_point_after_sends(crash::kAnswerAfter);
 }
@@ -194,7 +218,29 @@ void Driver::carry_out_find(FindDecision& find) {
     log_failed(found.error());
     return;
   }
-  happen(DecisionFound{std::move(find.participant), std::move(find.branch), std::move(*found)});
+  happen(DecisionFound{std::move(find.participant), std::move(find.branch), std::move(*found),
+                       log_.low_water()});
+}
+
+/// The participant may be in few of very many records: others have their turns between two pieces.
+void Driver::carry_out_find(FindCommits find) {
+  if (halted_) return;
+  auto piece = log_.find_commits(find.participant, find.after);
+  if (piece.has_error()) return log_failed(piece.error());
+  if (piece->commits.empty() && piece->more) {
+    find.after = piece->read_to;
+    return host_.later([this, find = std::move(find)] { carry_out_find(find); });
+  }
+  const bool too_many = piece->commits.size() > find.max;
+  if (too_many) piece->commits.resize(find.max);
+  happen(CommitsFound{std::move(find.participant), std::move(piece->commits),
+                      too_many || piece->more});
+}
+
+void Driver::carry_out_copy(CopyLog& copy) {
+  ActionTold told;
+  told.refused = Error{.message = "this coordinator cannot copy its log while it runs yet"};
+  clients_.reply(copy.session, copy.request, std::move(told));
 }
 
 }  // namespace assent::coordinator

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
@@ -28,10 +29,10 @@ class Driver {
                         const RequestHash& hash, std::optional<Error> busy = std::nullopt);
   void client_closed(ClientSessionId session);
   void agent_connected(std::string participant, Welcome welcome);
-  void agent_disconnected(std::string participant, Error why);
+  /// `fence_top` as in AgentDisconnected.
+  void agent_disconnected(std::string participant, Error why, std::uint64_t fence_top = 0);
   void agent_replied(std::string participant, AgentReply reply);
   void time_passed();
-
   /// DecisionLog::Listener's reports, brought over to this thread: one call for each.
   void log_durable(const std::vector<LogToken>& tokens);
   /// Drops every event still waiting: nobody is answered after this (R12).
@@ -51,6 +52,8 @@ class Driver {
   void carry_out_append(AppendForced& append);
   void carry_out_append(AppendUnforced& append);
   void carry_out_find(FindDecision& find);
+  void carry_out_find(FindCommits find);
+  void carry_out_copy(CopyLog& copy);
 
   Coordinator core_;
   DecisionLog& log_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,8 @@ class HostPort {
   /// A crash point that means "the bytes have left": passed when all that was sent so far has been
   /// handed to the network.
   virtual void crash_point_after_sends(std::string_view name) = 0;
+  /// Calls it when whatever else has come meanwhile has had its turn. Never from within.
+  virtual void later(std::function<void()> call) = 0;
   /// The log can no longer be trusted (R12). Nobody is answered from here on: close everything and
   /// end the process; the next opening reads the truth. Called once.
   virtual void halt(const Error& why) = 0;

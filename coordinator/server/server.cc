@@ -196,6 +196,10 @@ void Server::crash_point_after_sends(std::string_view name) {
   turn_.run_from_loop([this, name] { turn_.run_from_loop([name] { crash_point(name); }); });
 }
 
+void Server::later(std::function<void()> call) {
+  turn_.run_from_loop(std::move(call));
+}
+
 void Server::halt(const Error& why) {
   spdlog::critical(
       "the decision log failed: {}. What it holds is uncertain now, so nobody is answered; "

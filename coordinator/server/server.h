@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -50,6 +51,7 @@ class Server final : private HostPort {
   void wake_at(std::optional<Instant> due) override;
   void note(const Note& note) override;
   void crash_point_after_sends(std::string_view name) override;
+  void later(std::function<void()> call) override;
   void halt(const Error& why) override;
 
   void arm(Instant due);

@@ -356,6 +356,8 @@ class World {
   }
   static void carry_out(const CloseAgentLink& close) { FAIL("turned away: " + close.why.message); }
   void carry_out(const FindDecision& find) { lookups_.push_back(find); }
+  static void carry_out(const FindCommits& find) { FAIL("lost history: " + find.participant); }
+  static void carry_out(const CopyLog&) { FAIL("nobody asked for a copy"); }
   void carry_out(const Note& note) {
     if (note.level == Note::Level::kError) complain("an error was noted");
   }

@@ -388,7 +388,8 @@ void Story::list(Words& words) {
 void Story::found(Words&) {
   const std::deque<FindDecision> asked = std::exchange(lookups_, {});
   for (const auto& lookup : asked) {
-    step(DecisionFound{lookup.participant, lookup.branch, find_gtrid(lookup.branch.xid.gtrid)});
+    step(DecisionFound{lookup.participant, lookup.branch, find_gtrid(lookup.branch.xid.gtrid),
+                       std::nullopt});
   }
 }
 

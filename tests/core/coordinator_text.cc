@@ -329,6 +329,14 @@ std::string line(const FindDecision& find) {
   return "log ? " + text(find.branch.xid.gtrid) + " listed by " + find.participant + "\n";
 }
 
+std::string line(const FindCommits& find) {
+  return "log ? commits of " + find.participant + " after " + std::to_string(find.after) + "\n";
+}
+
+std::string line(const CopyLog& copy) {
+  return "log copied to " + copy.path + "\n";
+}
+
 std::string line(const CloseAgentLink& close) {
   return close.participant + " link closed: " + close.why.message + "\n";
 }
