@@ -70,6 +70,15 @@ void Coordinator::on_request(ClientRequested& asked, ListTransactions&) {
       summary.branches.front().last_error = error;
       add(std::move(summary));
     }
+    for (const auto& [gtrid, held] : participant.held) {
+      TransactionSummary summary = one_branch(gtrid, participant, "hazard");
+      summary.age = held.listed.age + (now_.steady - held.at);
+      summary.branches.front().last_error = Error{.code = ErrorCode::kHazard,
+                                                  .effect = assent::Effect::kUnknown,
+                                                  .message = "prepared and in doubt: " + held.why,
+                                                  .participant = name};
+      add(std::move(summary));
+    }
     for (const auto& [gtrid, orphan] : participant.orphans) {
       add(summary_of(gtrid, participant, orphan));
     }

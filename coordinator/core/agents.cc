@@ -6,6 +6,7 @@
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/pace.h"
+#include "coordinator/core/reason.h"
 #include "coordinator/core/send.h"
 #include "protocol/base/check.h"
 
@@ -23,12 +24,6 @@ bool same_transaction(std::uint64_t listed, std::uint64_t recorded) {
   return listed == 0 || recorded == 0 || listed == recorded;
 }
 
-/// Why an agent refuses a hello that will not be better the next time.
-bool needs_a_person(ErrorCode why) {
-  return why == ErrorCode::kFenced || why == ErrorCode::kUnauthorized ||
-         why == ErrorCode::kDatabaseUnfit || why == ErrorCode::kUnsupportedVersion;
-}
-
 const DecidedBranch* find_branch(const CommitRecord& record, const Xid& xid) {
   const auto found = std::find_if(record.branches.begin(), record.branches.end(),
                                   [&xid](const DecidedBranch& b) { return b.xid == xid; });
@@ -44,6 +39,7 @@ void Coordinator::on(AgentConnected event) {
   ASSENT_CHECK(found != nullptr);
   Participant& participant = *found;
   lose_link(participant, "a new link replaced the one before");
+  tried(participant);
   if (const auto unfit = why_not_taken(participant, event.welcome.database.id)) {
     turn_away(participant, *unfit);
     return reschedule(participant);
@@ -54,6 +50,7 @@ void Coordinator::on(AgentConnected event) {
   participant.last_error.reset();
   note(Note::Level::kInfo,
        "participant=" + participant.name + " connected to " + participant.welcome->database.id);
+  greet_history(participant);
   tell_all(participant);
   ask_list(participant);
   reschedule(participant);
@@ -116,6 +113,8 @@ void Coordinator::on(const AgentDisconnected& event) {
   participant->last_error = event.why;
   lose_link(*participant, event.why.message);
   reschedule(*participant);
+  if (event.why.code == ErrorCode::kFenced) on_fenced(*participant, event.why, event.fence_top);
+  tried(*participant);
 }
 
 /// Votes that had not come count as unknown, and what was open and unprepared is doomed (R5, R10).
@@ -126,6 +125,7 @@ void Coordinator::lose_link(Participant& participant, const std::string& why) {
   participant.since = now_.steady;
   participant.scan_asked.reset();
   participant.finished_during_scan.clear();
+  participant.history.serial = 0;
   participant.unreached = false;
   participant.probes = 0;
   participant.next_probe.reset();
@@ -198,13 +198,17 @@ void Coordinator::probe(Participant& participant) {
 
 void Coordinator::ask_list(Participant& participant) {
   participant.next_scan = now_.steady + config_.scan_interval;
+  look_at_history(participant);
   send_forgettable(participant);
   for (auto& [gtrid, orphan] : participant.orphans) tell_orphan(participant, gtrid, orphan);
   if (participant.scan_asked && now_.steady < *participant.scan_asked + kScanPatience) return;
   participant.scan = next_scan_++;
   participant.scan_asked = now_.steady;
   participant.finished_during_scan.clear();
-  send(participant, ListPrepared{participant.scan, 0});
+  // A database that may have lost history keeps the top that it was told: what it has lost lies
+  // above, also for the next opening.
+  const bool good = participant.history.state == History::State::kGood;
+  send(participant, ListPrepared{participant.scan, good ? kLogTop : 0});
 }
 
 void Coordinator::on_reply(Participant& participant, PreparedList& list) {
@@ -213,6 +217,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   const std::set<Gtrid> finished = std::exchange(participant.finished_during_scan, {});
   if (list.error) {
     participant.last_error = list.error;
+    if (list.error->code == ErrorCode::kFenced) on_fenced(participant, *list.error, 0);
     return;
   }
   participant.scanned = now_.steady;
@@ -233,9 +238,11 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
 
 /// Whatever hand it was: what isn't listed any more is told again, if it is still to be finished.
 void Coordinator::drop_hazards_not_in(Participant& participant, const PreparedList& list) {
-  if (participant.hazards.empty()) return;
+  if (participant.hazards.empty() && participant.held.empty()) return;
   std::set<Gtrid> listed;
   for (const PreparedBranch& branch : list.branches) listed.insert(branch.xid.gtrid);
+  std::erase_if(participant.held,
+                [&listed](const auto& held) { return !listed.contains(held.first); });
   const std::size_t dropped = std::erase_if(participant.hazards, [&listed](const auto& hazard) {
     return !listed.contains(hazard.first);
   });
@@ -298,15 +305,11 @@ void Coordinator::on(const DecisionFound& event) {
     }
     return roll_back_orphan(*participant, gtrid);
   }
-  if (low_water_ && gtrid <= *low_water_) {
+  if (event.low_water && gtrid <= *event.low_water) {
     return show_hazard(*participant, event.branch.xid,
                        "prepared, and so old that its decision may have been removed");
   }
-  if (gtrid >= next_gtrid()) {
-    show_hazard(*participant, event.branch.xid, "prepared, but this opening never gave its gtrid");
-    return freeze(participant->hazards.at(gtrid));
-  }
-  roll_back_orphan(*participant, gtrid);
+  on_unknown_branch(*participant, event.branch);
 }
 
 /// In the log, but in no table: it had ended, and the database did not keep that (F 9). Only this
@@ -325,6 +328,7 @@ void Coordinator::commit_again(Participant& participant, const PreparedBranch& l
   note(Note::Level::kWarning,
        "xid=" + to_string(listed.xid) + " is prepared again after it was committed; commit again");
   std::erase(participant.forgettable, record.gtrid);
+  if (participant.history.spared == record.gtrid) participant.history.spared.reset();
   Transaction& tx = take_committed(record);
   for (Branch& branch : tx.branches) {
     if (branch.participant == &participant) {
@@ -412,6 +416,11 @@ void Coordinator::collect_forgettable(LogToken durable) {
     const Ended& ended = ended_.front();
     for (Participant* participant : ended.witnesses) {
       if (find(ended.gtrid) != nullptr) continue;  // back again: its end is yet to come
+      History& history = participant->history;
+      if (history.newest && history.newest->xid.gtrid == ended.gtrid) {
+        history.spared = ended.gtrid;
+        continue;
+      }
       if (participant->forgettable.size() >= kForgettableMax) continue;
       participant->forgettable.push_back(ended.gtrid);
       if (participant->forgettable.size() >= kForgetBatch) send_forgettable(*participant);

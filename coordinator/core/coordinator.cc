@@ -26,21 +26,27 @@ Coordinator::Coordinator(Config config, Past past, Now now)
     : config_(std::move(config)),
       log_id_(past.log_id),
       epoch_(past.epoch),
-      low_water_(past.low_water),
-      log_time_(past.log_time),
-      now_(now) {
+      opened_(now.steady),
+      now_(now),
+      missing_(std::move(past.missing)),
+      missing_to_(past.missing_to) {
   ASSENT_CHECK(check_past(config_, past).has_value());
+  open_clock(past.log_time);
   for (const std::string& name : config_.participants) {
     Participant& participant = participants_[name];
     participant.name = name;
     participant.since = now_.steady;
+  }
+  for (const NewestCommit& newest : past.newest) {
+    Participant* participant = find_participant(newest.branch.xid.bqual);
+    if (participant != nullptr) participant->history.newest = newest.branch;
   }
   for (const CommitRecord& record : past.unfinished) recover(record);
 }
 
 Effects Coordinator::step(Event event, Now now) {
   now_ = now;
-  log_time_ = std::max(log_time_, now.wall);
+  keep_time();
   std::visit([this](auto& one) { on(std::move(one)); }, event);
   return std::exchange(effects_, {});
 }
@@ -62,6 +68,10 @@ void Coordinator::on(AgentReplied event) {
   // What another incarnation says is about another life of these branches (R6).
   if (event.reply.incarnation != participant->welcome->incarnation) return;
   std::visit([this, participant](auto& body) { on_reply(*participant, body); }, event.reply.body);
+}
+
+void Coordinator::on_reply(Participant& participant, Inspected& inspected) {
+  took_for_history(participant, inspected);
 }
 
 /// The link that asks whether its silent agent is still there reads the answer itself.

@@ -27,7 +27,9 @@ namespace assent::coordinator {
 ///
 /// Where to read: transaction.h has the states; submit.cc, interactive.cc and keys.cc what clients
 /// ask; decision.cc the votes, the decision and phase two; agents.cc links and orphan scans;
-/// admin.cc what people look at.
+/// admin.cc and status.cc what people look at. What stops it from going on as usual: presume.cc
+/// decisions that are missing, history.cc databases that lost theirs, clock.cc the clock; allow.cc
+/// lets a person say that it is to go on all the same.
 class Coordinator {
  public:
   /// `config` and `past` have been found good (Config::validate, check_past). Ages are counted from
@@ -44,14 +46,31 @@ class Coordinator {
   /// When TimePassed is due if nothing else happens; nullopt: never.
   std::optional<Instant> next_deadline() const;
 
+  /// The time for the next record: the wall clock's, while that can be trusted (R15).
+  WallTime log_time() const { return log_time_; }
+  /// It drains, and nothing is left that the process must stay for.
+  bool drained() const;
+  /// All but the log's part.
+  CoordinatorStatus status() const;
+
  private:
   /// A key being bound to "rolled back" or "expired" without a transaction (R15).
   struct Settlement {
     RollbackRecord record;
     std::vector<Waiter> waiters;
   };
+  /// An allowance whose record is being forced.
+  struct Allowing {
+    ClientSessionId session{};
+    RequestId request{};
+    Allowance what = Allowance::kPresume;
+    std::string participant;
+    std::vector<std::string> missing;  ///< what kPresume gives up
+    std::uint64_t missing_to = 0;
+    ActionTold told;
+  };
   /// What a forced record is for.
-  using Appended = std::variant<Gtrid, std::string>;
+  using Appended = std::variant<Gtrid, std::string, Allowing>;
   /// An ended transaction whose end record is durable when a forced record after it is.
   struct Ended {
     LogToken durable_with{};
@@ -67,7 +86,7 @@ class Coordinator {
   void on(AgentReplied event);
   void on(const LogDurable& event);
   void on(const DecisionFound& event);
-  void on(const CommitsFound&) {}
+  void on(CommitsFound event);
   void on(const TimePassed& event);
 
   // ---- what clients ask (submit.cc, interactive.cc, keys.cc, admin.cc)
@@ -80,6 +99,9 @@ class Coordinator {
   void on_request(ClientRequested& asked, ListTransactions& list);
   void on_request(ClientRequested& asked, ShowTransaction& show);
   void on_request(ClientRequested& asked, ListParticipants& list);
+  void on_request(ClientRequested& asked, Allow& allow);
+  void on_request(ClientRequested& asked, SetDrain& drain);
+  void on_request(ClientRequested& asked, AskStatus& ask);
   template <typename Request>
   void on_request(ClientRequested& asked, Request&) {
     refuse_admin(asked);
@@ -92,7 +114,7 @@ class Coordinator {
   void on_reply(Participant& participant, Finished& finished);
   void on_reply(Participant& participant, PreparedList& list);
   void on_reply(Participant& participant, Pong& pong);
-  void on_reply(Participant&, Inspected&) {}
+  void on_reply(Participant& participant, Inspected& inspected);
 
   // ---- keys (keys.cc, R15)
   /// Answers, or lets join, a request whose key is taken; false: the key is free.
@@ -104,7 +126,7 @@ class Coordinator {
   void bind_without_transaction(std::string key, const RequestHash& hash,
                                 std::optional<WallTime> not_after, Error reason,
                                 const Waiter& waiter);
-  void on_settlement_durable(const std::string& key);
+  void on_durable(const std::string& key);
   Transaction* find_key(const std::string& key);
   void hold_key(const std::string& key, const Gtrid& gtrid);
   void release_key(const Transaction& tx);
@@ -153,6 +175,7 @@ class Coordinator {
   void conclude_rollback(Transaction& tx);
   void reach_outcome(Transaction& tx, Outcome outcome);
   void append_forced(Record record, Appended what);
+  void on_durable(const Gtrid& gtrid);
 
   // ---- phase two (decision.cc)
   void tell_decision(Transaction& tx, Branch& branch);
@@ -191,6 +214,64 @@ class Coordinator {
   void collect_forgettable(LogToken durable);
   void send_forgettable(Participant& participant);
 
+  // ---- when nothing may be presumed (presume.cc)
+  bool presumes() const;
+  std::optional<Error> why_not_presume() const;
+  void tried(Participant& participant);
+  bool all_tried() const;
+  void on_fenced(const Participant& participant, const Error& why, std::uint64_t fence_top);
+  void depose(const Participant& participant, const Error& why);
+  void miss(const std::string& what, std::uint64_t to);
+  void stop_presuming();
+  void on_unknown_branch(Participant& participant, const PreparedBranch& listed);
+  std::optional<std::string> why_not_orphan(const Participant& participant) const;
+  void hold(Participant& participant, const PreparedBranch& listed, const std::string& why);
+  void look_again(Participant& participant);
+  static Answer unknown_key(const Error& why);
+  Result<std::vector<std::string>> plan_presuming() const;
+  void presume_again(const Allowing& allowing);
+
+  // ---- databases whose history changed (history.cc)
+  static void note_newest(Participant& participant, const DecidedBranch& branch);
+  void greet_history(Participant& participant);
+  void look_at_history(Participant& participant);
+  bool took_for_history(Participant& participant, const Inspected& inspected);
+  void judge_newest(Participant& participant, const Inspected& inspected);
+  static std::optional<std::string> set_back(const Participant& participant,
+                                             const DatabaseIdentity& before);
+  bool is_unfinished(Participant& participant, const Xid& xid);
+  void history_is_good(Participant& participant);
+  void history_changed(Participant& participant, const std::string& why);
+  void search_on(Participant& participant);
+  void judge_commits(Participant& participant, const Inspected& inspected);
+  void judge_commit(Participant& participant, const NumberedCommit& found,
+                    const BranchSight& sight);
+  void search_ended(Participant& participant);
+  static std::string lost_text(const Participant& participant);
+  static std::optional<Error> refusal_for_history(const Participant& participant);
+  Result<std::vector<std::string>> plan_taking_back(const std::string& name) const;
+  void take_back(Participant& participant);
+  void add_history_finding(const Participant& participant, std::vector<Finding>& findings) const;
+
+  // ---- the clock (clock.cc, R15)
+  void open_clock(WallTime log_time);
+  void keep_time();
+  void doubt_clock(const std::string& what);
+  Result<std::vector<std::string>> plan_trusting_clock() const;
+  void trust_clock();
+
+  // ---- allowances (allow.cc)
+  static Error nothing_to_allow(const std::string& why);
+  Result<std::vector<std::string>> plan_of(const Allow& allow) const;
+  void on_durable(const Allowing& allowing);
+
+  // ---- drain, status (status.cc)
+  void end_unasked();
+  std::optional<Error> refusal_while_draining() const;
+  std::vector<std::string> not_ready() const;
+  void add_log_findings(std::vector<Finding>& findings) const;
+  void add_findings(const Participant& participant, std::vector<Finding>& findings) const;
+
   // ---- moving on (coordinator.cc)
   /// Does whatever the transaction is ready for; every handler calls it last, because the
   /// transaction may be gone afterwards.
@@ -221,9 +302,11 @@ class Coordinator {
   Config config_;
   LogId log_id_{};
   Epoch epoch_{};
-  std::optional<Gtrid> low_water_;
-  WallTime log_time_;  ///< never goes backwards (R15)
-  Now now_;            ///< of the event being handled
+  Instant opened_{};
+  WallTime log_time_;           ///< never goes backwards (R15)
+  Now trusted_;                 ///< when both clocks were last known to be right
+  std::optional<Error> clock_;  ///< the wall clock is doubted: no new keys
+  Now now_;                     ///< of the event being handled
 
   std::map<std::string, Participant> participants_;  ///< as configured; never changes
   std::map<Gtrid, Transaction> transactions_;        ///< all live ones (R2)
@@ -239,8 +322,14 @@ class Coordinator {
   std::uint64_t next_token_ = 1;
   std::uint64_t next_scan_ = 1;
   std::int64_t conflict_rate_ = 0;  ///< parts in 65,536, decaying (section 9)
-  std::optional<Error> frozen_;     ///< a violation was seen: no new work (R6)
-  Effects effects_;                 ///< of the event being handled
+  std::uint64_t next_serial_ = 1;
+  std::optional<Error> frozen_;       ///< a violation was seen: no new work (R6)
+  std::optional<Error> deposed_;      ///< another opening of the log has taken over (R10)
+  std::vector<std::string> missing_;  ///< why decisions may be missing from the log
+  std::uint64_t missing_to_ = 0;      ///< the highest of them that is known
+  std::uint64_t given_up_to_ = 0;     ///< what a person has let go
+  bool draining_ = false;
+  Effects effects_;  ///< of the event being handled
 };
 
 }  // namespace assent::coordinator

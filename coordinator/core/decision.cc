@@ -245,6 +245,7 @@ void Coordinator::on_commit_durable(Transaction& tx) {
   for (Branch& branch : tx.branches) {
     if (branch.done()) continue;
     branch.state = BranchState::kCommitting;
+    note_newest(*branch.participant, {tx.xid(branch), branch.proof});
     tell_decision(tx, branch);
   }
   reach_outcome(tx, Outcome::kCommitted);
@@ -319,20 +320,20 @@ void Coordinator::append_forced(Record record, Appended what) {
 void Coordinator::on(const LogDurable& event) {
   const auto node = appended_.extract(event.token);
   ASSENT_CHECK(!node.empty());
-  if (const auto* gtrid = std::get_if<Gtrid>(&node.mapped())) {
-    Transaction* tx = find(*gtrid);
-    ASSENT_CHECK(tx != nullptr);
-    if (tx->phase == Phase::kDeciding) {
-      on_commit_durable(*tx);
-    } else {
-      ASSENT_CHECK(tx->verdict == Verdict::kBinding);
-      reach_outcome(*tx, Outcome::kRolledBack);
-    }
-    drive(*tx);
-  } else {
-    on_settlement_durable(std::get<std::string>(node.mapped()));
-  }
+  std::visit([this](const auto& what) { on_durable(what); }, node.mapped());
   collect_forgettable(event.token);
+}
+
+void Coordinator::on_durable(const Gtrid& gtrid) {
+  Transaction* tx = find(gtrid);
+  ASSENT_CHECK(tx != nullptr);
+  if (tx->phase == Phase::kDeciding) {
+    on_commit_durable(*tx);
+  } else {
+    ASSENT_CHECK(tx->verdict == Verdict::kBinding);
+    reach_outcome(*tx, Outcome::kRolledBack);
+  }
+  drive(*tx);
 }
 
 // ---------------------------------------------------------------- phase two

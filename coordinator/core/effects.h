@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -17,8 +18,11 @@
 
 namespace assent::coordinator {
 
+/// Stands in a ListPrepared for the top of the log, which the driver fills in (R10).
+inline constexpr std::uint64_t kLogTop = std::numeric_limits<std::uint64_t>::max();
+
 /// Sent if the link of that incarnation still stands, else dropped: the core is told of every
-/// link's end and repeats. The driver fills in the log's top in a ListPrepared (R10).
+/// link's end and repeats.
 struct SendToAgent {
   std::string participant;
   AgentRequest request;

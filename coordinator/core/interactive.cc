@@ -49,6 +49,7 @@ void Coordinator::on_request(ClientRequested& asked, Begin& begin) {
   if (const auto complaint = complaint_about_length(begin.key)) return refuse(request, *complaint);
   if (answered_by_key(asked, begin.key, waiter)) return;
   if (const auto complaint = complaint_about(begin)) return refuse(request, *complaint);
+  if (clock_ && !begin.key.empty()) return refuse(request, *clock_);
   if (asked.busy) return refuse(request, *asked.busy);
   if (const auto why = refusal_of_new_work()) return refuse(request, *why);
   request.waiters.clear();

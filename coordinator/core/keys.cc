@@ -76,7 +76,11 @@ bool Coordinator::answered_by_key(ClientRequested& asked, const std::string& key
     }
     return true;
   }
-  if (!asked.known) return false;
+  if (!asked.known) {
+    const auto why = why_not_presume();
+    if (why) reply(asked.session, asked.request, unknown_key(*why));
+    return why.has_value();
+  }
   reply(asked.session, asked.request,
         is_about(*asked.known, asked.hash) ? answer_from(*asked.known) : key_reused());
   return true;
@@ -98,6 +102,7 @@ void Coordinator::on_request(ClientRequested& asked, OutcomeOf& outcome_of) {
     return join(found->second, waiter);
   }
   if (asked.known) return answer(answer_from(*asked.known));
+  if (const auto why = why_not_presume()) return answer(unknown_key(*why));
   if (!outcome_of.settle) return answer(bare(Outcome::kNoRecord));
   bind_without_transaction(key, {}, std::nullopt, settled(), waiter);
 }
@@ -137,7 +142,7 @@ void Coordinator::bind_without_transaction(std::string key, const RequestHash& h
   append_forced(settlement.record, std::move(key));
 }
 
-void Coordinator::on_settlement_durable(const std::string& key) {
+void Coordinator::on_durable(const std::string& key) {
   auto node = settlements_.extract(key);
   ASSENT_CHECK(!node.empty());
   const Settlement& settlement = node.mapped();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/recovery.h"
 #include "coordinator/core/timers.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
@@ -24,6 +25,44 @@ struct Orphan {
   std::optional<Error> last_error;
 };
 
+/// A listed branch of ours that belongs to no transaction and may not be taken for an orphan now.
+struct Held {
+  PreparedBranch listed;
+  Instant at{};  ///< when the list came
+  std::string why;
+};
+
+/// What is known of the past of a participant's database (history.cc).
+struct History {
+  enum class State : std::uint8_t {
+    kUnseen,   ///< to be looked at; no new work
+    kGood,     ///< nothing of ours is lost
+    kChanged,  ///< quarantined until a person takes it back
+  };
+  /// Through the log, for what was lost.
+  struct Search {
+    std::uint64_t after = 0;              ///< number of the last commit that was found
+    bool asked = false;                   ///< of the log
+    std::vector<NumberedCommit> commits;  ///< found, and not told yet by the database
+    bool more = false;                    ///< behind them
+    bool done = false;
+    bool elsewhere = false;  ///< it is another database
+    std::uint64_t lost = 0;
+    std::uint64_t came_back = 0;
+    std::vector<std::string> at_stake;
+  };
+
+  State state = State::kUnseen;
+  std::string why;                      ///< of kChanged
+  std::optional<DecidedBranch> newest;  ///< by its record; nullopt: none, or not to be relied on
+  std::optional<Gtrid> spared;          ///< its witness row could go, were it not the newest
+  Incarnation incarnation{};            ///< of the last link
+  std::uint64_t fence_top_seen = 0;     ///< the highest
+  std::uint64_t serial = 0;             ///< of the Inspect under way; 0: none
+  bool finding = false;                 ///< CommitsFound is to come
+  Search search;
+};
+
 /// One resource manager behind its agent, as the coordinator sees it.
 struct Participant {
   std::string name;
@@ -32,6 +71,7 @@ struct Participant {
   bool connected = false;
   std::optional<Welcome> welcome;  ///< of this link or, when not connected, of the last one
   Instant since{};                 ///< how long connected, or not
+  bool tried = false;              ///< connected, refused or not reached since the opening
   std::optional<Error> last_error;
 
   /// Transactions with a branch here that is not proved finished.
@@ -54,6 +94,10 @@ struct Participant {
   std::set<Gtrid> finished_during_scan;
   std::map<Gtrid, Orphan> orphans;
   std::map<Gtrid, Error> hazards;  ///< listed, and nobody but a person may decide (R2)
+  std::map<Gtrid, Held> held;
+  bool look_again = false;  ///< a listed branch waits until more is known
+
+  History history;
 
   /// Witness rows that may go: the ends are durable.
   std::vector<Gtrid> forgettable;

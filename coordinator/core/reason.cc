@@ -55,4 +55,9 @@ Error reason_of(std::optional<Error> told, const std::string& participant) {
   return reason;
 }
 
+bool needs_a_person(ErrorCode why) {
+  return why == ErrorCode::kFenced || why == ErrorCode::kUnauthorized ||
+         why == ErrorCode::kDatabaseUnfit || why == ErrorCode::kUnsupportedVersion;
+}
+
 }  // namespace assent::coordinator

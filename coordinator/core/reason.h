@@ -23,4 +23,7 @@ Outcome outcome_of(const RollbackRecord& record);
 /// The reason of a vote or answer that was not a yes: never without one, and always saying where.
 Error reason_of(std::optional<Error> told, const std::string& participant);
 
+/// Why an agent refuses a hello, or is not taken, that will not be better the next time.
+bool needs_a_person(ErrorCode why);
+
 }  // namespace assent::coordinator

@@ -24,7 +24,6 @@ struct NewestCommit {
 struct Past {
   LogId log_id{};
   Epoch epoch{};
-  std::optional<Gtrid> low_water;
   WallTime log_time;
   std::vector<CommitRecord> unfinished;
   std::vector<HeuristicRecord> damaged;  ///< not yet forgotten, oldest first

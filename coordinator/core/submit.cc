@@ -37,6 +37,7 @@ void Coordinator::on_request(ClientRequested& asked, Submit& submit) {
   if (const auto complaint = complaint_about(submit, config_, log_time_)) {
     return refuse(request, *complaint);
   }
+  if (clock_ && !submit.key.empty()) return refuse(request, *clock_);
   if (submit.not_after && log_time_ > *submit.not_after) {
     // Bound, because after a restart the clock may say that there is time left (R15).
     return bind_without_transaction(std::move(submit.key), asked.hash, submit.not_after, expired(),
@@ -139,6 +140,8 @@ std::optional<Error> Coordinator::refusal(const Request& request) const {
 }
 
 std::optional<Error> Coordinator::refusal_of_new_work() const {
+  if (auto why = why_not_presume()) return why;
+  if (auto why = refusal_while_draining()) return why;
   if (frozen_) {
     return Error{.code = ErrorCode::kHazard,
                  .effect = assent::Effect::kNone,
@@ -160,6 +163,7 @@ std::optional<Error> Coordinator::refusal_of(const Participant& participant) con
     if (participant.last_error) why.message += ": " + participant.last_error->message;
     return why;
   }
+  if (auto why = refusal_for_history(participant)) return why;
   if (participant.branches.size() < participant.branches_max(config_.branches_per_participant_max))
     return std::nullopt;
   return Error{.code = ErrorCode::kBusy,

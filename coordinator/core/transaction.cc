@@ -21,6 +21,15 @@ BranchSummary summary_of(const Transaction& tx, const Branch& branch, Instant no
   return out;
 }
 
+/// Of branches that may be changed or not, as the vector is.
+template <typename Branches>
+auto* find_branch_in(Branches& branches, const Participant& participant) {
+  const auto found = std::find_if(
+      branches.begin(), branches.end(),
+      [&participant](const Branch& branch) { return branch.participant == &participant; });
+  return found == branches.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 bool may_follow(Phase from, Phase to) {
@@ -86,10 +95,11 @@ void Transaction::enter(Phase next) {
 }
 
 Branch* Transaction::find_branch(const Participant& participant) {
-  const auto found = std::find_if(
-      branches.begin(), branches.end(),
-      [&participant](const Branch& branch) { return branch.participant == &participant; });
-  return found == branches.end() ? nullptr : &*found;
+  return find_branch_in(branches, participant);
+}
+
+const Branch* Transaction::find_branch(const Participant& participant) const {
+  return find_branch_in(branches, participant);
 }
 
 bool Transaction::unbound() const {

@@ -143,6 +143,7 @@ struct Transaction {
   void enter(Phase next);
 
   Branch* find_branch(const Participant& participant);
+  const Branch* find_branch(const Participant& participant) const;
   Xid xid(const Branch& branch) const { return {gtrid, branch.participant->name}; }
 
   bool undecided() const { return phase == Phase::kActive || phase == Phase::kPreparing; }

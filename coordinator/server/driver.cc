@@ -186,7 +186,8 @@ void Driver::carry_out_send(SendToAgent& send) {
   const bool work = std::holds_alternative<Work>(send.request.body);
   const bool commit = std::holds_alternative<Commit>(send.request.body);
   if (commit) crash_point(crash::kCommitBeforeSend);
-  if (auto* list = std::get_if<ListPrepared>(&send.request.body)) list->log_top = log_.top();
+  auto* list = std::get_if<ListPrepared>(&send.request.body);
+  if (list != nullptr && list->log_top == kLogTop) list->log_top = log_.top();
   agents_.send(send.participant, std::move(send.request));
   if (work) host_.crash_point_after_sends(crash::kWorkSent);
   if (commit) host_.crash_point_after_sends(crash::kCommitAfterSend);
@@ -202,12 +203,12 @@ void Driver::carry_out_reply(ReplyToClient& reply) {
 
 void Driver::carry_out_append(AppendForced& append) {
   crash_point(crash::kAppendBefore);
-  log_.append_forced(std::move(append.record), host_.now().wall, append.token);
+  log_.append_forced(std::move(append.record), core_.log_time(), append.token);
 }
 
 void Driver::carry_out_append(AppendUnforced& append) {
   const bool end = std::holds_alternative<EndRecord>(append.record);
-  log_.append(std::move(append.record), host_.now().wall);
+  log_.append(std::move(append.record), core_.log_time());
   if (end) crash_point(crash::kEndAppended);
 }
 

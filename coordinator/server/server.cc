@@ -20,7 +20,6 @@ Past past_of(const LogOpening& opening) {
   Past past;
   past.log_id = opening.log_id;
   past.epoch = opening.epoch;
-  past.low_water = opening.low_water;
   past.log_time = opening.log_time;
   past.unfinished = opening.unfinished;
   past.damaged = opening.damaged;

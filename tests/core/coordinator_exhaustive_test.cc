@@ -150,8 +150,22 @@ class Agent {
     return reply(prepared);
   }
 
+  Reply on(const Inspect& inspect) {
+    Inspected inspected;
+    inspected.serial = inspect.serial;
+    for (const BranchAsked& asked : inspect.branches) {
+      const auto found = branches_.find(asked.xid.gtrid);
+      const Held held = found == branches_.end() ? Held::kGone : found->second;
+      BranchSight& sight = inspected.branches.emplace_back();
+      sight.xid = asked.xid;
+      sight.completion = held == Held::kPrepared    ? Completion::kStillPrepared
+                         : held == Held::kCommitted ? Completion::kCommitted
+                                                    : Completion::kRolledBack;
+    }
+    return reply(inspected);
+  }
+
   Reply on(const ForgetWitnesses&) { return std::nullopt; }
-  Reply on(const Inspect&) { return std::nullopt; }
   Reply on(const Ping&) { return std::nullopt; }
 
   std::string name_;
@@ -244,7 +258,9 @@ class World {
     past.epoch = Epoch{++epoch_};
     for (const Record& record : log_) {
       const auto* commit = std::get_if<CommitRecord>(&record);
-      if (commit != nullptr && !has_ended(commit->gtrid)) past.unfinished.push_back(*commit);
+      if (commit == nullptr) continue;
+      if (!has_ended(commit->gtrid)) past.unfinished.push_back(*commit);
+      for (const DecidedBranch& branch : commit->branches) past.newest.push_back({1, branch});
     }
     coordinator_ = std::make_unique<Coordinator>(config, past, now_);
   }
@@ -355,9 +371,9 @@ class World {
     queued_.emplace_back(std::nullopt, append.record);
   }
   static void carry_out(const CloseAgentLink& close) { FAIL("turned away: " + close.why.message); }
-  void carry_out(const FindDecision& find) { lookups_.push_back(find); }
-  static void carry_out(const FindCommits& find) { FAIL("lost history: " + find.participant); }
+  static void carry_out(const FindCommits&) { FAIL("a database was taken for one set back"); }
   static void carry_out(const CopyLog&) { FAIL("nobody asked for a copy"); }
+  void carry_out(const FindDecision& find) { lookups_.push_back(find); }
   void carry_out(const Note& note) {
     if (note.level == Note::Level::kError) complain("an error was noted");
   }

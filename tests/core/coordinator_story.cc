@@ -28,6 +28,12 @@ ErrorCode error_code(const std::string& name) {
   throw std::invalid_argument("unknown error " + name);
 }
 
+Completion completion_from(const std::string& name) {
+  return from_name(name,
+                   {Completion::kCommitted, Completion::kRolledBack, Completion::kStillPrepared,
+                    Completion::kCannotTell, Completion::kUnreached});
+}
+
 RequestHash hash_of(std::uint64_t number) {
   RequestHash hash{};
   hash[0] = static_cast<std::uint8_t>(number);
@@ -114,6 +120,12 @@ std::string Story::play(const std::string& command) {
       {"finished", &Story::finished},
       {"list", &Story::list},
       {"found", &Story::found},
+      {"inspected", &Story::inspected},
+      {"commits", &Story::commits},
+      {"allow", &Story::allow},
+      {"drain", &Story::drain},
+      {"status", &Story::status},
+      {"missing", &Story::missing},
       {"durable", &Story::durable},
       {"time", &Story::time},
       {"wall", &Story::wall},
@@ -129,7 +141,7 @@ std::string Story::play(const std::string& command) {
   if (handler == handlers.end()) throw std::invalid_argument("unknown command " + verb);
   output_.clear();
   Words words(in);
-  if (coordinator_ == nullptr && verb != "config") open(std::nullopt);
+  if (coordinator_ == nullptr && verb != "config" && verb != "missing") open();
   (this->*handler->second)(words);
   words.expect_none_left();
   return output_.empty() ? "(nothing)\n" : output_;
@@ -145,21 +157,30 @@ void Story::config(Words& words) {
   if (const auto max = words.number("late_join_max")) config_.late_join_max = *max;
   if (const auto low = words.text("low_water")) {
     epoch_ = 1;
-    open(gtrid_from(*low));
+    low_water_ = gtrid_from(*low);
   }
 }
 
 /// Opens the log anew: what was durable is what is known.
-void Story::open(std::optional<Gtrid> low_water) {
+void Story::open() {
   Past past;
   past.log_id = kStoryLog;
   past.epoch = Epoch{++epoch_};
-  past.low_water = low_water;
-  past.log_time = now_.wall;
+  past.log_time = coordinator_ == nullptr ? now_.wall : coordinator_->log_time();
+  past.missing = std::exchange(missing_, {});
+  past.missing_to = std::exchange(missing_to_, 0);
+  std::map<std::string, NewestCommit> newest;
+  std::uint64_t number = 0;
   for (const auto& [record, ended] : log_) {
+    ++number;
     const auto* commit = std::get_if<CommitRecord>(&record);
-    if (commit != nullptr && !ended) past.unfinished.push_back(*commit);
+    if (commit == nullptr) continue;
+    if (!ended) past.unfinished.push_back(*commit);
+    for (const DecidedBranch& branch : commit->branches) {
+      newest[branch.xid.bqual] = {number, branch};
+    }
   }
+  for (const auto& [name, one] : newest) past.newest.push_back(one);
   coordinator_ = std::make_unique<Coordinator>(config_, past, now_);
 }
 
@@ -170,8 +191,9 @@ void Story::crash(Words& words) {
   }
   queued_.clear();
   lookups_.clear();
+  searches_.clear();
   scans_.clear();
-  open(std::nullopt);
+  open();
   step(TimePassed{});
 }
 
@@ -285,6 +307,33 @@ void Story::participants(Words& words) {
   request(words, ListParticipants{}, {}, std::nullopt);
 }
 
+void Story::allow(Words& words) {
+  Allow allow;
+  allow.what = from_name(words.next(), {Allowance::kPresume, Allowance::kHistory, Allowance::kClock,
+                                        Allowance::kViolation});
+  allow.participant = words.text("participant").value_or("");
+  allow.hand = {"pat@till", words.text("reason").value_or(""), words.number("act").has_value()};
+  request(words, allow, {}, std::nullopt);
+}
+
+void Story::drain(Words& words) {
+  const bool off = words.more() && words.next() == "off";
+  request(words, SetDrain{!off}, {}, std::nullopt);
+  output_ += coordinator_->drained() ? "drained\n" : "not drained\n";
+}
+
+void Story::status(Words& words) {
+  request(words, AskStatus{}, {}, std::nullopt);
+}
+
+/// Of the next opening.
+void Story::missing(Words& words) {
+  missing_to_ = words.number("to").value_or(0);
+  std::string sentence;
+  while (words.more()) sentence += (sentence.empty() ? "" : " ") + words.next();
+  missing_.push_back(sentence);
+}
+
 void Story::request(Words& words, ClientRequest body, RequestHash hash,
                     std::optional<Decided> known) {
   ClientRequested asked;
@@ -306,6 +355,10 @@ void Story::connect(Words& words) {
   connected.welcome.incarnation = Incarnation{incarnation};
   connected.welcome.kind = "postgres";
   connected.welcome.database.id = words.text("db").value_or("db-" + connected.participant);
+  connected.welcome.database.timeline =
+      static_cast<std::uint32_t>(words.number("timeline").value_or(0));
+  connected.welcome.database.position = words.number("position").value_or(0);
+  connected.welcome.fence_top = words.number("fence_top").value_or(0);
   connected.welcome.prepared_max =
       static_cast<std::uint32_t>(words.number("prepared_max").value_or(0));
   step(std::move(connected));
@@ -315,7 +368,8 @@ void Story::disconnect(Words& words) {
   AgentDisconnected gone;
   gone.participant = words.next();
   gone.why.code = error_code(words.text("error").value_or("connection_lost"));
-  gone.why.message = "connection reset";
+  gone.why.message = gone.why.code == ErrorCode::kFenced ? "fenced" : "connection reset";
+  gone.fence_top = words.number("fence_top").value_or(0);
   step(std::move(gone));
 }
 
@@ -344,6 +398,7 @@ void Story::voted(Words& words) {
   for (auto& result : voted.results) result.rows_affected = 1;
   if (voted.vote == Vote::kPrepared) {
     voted.proof.database.id = words.text("db").value_or("db-" + participant);
+    voted.proof.database.position = words.number("position").value_or(0);
     voted.proof.witness_row = words.number("witness").value_or(0) != 0;
     voted.proof.transaction_id = words.number("txid").value_or(voted.proof.witness_row ? 0 : 7);
   }
@@ -355,9 +410,7 @@ void Story::finished(Words& words) {
   const Gtrid gtrid = gtrid_from(words.next());
   const std::string participant = words.next();
   finished.xid = {gtrid, participant};
-  finished.completion = from_name(
-      words.next(), {Completion::kCommitted, Completion::kRolledBack, Completion::kStillPrepared,
-                     Completion::kCannotTell, Completion::kUnreached});
+  finished.completion = completion_from(words.next());
   const auto told = words.text("told");
   finished.told = told ? from_name(*told, {Decision::kCommit, Decision::kRollback})
                        : told_[{gtrid, participant}];
@@ -375,11 +428,14 @@ void Story::list(Words& words) {
     std::istringstream parts(words.next());
     std::string gtrid;
     std::string transaction_id;
+    std::string age;
     std::getline(parts, gtrid, ':');
-    std::getline(parts, transaction_id);
+    std::getline(parts, transaction_id, ':');
+    std::getline(parts, age);
     PreparedBranch branch;
     branch.xid = {gtrid_from(gtrid), participant};
     if (!transaction_id.empty()) branch.transaction_id = std::stoull(transaction_id);
+    if (!age.empty()) branch.age = milliseconds(std::stoull(age));
     list.branches.push_back(branch);
   }
   answer(words, participant, std::move(list));
@@ -389,8 +445,54 @@ void Story::found(Words&) {
   const std::deque<FindDecision> asked = std::exchange(lookups_, {});
   for (const auto& lookup : asked) {
     step(DecisionFound{lookup.participant, lookup.branch, find_gtrid(lookup.branch.xid.gtrid),
-                       std::nullopt});
+                       low_water_});
   }
+}
+
+void Story::commits(Words& words) {
+  const std::size_t max = words.number("max").value_or(kInspectedMax);
+  const std::deque<FindCommits> asked = std::exchange(searches_, {});
+  for (const FindCommits& search : asked) {
+    CommitsFound found{search.participant, {}, false};
+    for (std::uint64_t number = search.after + 1; number <= log_.size(); ++number) {
+      const auto* commit = std::get_if<CommitRecord>(&log_[number - 1].first);
+      const auto here = [&search](const DecidedBranch& branch) {
+        return branch.xid.bqual == search.participant;
+      };
+      if (commit == nullptr ||
+          std::none_of(commit->branches.begin(), commit->branches.end(), here)) {
+        continue;
+      }
+      found.more = found.commits.size() == max;
+      if (found.more) break;
+      found.commits.push_back({number, *commit});
+    }
+    step(std::move(found));
+  }
+}
+
+/// What isn't named is committed.
+void Story::inspected(Words& words) {
+  const std::string participant = words.next();
+  const Inspect& asked = inspects_[participant];
+  Inspected inspected;
+  inspected.serial = words.number("serial").value_or(asked.serial);
+  inspected.error = words.error();
+  std::map<Gtrid, std::string> named;
+  while (words.more()) {
+    const std::string word = words.next();
+    const auto colon = word.find(':');
+    named[gtrid_from(word.substr(0, colon))] = word.substr(colon + 1);
+  }
+  for (const BranchAsked& branch : asked.branches) {
+    if (inspected.error) break;
+    BranchSight& sight = inspected.branches.emplace_back();
+    sight.xid = branch.xid;
+    sight.transaction_id = branch.proof->transaction_id;
+    const auto name = named.find(branch.xid.gtrid);
+    sight.completion = name == named.end() ? Completion::kCommitted : completion_from(name->second);
+  }
+  answer(words, participant, std::move(inspected));
 }
 
 void Story::answer(Words& words, const std::string& participant, decltype(AgentReply::body) body) {
@@ -422,6 +524,8 @@ void Story::remember(const Effect& effect) {
       told_[{rollback->xid.gtrid, send->participant}] = Decision::kRollback;
     } else if (const auto* list = std::get_if<ListPrepared>(&body)) {
       scans_[send->participant] = list->scan;
+    } else if (const auto* inspect = std::get_if<Inspect>(&body)) {
+      inspects_[send->participant] = *inspect;
     }
   } else if (const auto* forced = std::get_if<AppendForced>(&effect)) {
     queued_.emplace_back(forced->token, forced->record);
@@ -429,6 +533,8 @@ void Story::remember(const Effect& effect) {
     queued_.emplace_back(std::nullopt, append->record);
   } else if (const auto* find = std::get_if<FindDecision>(&effect)) {
     lookups_.push_back(*find);
+  } else if (const auto* search = std::get_if<FindCommits>(&effect)) {
+    searches_.push_back(*search);
   }
 }
 

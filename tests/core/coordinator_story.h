@@ -45,6 +45,12 @@ class Story {
   void finished(Words& words);
   void list(Words& words);
   void found(Words& words);
+  void inspected(Words& words);
+  void commits(Words& words);
+  void allow(Words& words);
+  void drain(Words& words);
+  void status(Words& words);
+  void missing(Words& words);
   void durable(Words& words);
   void time(Words& words);
   void wall(Words& words);
@@ -53,10 +59,9 @@ class Story {
   void transactions(Words& words);
   void participants(Words& words);
 
-  void open(std::optional<Gtrid> low_water);
+  void open();
   void request(Words& words, ClientRequest body, RequestHash hash, std::optional<Decided> known);
-  void answer(Words& words, const std::string& participant,
-              decltype(AgentReply::body) body);
+  void answer(Words& words, const std::string& participant, decltype(AgentReply::body) body);
   void step(Event event);
   void remember(const Effect& effect);
   void write(const Record& record);
@@ -73,6 +78,11 @@ class Story {
   std::map<std::pair<Gtrid, std::string>, Decision> told_;
   std::map<std::pair<Gtrid, std::string>, std::uint32_t> worked_;  ///< first index last asked for
   std::deque<FindDecision> lookups_;
+  std::deque<FindCommits> searches_;
+  std::map<std::string, Inspect> inspects_;  ///< the last one of each participant
+  std::optional<Gtrid> low_water_;
+  std::vector<std::string> missing_;  ///< of the next opening
+  std::uint64_t missing_to_ = 0;
   std::deque<std::pair<std::optional<LogToken>, Record>> queued_;  ///< appended, not durable
   std::vector<std::pair<Record, bool>> log_;                       ///< durable; whether ended
   std::string output_;

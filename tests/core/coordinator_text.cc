@@ -67,7 +67,8 @@ std::string body(const Rollback& rollback) {
 }
 
 std::string body(const ListPrepared& list) {
-  return "list prepared, scan " + std::to_string(list.scan);
+  return "list prepared, scan " + std::to_string(list.scan) +
+         (list.log_top == kLogTop ? "" : ", fence row stays");
 }
 
 std::string body(const ForgetWitnesses& forget) {
@@ -330,7 +331,8 @@ std::string line(const FindDecision& find) {
 }
 
 std::string line(const FindCommits& find) {
-  return "log ? commits of " + find.participant + " after " + std::to_string(find.after) + "\n";
+  return "log ? commits of " + find.participant + " after record " + std::to_string(find.after) +
+         "\n";
 }
 
 std::string line(const CopyLog& copy) {

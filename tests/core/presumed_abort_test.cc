@@ -88,7 +88,7 @@ TEST_CASE("section 2: a subordinate that does not answer is told until it acknow
 TEST_CASE("section 3: in the absence of information the transaction is aborted") {
   Story story;
   play(story, {"connect points", "submit points", "voted 1.1 points prepared", "crash",
-               "connect points", "list points 1.1"});
+               "connect points", "disconnect payments", "list points 1.1"});
   CHECK(has(story.play("found"), "points#2 <- rollback 1.1"));
 }
 

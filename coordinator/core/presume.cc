@@ -1,0 +1,191 @@
+// When nothing may be presumed: decisions are missing from the log, or another opening of it has
+// taken over (design section 7, R2, R10). What the log holds goes on being driven and answered;
+// what it doesn't hold is neither rolled back nor begun anew.
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/wording.h"
+
+namespace assent::coordinator {
+namespace {
+
+/// So long after the opening an orphan of an earlier one may be kept, until every participant has
+/// been tried: the one that knows of missing decisions may be the last to answer.
+constexpr Duration kTriedWithin = std::chrono::seconds(5);
+
+}  // namespace
+
+bool Coordinator::presumes() const {
+  return !deposed_ && missing_.empty();
+}
+
+std::optional<Error> Coordinator::why_not_presume() const {
+  if (deposed_) return deposed_;
+  if (missing_.empty()) return std::nullopt;
+  std::string message = "decisions may be missing from the log: " + missing_.front();
+  if (missing_.size() > 1) {
+    message += " (and " + std::to_string(missing_.size() - 1) + " more: see `assentctl status`)";
+  }
+  return Error{.code = ErrorCode::kLogUnavailable,
+               .effect = assent::Effect::kNone,
+               .message = message + "; to go on without them: " + command_to(Allowance::kPresume)};
+}
+
+// ---------------------------------------------------------------- how it is found out
+
+void Coordinator::tried(Participant& participant) {
+  if (std::exchange(participant.tried, true) || !all_tried()) return;
+  for (auto& [name, other] : participants_) look_again(other);
+}
+
+bool Coordinator::all_tried() const {
+  return std::all_of(participants_.begin(), participants_.end(),
+                     [](const auto& entry) { return entry.second.tried; });
+}
+
+/// A database whose fence row stands above our log has been told of decisions that the log does not
+/// hold; one that has seen another opening will obey only that (R10).
+void Coordinator::on_fenced(const Participant& participant, const Error& why,
+                            std::uint64_t fence_top) {
+  if (fence_top == 0) return depose(participant, why);
+  if (fence_top <= given_up_to_ || fence_top <= missing_to_) return;  // of a hello sent before
+  miss("participant " + participant.name + " was told of record " + std::to_string(fence_top) +
+           ", which is above the top of this log",
+       fence_top);
+}
+
+void Coordinator::depose(const Participant& participant, const Error& why) {
+  if (deposed_) return;
+  deposed_ = Error{.code = ErrorCode::kFenced,
+                   .effect = assent::Effect::kNone,
+                   .message = "another opening of this log has taken over: " + why.message +
+                              "; end this coordinator, or, if it is the right one, the other one, "
+                              "and start this one again",
+                   .participant = participant.name};
+  note(Note::Level::kError, "deposed: " + deposed_->message);
+  stop_presuming();
+}
+
+void Coordinator::miss(const std::string& what, std::uint64_t to) {
+  missing_to_ = std::max(missing_to_, to);
+  if (std::find(missing_.begin(), missing_.end(), what) != missing_.end()) return;
+  missing_.push_back(what);
+  note(Note::Level::kError, "nothing is presumed: " + why_not_presume()->message);
+  stop_presuming();
+}
+
+/// What was begun in the belief that its key is new may have been committed before, and what was
+/// taken for an orphan may have been decided. No rollback that has not left yet leaves any more.
+void Coordinator::stop_presuming() {
+  for (auto& [name, participant] : participants_) participant.orphans.clear();
+  const Error why = *why_not_presume();
+  std::vector<Gtrid> undecided;
+  for (const auto& [gtrid, tx] : transactions_) {
+    if (tx.undecided()) undecided.push_back(gtrid);
+  }
+  for (const Gtrid& gtrid : undecided) {
+    Transaction& tx = *find(gtrid);
+    decide_rollback(tx, why);
+    drive(tx);
+  }
+}
+
+// ---------------------------------------------------------------- branches that nobody knows
+
+/// In neither table nor log. An orphan, if that may be presumed (R2).
+void Coordinator::on_unknown_branch(Participant& participant, const PreparedBranch& listed) {
+  const Gtrid& gtrid = listed.xid.gtrid;
+  const bool first = gtrid.epoch < epoch_ && !all_tried() && now_.steady < opened_ + kTriedWithin;
+  const bool unseen = participant.history.state == History::State::kUnseen;
+  if (presumes() && (first || unseen)) {
+    participant.look_again = true;
+    return;
+  }
+  const bool changed = participant.history.state == History::State::kChanged;
+  if (gtrid >= next_gtrid() && !changed && !participant.held.contains(gtrid)) {
+    miss("participant " + participant.name + " holds xid=" + to_string(listed.xid) +
+             ", whose gtrid no opening that this log knows has given",
+         0);
+  }
+  if (const auto why = why_not_orphan(participant)) return hold(participant, listed, *why);
+  participant.held.erase(gtrid);
+  roll_back_orphan(participant, gtrid);
+}
+
+std::optional<std::string> Coordinator::why_not_orphan(const Participant& participant) const {
+  if (deposed_) return "another opening of this log has taken over and may have decided it";
+  if (!missing_.empty()) return "its decision may be among those that are missing from the log";
+  if (participant.history.state == History::State::kChanged) {
+    return "the history of its database changed";
+  }
+  return std::nullopt;
+}
+
+void Coordinator::hold(Participant& participant, const PreparedBranch& listed,
+                       const std::string& why) {
+  const bool added = !participant.held.contains(listed.xid.gtrid);
+  participant.held[listed.xid.gtrid] = {listed, now_.steady, why};
+  if (!added) return;
+  note(Note::Level::kError,
+       "xid=" + to_string(listed.xid) + " hazard: prepared and in doubt: " + why);
+}
+
+void Coordinator::look_again(Participant& participant) {
+  if (!std::exchange(participant.look_again, false) || !participant.connected) return;
+  ask_list(participant);
+  reschedule(participant);
+}
+
+// ---------------------------------------------------------------- keys that nobody knows
+
+/// It may have been committed under a decision that is missing: neither "no record" nor a new
+/// transaction.
+Answer Coordinator::unknown_key(const Error& why) {
+  Answer answer;
+  answer.outcome = Outcome::kUnknown;
+  answer.error = why;
+  answer.error->effect = assent::Effect::kUnknown;
+  return answer;
+}
+
+// ---------------------------------------------------------------- going on all the same
+
+/// A sentence for each thing that is given up.
+Result<std::vector<std::string>> Coordinator::plan_presuming() const {
+  if (deposed_) return *deposed_;  // nothing of ours may be presumed beside another coordinator
+  if (missing_.empty()) return nothing_to_allow("nothing is known to be missing from the log");
+  std::vector<std::string> plan = missing_;
+  plan.push_back(
+      "keys that the log does not know are taken for new ones from then on: ask the "
+      "callers which of theirs were answered");
+  for (const auto& [name, participant] : participants_) {
+    if (!participant.connected) {
+      plan.push_back("participant " + name +
+                     " is not connected: what it holds prepared and undecided will be rolled back "
+                     "when it is");
+    }
+    if (participant.history.state == History::State::kChanged) continue;  // held for that
+    for (const auto& [gtrid, held] : participant.held) {
+      add_stake(plan, prepared_text(held.listed, now_.steady - held.at) + " is rolled back");
+    }
+  }
+  return plan;
+}
+
+/// What was found after the person had asked is not allowed by it.
+void Coordinator::presume_again(const Allowing& allowing) {
+  const auto& given_up = allowing.missing;
+  std::erase_if(missing_, [&given_up](const std::string& what) {
+    return std::find(given_up.begin(), given_up.end(), what) != given_up.end();
+  });
+  given_up_to_ = std::max(given_up_to_, allowing.missing_to);
+  if (missing_.empty()) missing_to_ = 0;
+  for (auto& [name, participant] : participants_) {
+    participant.look_again = true;
+    look_again(participant);
+  }
+}
+
+}  // namespace assent::coordinator

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "protocol/base/outcome.h"
+#include "protocol/base/time.h"
+#include "protocol/message/agent.h"
+
+/// How findings, plans and refusals say things to people.
+
+namespace assent::coordinator {
+
+/// The command that allows it, to be completed with a reason.
+std::string command_to(Allowance what, const std::string& participant = "");
+
+std::string age_text(Duration age);  ///< "42 s", "3 min", "5 h", "2 days"
+
+/// "xid=.. prepared 3 min ago", without the age where the database doesn't tell it.
+std::string prepared_text(const PreparedBranch& listed, Duration since_listed);
+
+/// Adds a sentence, unless there are as many as a Finding may hold.
+void add_stake(std::vector<std::string>& at_stake, std::string sentence);
+
+}  // namespace assent::coordinator
