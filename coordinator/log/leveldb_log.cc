@@ -31,6 +31,8 @@ namespace assent::coordinator {
 namespace {
 
 constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
+// An epoch may have been used by what was lost, never this many of them.
+constexpr std::uint32_t kEpochsLeftOut = 1'000'000;
 constexpr std::size_t kRecordsPerPiece = 1'000;  // some milliseconds
 constexpr auto kUnforcedDelay = std::chrono::seconds(1);
 
@@ -84,7 +86,7 @@ Error refused(const std::filesystem::path& dir, Error why) {
 class LevelDbLog::Impl {
  public:
   Impl(std::unique_ptr<LevelDbStore> store, Listener listener)
-      : store_(std::move(store)), listener_(std::move(listener)), state_(log_id()) {}
+      : store_(std::move(store)), listener_(std::move(listener)) {}
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -109,10 +111,10 @@ class LevelDbLog::Impl {
     std::optional<LogToken> token;  ///< of a forced one
   };
 
-  LogId log_id() const { return store_->mark().log_id; }
-
-  Result<> doubt_mark(const LogTail& tail) const;
-  Result<> raise_epoch();
+  Result<> identify();
+  void doubt_end(std::vector<Missing>& missing);
+  Result<> raise_epoch(std::vector<Missing>&& missing);
+  Result<> open_mark();
   void tell_opening(LogPast&& past);
 
   // The writing thread.
@@ -123,10 +125,12 @@ class LevelDbLog::Impl {
   Result<> write_durably(leveldb::WriteBatch& writes);
   void tell_stats();
   void report(const std::vector<Queued>& queued);
+  void remember_missing();
   void fail(const Error& error);
 
   // Other threads.
   void verify(const LogState& found);
+  void make_writer_tell_missing(const std::vector<Missing>& missing);
   void make_writer_fail(const Error& error);
 
   Result<StoredRecord> read_of(const Gtrid& gtrid, std::uint64_t number);
@@ -134,13 +138,14 @@ class LevelDbLog::Impl {
 
   const std::unique_ptr<LevelDbStore> store_;
   const Listener listener_;
+  LogId log_id_{};
   LogOpening opening_;
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_verifying_{false};
 
   // The writing thread's own, once it runs.
-  LogState state_;
+  LogState state_{LogId{}};
 
   mutable std::mutex mutex_;
   std::condition_variable wake_writer_;
@@ -151,6 +156,7 @@ class LevelDbLog::Impl {
   bool stopping_ = false;
   std::chrono::steady_clock::time_point unforced_due_;  ///< of the first in `queue_`
   std::optional<Error> failure_;  ///< found by another thread; the writing thread reports it
+  std::vector<Missing> missing_;  ///< found by the verifying thread, before `failure_`
   LogStats stats_;                ///< without what is to be asked of the disk
 
   // Last: they use all the others.
@@ -173,55 +179,85 @@ LevelDbLog::Impl::~Impl() {
 // ---- opening
 
 Result<> LevelDbLog::Impl::begin() {
-  auto past = read_recent(store_->db(), log_id());
+  auto known = identify();
+  if (!known) return known;
+  auto past = read_recent(store_->db(), log_id_);
   if (!past) return std::move(past).error();
-  if (!past->missing.empty()) return log_unavailable(text(past->missing.front()));
   state_ = past->state;
-  auto trusted = doubt_mark(state_.tail);
-  if (!trusted) return trusted;
-
-  auto mark = HighWaterMark::open(store_->mark_path(),
-                                  [this](const Error& error) { make_writer_fail(error); });
-  if (!mark) return std::move(mark).error();
-  mark_ = std::move(*mark);
-  auto raised = raise_epoch();
+  std::vector<Missing> missing = std::move(past->missing);
+  doubt_end(missing);
+  auto raised = raise_epoch(std::move(missing));
   if (!raised) return raised;
-  const LogState found = past->state;
+  auto settled = store_->settle_doubts(log_id_);
+  if (!settled) return settled;
+  auto marked = open_mark();
+  if (!marked) return marked;
+  LogState found = past->state;
+  found.missing = state_.missing;
   tell_opening(std::move(*past));
 
   writer_ = std::thread([this] { write_all(); });
-  verifier_ = std::thread([this, found] { verify(found); });
+  verifier_ = std::thread([this, found = std::move(found)] { verify(found); });
+  return {};
+}
+
+Result<> LevelDbLog::Impl::identify() {
+  if (store_->mark()) {
+    log_id_ = store_->mark()->log_id;
+    return {};
+  }
+  const auto found = read_log_id(store_->db());
+  if (!found) return found.error();
+  log_id_ = *found;
   return {};
 }
 
 /// Every forced record up to the mark has been reported durable, so its absence is a loss (F 7).
-Result<> LevelDbLog::Impl::doubt_mark(const LogTail& tail) const {
-  const std::uint64_t marked = store_->mark().number;
-  if (marked <= tail.top) return {};
-  return log_unavailable(fmt::format(
-      "decisions are missing at its end: the newest forced record is {}, and {} was reported "
-      "durable (high-water mark)",
-      tail.top, marked));
+/// Whoever knows the lost numbers must not take later records for them: they are left out.
+void LevelDbLog::Impl::doubt_end(std::vector<Missing>& missing) {
+  LogTail& tail = state_.tail;
+  const std::uint64_t next = tail.newest + 1;
+  for (const auto why : store_->doubts()) missing.push_back({why, next, 0});
+  const std::uint64_t marked = store_->mark() ? store_->mark()->number : 0;
+  if (marked <= tail.top) return;
+  missing.push_back({Missing::Why::kEnd, std::min(next, marked), marked});
+  tail.newest = std::max(tail.newest, marked);
 }
 
-Result<> LevelDbLog::Impl::raise_epoch() {
-  if (state_.tail.epoch == Epoch{std::numeric_limits<std::uint32_t>::max()}) {
+Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
+  const bool lost = !missing.empty() || state_.epochs_lost();
+  const std::uint32_t step = lost ? kEpochsLeftOut : 1;
+  const auto before = static_cast<std::uint32_t>(state_.tail.epoch);
+  if (before > std::numeric_limits<std::uint32_t>::max() - step) {
     return log_unavailable("it has been opened too often; begin a new log");
   }
-  const Epoch epoch{static_cast<std::uint32_t>(state_.tail.epoch) + 1};
   opening_.nonce = random_nonce();
-  Batch batch(store_->db(), log_id(), state_);
-  batch.add_opening(epoch, {log_id(), opening_.nonce, {}}, read_clocks().wall);
+  Batch batch(store_->db(), log_id_, state_);
+  batch.add_opening(Epoch{before + step}, {log_id_, opening_.nonce, std::move(missing)},
+                    read_clocks().wall);
   crash_point("log.opening_before_record");
   auto written = write_durably(batch.writes());
   if (!written) return written;
   crash_point("log.opening_after_record");
+  return {};
+}
+
+Result<> LevelDbLog::Impl::open_mark() {
+  auto mark = HighWaterMark::open(store_->mark_path(),
+                                  [this](const Error& error) { make_writer_fail(error); });
+  if (!mark) return std::move(mark).error();
+  mark_ = std::move(*mark);
   auto marked = mark_->write(state_.tail.top);
   return marked ? mark_->sync() : marked;
 }
 
 void LevelDbLog::Impl::tell_opening(LogPast&& past) {
-  opening_.log_id = log_id();
+  opening_.log_id = log_id_;
+  for (const Missing& one : state_.missing) {
+    if (one.allowed) continue;
+    opening_.missing.push_back(text(one));
+    opening_.missing_to = std::max(opening_.missing_to, one.last);
+  }
   opening_.epoch = state_.tail.epoch;
   opening_.top = state_.tail.top;
   opening_.log_time = state_.tail.log_time;
@@ -271,6 +307,7 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
   writer_waits_ = false;
   if (failure_) {
     lock.unlock();
+    remember_missing();
     fail(*failure_);
     return false;
   }
@@ -282,7 +319,7 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
 Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
   crash_point("log.before_write");
   const std::uint64_t top_before = state_.tail.top;
-  Batch batch(store_->db(), log_id(), state_);
+  Batch batch(store_->db(), log_id_, state_);
   auto filled = fill(batch, queued);
   if (!filled) return filled;
   auto written = write_durably(batch.writes());
@@ -338,6 +375,16 @@ void LevelDbLog::Impl::report(const std::vector<Queued>& queued) {
   crash_point("log.after_durable");
 }
 
+/// What the verification in the background found missing, for the next opening. Nothing to be done
+/// if it can't be written: the next opening's verification finds it again.
+void LevelDbLog::Impl::remember_missing() {
+  if (missing_.empty()) return;
+  state_.missing.insert(state_.missing.end(), missing_.begin(), missing_.end());
+  Batch batch(store_->db(), log_id_, state_);
+  batch.add_checkpoint(state_.tail.log_time);
+  static_cast<void>(write_durably(batch.writes()));
+}
+
 void LevelDbLog::Impl::fail(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
@@ -351,10 +398,20 @@ void LevelDbLog::Impl::fail(const Error& error) {
 
 void LevelDbLog::Impl::verify(const LogState& found) {
   yield_to_others();
-  const auto missing = verify_all(store_->db(), log_id(), found, stop_verifying_);
+  const auto missing = verify_all(store_->db(), log_id_, found, stop_verifying_);
   if (!missing) return make_writer_fail(missing.error());
-  if (!missing->empty()) return make_writer_fail(log_unavailable(text(missing->front())));
-  if (!stop_verifying_) store_->stop_keeping();
+  if (!missing->empty()) return make_writer_tell_missing(*missing);
+  if (!stop_verifying_ && found.may_presume()) store_->stop_keeping();
+}
+
+/// The coordinator has presumed that all was there: it must stop, and not presume again.
+void LevelDbLog::Impl::make_writer_tell_missing(const std::vector<Missing>& missing) {
+  {
+    const std::lock_guard lock(mutex_);
+    missing_ = missing;
+  }
+  make_writer_fail(log_unavailable(fmt::format(
+      "{}. Start the coordinator again: it then presumes nothing", text(missing.front()))));
 }
 
 void LevelDbLog::Impl::make_writer_fail(const Error& error) {
@@ -376,7 +433,7 @@ Error LevelDbLog::Impl::failed_before() const {
 
 Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) {
   if (failed_) return failed_before();
-  const auto numbers = read_idempotency_index(store_->db(), idempotency_hash(log_id(), key));
+  const auto numbers = read_idempotency_index(store_->db(), idempotency_hash(log_id_, key));
   if (!numbers) return numbers.error();
   // The newest one counts: an older one of this key is past its retention.
   for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
@@ -391,7 +448,7 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) 
 
 Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) {
   if (failed_) return failed_before();
-  if (gtrid.log_id != log_id()) return std::optional<Decided>{};  // foreign (R3)
+  if (gtrid.log_id != log_id_) return std::optional<Decided>{};  // foreign (R3)
   const auto numbers = read_gtrid_index(store_->db(), gtrid);
   if (!numbers) return numbers.error();
   if (numbers->empty() || numbers->front() == 0) return std::optional<Decided>{};
@@ -405,7 +462,7 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) 
 Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid) {
   if (failed_) return failed_before();
   std::vector<ToldRecord> story;
-  if (gtrid.log_id != log_id()) return story;  // foreign (R3)
+  if (gtrid.log_id != log_id_) return story;  // foreign (R3)
   auto numbers = read_gtrid_index(store_->db(), gtrid);
   if (!numbers) return std::move(numbers).error();
   std::sort(numbers->begin(), numbers->end());
@@ -475,7 +532,7 @@ LevelDbLog::LevelDbLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LevelDbLog::~LevelDbLog() = default;
 
 Result<std::unique_ptr<LevelDbLog>> LevelDbLog::open(const Options& options, Listener listener) {
-  auto store = LevelDbStore::open(options.dir, options.env);
+  auto store = LevelDbStore::open(options.dir, options.env, options.restored);
   if (!store) return refused(options.dir, std::move(store).error());
   auto impl = std::make_unique<Impl>(std::move(*store), std::move(listener));
   auto begun = impl->begin();

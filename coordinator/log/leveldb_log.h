@@ -39,11 +39,16 @@ class LevelDbLog : public DecisionLog {
   struct Options {
     std::filesystem::path dir;  ///< the log's own; made, with a new log, in a parent that is there
     leveldb::Env* env = nullptr;  ///< below ours; nullptr: the host's. Outlives the log.
+    bool restored = false;        ///< also a copy made by `log backup`
   };
 
-  /// Raises the epoch durably (R2). Errors are kLogUnavailable or kIo: the log lacks decisions, is
-  /// damaged, in use, or can't be read or written; the message says what and where. A log that is
-  /// refused keeps every byte; what was opened is an epoch further at most.
+  /// Raises the epoch durably (R2). Where records or the mark are missing, or the folder is a copy,
+  /// the opening says so (LogOpening::missing), and so does every later one until a HandRecord of
+  /// Allowance::kPresume is durable; numbers and epochs that may have been lost are left out.
+  ///
+  /// Errors are kLogUnavailable or kIo: the log is damaged, in use, or can't be read or written;
+  /// the message says what, where, and how to go on. A log that is refused keeps every byte; what
+  /// was opened is an epoch further at most.
   static Result<std::unique_ptr<LevelDbLog>> open(const Options& options, Listener listener);
 
   ~LevelDbLog() override;

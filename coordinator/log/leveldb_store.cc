@@ -71,13 +71,23 @@ std::uint64_t LevelDbStore::disk_free() const {
   return why ? 0 : space.available;
 }
 
+fs::path LevelDbStore::origin_path() const {
+  return dir_ / "origin";
+}
+
+fs::path LevelDbStore::backup_path() const {
+  return dir_ / "backup";
+}
+
 void LevelDbStore::stop_keeping() {
   env_.stop_keeping(database_path().string());
 }
 
-Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& dir, leveldb::Env* env) {
+Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& dir, leveldb::Env* env,
+                                                         bool restored) {
   std::unique_ptr<LevelDbStore> store(new LevelDbStore(fs::absolute(dir), env));
   auto opened = store->take_folder();
+  if (opened) opened = store->doubt_folder(restored);
   if (opened) opened = store->find_mark();
   if (opened) opened = store->open_db();
   if (!opened) return std::move(opened).error();
@@ -107,36 +117,82 @@ bool LevelDbStore::has_database() const {
   return fs::exists(database_path() / "CURRENT", why);
 }
 
+Result<> LevelDbStore::doubt_folder(bool restored) {
+  std::error_code why;
+  const bool backup = fs::exists(backup_path(), why);
+  if (backup && !restored) {
+    return log_unavailable(
+        "it is a copy made by `log backup`, and the original may have gone on. If the original is "
+        "lost, start assentd with --restored");
+  }
+  const auto origin = look_at_origin(origin_path());
+  if (!origin) return origin.error();
+  origin_ = *origin;
+  if (backup) {
+    doubts_.push_back(Missing::Why::kBackup);
+  } else if (origin_ == Origin::kCopied) {
+    doubts_.push_back(Missing::Why::kCopy);
+  }
+  return {};
+}
+
 Result<> LevelDbStore::find_mark() {
   auto mark = HighWaterMark::read(mark_path());
-  if (!mark) return std::move(mark).error();
-  if (!*mark) return begin_log();
-  mark_ = **mark;
+  if (!mark && mark.error().code != ErrorCode::kLogUnavailable) return std::move(mark).error();
+  if (mark && *mark) {
+    mark_ = **mark;
+    return {};
+  }
+  std::error_code why;
+  if (mark && !fs::exists(database_path(), why)) return begin_log();
+  doubts_.push_back(Missing::Why::kNoMark);
   return {};
 }
 
 /// Neither mark nor database: a new log. The mark comes first, so a database without one has lost
 /// it.
 Result<> LevelDbStore::begin_log() {
-  std::error_code why;
-  if (fs::exists(database_path(), why)) {
-    return log_unavailable(fmt::format(
-        "the high-water mark {} is missing, so nobody can tell whether decisions are. Put it back",
-        mark_path().string()));
-  }
   mark_ = {random_log_id(), 0};
-  return HighWaterMark::create(mark_path(), mark_.log_id);
+  doubts_.clear();
+  return HighWaterMark::create(mark_path(), mark_->log_id);
+}
+
+Result<> LevelDbStore::settle_doubts(LogId log_id) {
+  if (!mark_) {
+    std::error_code why;
+    fs::path kept = mark_path();
+    do kept += ".kept";
+    while (fs::exists(kept, why));
+    fs::rename(mark_path(), kept, why);
+    if (why && why != std::errc::no_such_file_or_directory) {
+      return file_error("rename", mark_path(), why);
+    }
+    auto made = HighWaterMark::create(mark_path(), log_id);
+    if (!made) return made;
+  }
+  if (origin_ != Origin::kOwn) {
+    auto made = make_origin(origin_path());
+    if (!made) return made;
+  }
+  std::error_code why;
+  if (!fs::remove(backup_path(), why)) return {};
+  return sync_folder(dir_);
 }
 
 Result<> LevelDbStore::open_db() {
-  if (!has_database() && mark_.number != 0) {
-    return log_unavailable(fmt::format("records 1 to {} are missing: {} has no database (CURRENT)",
-                                       mark_.number, database_path().string()));
+  if (!has_database() && !(mark_ && mark_->number == 0)) {
+    return log_unavailable(fmt::format(
+        "its database is gone: {} has no CURRENT{}. Restore the folder from a copy made by "
+        "`assentctl log backup` and start assentd with --restored; or, if there is none, give "
+        "assentd an empty folder: to the new log all older branches are foreign, to be finished by "
+        "hand",
+        database_path().string(),
+        mark_ ? fmt::format(", and records 1 to {} were reported durable", mark_->number) : ""));
   }
   filter_.reset(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey));
   cache_.reset(leveldb::NewLRUCache(kBlockCache));
   leveldb::Options options;
-  options.create_if_missing = mark_.number == 0;
+  options.create_if_missing = mark_ && mark_->number == 0;
   options.paranoid_checks = true;
   options.reuse_logs = false;  // what is read is written anew and synced before it counts (F 6)
   options.env = &env_;

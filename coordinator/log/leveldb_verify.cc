@@ -133,6 +133,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, const CheckpointReco
   state.tail.top = checkpoint.newest_forced;
   state.last_hand = checkpoint.last_hand;
   state.missing = checkpoint.missing;
+  state.tail.opening = checkpoint.opening;
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);
   }
@@ -235,6 +236,19 @@ Result<> verify_hands(leveldb::DB& db, HandLink link) {
 }
 
 }  // namespace
+
+Result<LogId> read_log_id(leveldb::DB& db) {
+  RecordWalk records(db);
+  for (records.to_last();; records.back()) {
+    const auto number = records.number();
+    if (!number) return number.error();
+    if (!*number) return log_unavailable("no record in it tells whose log it is");
+    const auto record = records.record(**number);
+    if (!record) return record.error();
+    if (const Gtrid* gtrid = gtrid_of(record->payload); gtrid != nullptr) return gtrid->log_id;
+    if (const auto* opening = std::get_if<OpeningRecord>(&record->payload)) return opening->log_id;
+  }
+}
 
 Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
   LogPast past{.state = LogState(log_id), .unfinished = {}, .damaged = {}, .missing = {}};

@@ -20,6 +20,9 @@ class DB;
 
 namespace assent::coordinator {
 
+/// The log that the records are of, for one that has lost its mark.
+Result<LogId> read_log_id(leveldb::DB& db);
+
 /// What the log says.
 struct LogPast {
   LogState state;

@@ -56,6 +56,7 @@ void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
 void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
                      const OpeningRecord& record) {
   advance(header);
+  tail.opening = header.number;
   missing.insert(missing.end(), record.missing.begin(), record.missing.end());
 }
 
@@ -110,7 +111,18 @@ CheckpointRecord LogState::checkpoint() const {
   for (const auto& [participant, commit] : newest) record.newest.push_back(commit);
   record.last_hand = last_hand;
   record.missing = missing;
+  record.opening = tail.opening;
   return record;
+}
+
+bool LogState::epochs_lost() const {
+  return std::any_of(missing.begin(), missing.end(),
+                     [&](const Missing& one) { return one.first > tail.opening; });
+}
+
+bool LogState::may_presume() const {
+  return std::all_of(missing.begin(), missing.end(),
+                     [](const Missing& one) { return one.allowed; });
 }
 
 }  // namespace assent::coordinator

@@ -20,6 +20,7 @@ struct LogTail {
   std::uint64_t newest = 0;      ///< number; the next record has the one behind it
   std::uint64_t top = 0;         ///< number of the newest forced one, or given up (Missing)
   std::uint64_t checkpoint = 0;  ///< number of the newest one; 0: none
+  std::uint64_t opening = 0;     ///< number of the newest one; 0: none
   std::uint32_t chain = 0;       ///< checksum of the newest record; chain_start if there is none
   Epoch epoch{};                 ///< of the newest opening; 0: none
   WallTime log_time;
@@ -51,6 +52,11 @@ struct LogState {
   void apply(const StoredRecord& record, std::string_view bytes);
 
   CheckpointRecord checkpoint() const;
+
+  /// Records were lost that may have been openings, as many as is not known: the next opening's
+  /// epoch must be one that none of them had.
+  bool epochs_lost() const;
+  bool may_presume() const;  ///< nothing is missing that nobody has allowed
 
  private:
   void advance(const RecordHeader& header);

@@ -177,6 +177,7 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
   for (const auto& newest : record.newest) to_proto(newest, *out.add_newest());
   if (record.last_hand.number != 0) to_proto(record.last_hand, *out.mutable_last_hand());
   for (const auto& missing : record.missing) to_proto(missing, *out.add_missing());
+  out.set_opening(record.opening);
   return out;
 }
 
@@ -439,6 +440,7 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   if (in.oldest() == 0) return "its oldest record is zero";
   out.oldest = in.oldest();
   out.newest_forced = in.newest_forced();
+  out.opening = in.opening();
   Doubt doubt = kFine;
   if (in.has_low_water()) doubt = read(in.low_water(), false, out.low_water.emplace());
   if (doubt == kFine) doubt = read_listed(in.unfinished(), out.unfinished);

@@ -99,6 +99,7 @@ struct CheckpointRecord {
   std::vector<NewestCommit> newest;      ///< see LogOpening; by participant
   HandLink last_hand;
   std::vector<Missing> missing;  ///< all that were ever found, as far as records are kept
+  std::uint64_t opening = 0;     ///< number of the newest one
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

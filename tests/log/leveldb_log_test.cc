@@ -296,7 +296,8 @@ TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
       RawDatabase(f.dir()).remove(record_key(record(300)));
       f.open();
       REQUIRE(f.reports().wait_for_failure());
-      CHECK(f.reports().failures().front().message == "record 301 is missing");
+      CHECK(f.reports().failures().front().message ==
+            "record 301 is missing. Start the coordinator again: it then presumes nothing");
     }
     SECTION("a record of another place") {
       {

@@ -111,6 +111,7 @@ void LogFixture::restore(const fs::path& copy) {
   log_.reset();
   fs::remove_all(dir_);
   fs::copy(copy, dir_, fs::copy_options::recursive);
+  fs::remove(dir_ / "origin");  // it stands for the same folder at another time, not for a copy
 }
 
 void LogFixture::kill() {

@@ -66,6 +66,7 @@ std::vector<Golden> golden_records() {
   recovery.newest = {{57, commit.branches[0]}};
   recovery.last_hand = link_to(66, "the bytes of record 66");
   recovery.missing = {{Missing::Why::kEnd, 813, 815, true}};
+  recovery.opening = 62;
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
