@@ -23,9 +23,10 @@ int refuse(const assent::Error& error, int status) {
   return status;
 }
 
-int serve(const std::string& file) {
-  const auto options = read_options(file);
+int serve(const std::string& file, bool restored) {
+  auto options = read_options(file);
   if (options.has_error()) return refuse(options.error(), kWrongConfiguration);
+  options->restored = restored;
   auto server = Server::make(*options);
   if (server.has_error()) return refuse(server.error(), kWrongConfiguration);
   if (const auto opened = (*server)->open_log(); opened.has_error()) {
@@ -44,6 +45,9 @@ int main(int argc, char** argv) {
       "assentd: the coordinator of Assent. Commits a transaction in all databases or none.");
   std::string file;
   app.add_option("--config", file, "configuration file (TOML)")->required();
+  bool restored = false;
+  app.add_flag("--restored", restored,
+               "the decision log is a copy made by `assentctl log backup`, the original is lost");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -51,5 +55,5 @@ int main(int argc, char** argv) {
   }
   spdlog::set_default_logger(spdlog::stderr_logger_mt("assentd"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
-  return serve(file);
+  return serve(file, restored);
 }

@@ -9,7 +9,7 @@
 #include "protocol/base/result.h"
 #include "protocol/channel/address.h"
 
-/// What assentd is told by its configuration file (TOML).
+/// What assentd is told by its configuration file (TOML) and its command line.
 
 namespace assent::coordinator {
 
@@ -22,6 +22,7 @@ struct ParticipantOptions {
 struct ServerOptions {
   Address listen;
   std::filesystem::path data_dir;  ///< of the decision log; made when missing
+  bool restored = false;           ///< --restored: it is a copy made by `log backup`
   std::vector<ParticipantOptions> participants;
   Config core;  ///< name and participants are filled in
   std::size_t sessions_max = 1'000;

@@ -84,13 +84,16 @@ Result<> Server::read_tokens() {
 }
 
 Result<> Server::open_log() {
-  auto log = LevelDbLog::open({.dir = options_.data_dir}, log_listener());
+  auto log =
+      LevelDbLog::open({.dir = options_.data_dir, .restored = options_.restored}, log_listener());
   if (log.has_error()) return log.error();
   log_ = std::move(*log);
   const LogOpening& opening = log_->opening();
   spdlog::info("log={} epoch={} top={} unfinished={} folder={}", to_string(opening.log_id),
                static_cast<std::uint32_t>(opening.epoch), opening.top, opening.unfinished.size(),
                options_.data_dir.string());
+  for (const auto& sentence : opening.missing)
+    spdlog::error("log: {}; nothing is presumed", sentence);
   Past past = past_of(opening);
   if (auto fits = check_past(options_.core, past); fits.has_error()) return fits.error();
   driver_.reset(new Driver(Coordinator(options_.core, std::move(past), now()), *log_, agents_,
