@@ -44,8 +44,9 @@ struct Account {
 //   kAdmin        "admin": everything
 //   kApplication  "app": owns the databases that create_database makes, and the tables in them
 //   kAgent        "assent": what an agent needs and nothing more. PostgreSQL: create schemas in the
-//                 database, read and write rows of the application's tables. MariaDB: everything in
-//                 the database, BINLOG REPLAY for pseudo_slave_mode [F 9], PROCESS to see locks.
+//                 database, read and write rows of the application's tables, and see what other
+//                 sessions do (pg_read_all_stats). MariaDB: everything in the database, BINLOG
+//                 REPLAY for pseudo_slave_mode [F 9], PROCESS to see locks.
 enum class Role { kAdmin, kApplication, kAgent };
 
 using Row = std::vector<std::string>;  // NULL is the text NULL

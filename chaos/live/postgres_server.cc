@@ -163,7 +163,8 @@ void PostgresServer::create_database(const std::string& database) {
   create_roles();
   const std::string app = account(Role::kApplication).user;
   const std::string agent = account(Role::kAgent).user;
-  query(admin_database(), "CREATE DATABASE " + database + " OWNER " + app + ";");
+  query(admin_database(), "CREATE DATABASE " + database + " OWNER " + app +
+                              "; GRANT pg_read_all_stats TO " + agent + ";");
   query(database, "GRANT CREATE ON DATABASE " + database + " TO " + agent + ";" +  //
                       "ALTER DEFAULT PRIVILEGES FOR ROLE " + app +
                       " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO " + agent + ";" +

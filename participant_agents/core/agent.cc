@@ -69,11 +69,13 @@ void Agent::on(FenceRaised&& event, Outbox& out) {
   if (at == links_.end()) return;  // the link has ended meanwhile
   if (event.error) {
     out.add(warning(about(at->second.hello) + " hello refused: " + event.error->message));
-    out.add(SendRefused{event.link, std::move(*event.error)});
+    const bool longer = event.top > at->second.hello.log_top;
+    out.add(SendRefused{event.link, {std::move(*event.error), longer ? event.top : 0}});
     links_.erase(at);
     return;
   }
   at->second.database = std::move(event.database);
+  at->second.fence_top = event.top;
   at->second.phase = Link::Phase::kDraining;
   end_older_links(event.link, out);
   cancel_older_branches(event.link, out);
@@ -126,7 +128,8 @@ void Agent::welcome(LinkId id, Outbox& out) {
                        .server_version = config_.server_version,
                        .database = link.database,
                        .work_sessions = config_.work_sessions,
-                       .prepared_max = config_.prepared_max}});
+                       .prepared_max = config_.prepared_max,
+                       .fence_top = link.fence_top}});
 }
 
 void Agent::on(LinkGone&& event, Outbox& out) {
@@ -326,10 +329,36 @@ void Agent::on_request(LinkId id, ForgetWitnesses&& forget, Outbox& out) {
 }
 
 void Agent::on_request(LinkId id, Inspect&& inspect, Outbox& out) {
-  out.reply(id, Inspected{inspect.serial,
-                          {},
-                          {},
-                          refusal(ErrorCode::kInvalid, "this agent cannot be looked into yet")});
+  const Link& link = links_.at(id);
+  if (auto error = why_refuse_look(link, inspect)) {
+    return out.reply(id, Inspected{inspect.serial, {}, {}, std::move(error)});
+  }
+  StartInspect start{id, inspect.serial, link.hello.log_id, {}};
+  for (BranchAsked& asked : inspect.branches) {
+    const auto at = branches_.find(asked.xid);
+    const std::optional<BranchProof> voted =
+        at == branches_.end() ? std::nullopt : at->second.proof();
+    const bool voted_here = voted && (!asked.proof || asked.proof == voted);
+    start.branches.push_back(
+        {std::move(asked.xid), voted_here ? voted : std::move(asked.proof), voted_here});
+  }
+  ++inspects_under_way_;
+  out.add(std::move(start));
+}
+
+std::optional<Error> Agent::why_refuse_look(const Link& link, const Inspect& inspect) const {
+  if (inspect.branches.size() > kInspectedMax) {
+    return refusal(ErrorCode::kInvalid, "asks for more than " + std::to_string(kInspectedMax) +
+                                            " branches at once; ask for some at a time");
+  }
+  for (const BranchAsked& asked : inspect.branches) {
+    if (auto foreign = why_foreign(link, asked.xid)) return foreign;
+  }
+  if (inspects_under_way_ >= config_.inspects_max) {
+    return refusal(ErrorCode::kBusy,
+                   "the agent is looking already, as often at once as it may; ask again");
+  }
+  return std::nullopt;
 }
 
 void Agent::on_request(LinkId id, Ping&&, Outbox& out) {
@@ -367,6 +396,14 @@ void Agent::on(ListEnded&& event, Outbox& out) {
   if (event.error) link->second.hello.log_top = 0;  // the row may be behind: raise it next time
   out.reply(event.link, PreparedList{event.scan, std::move(event.branches), event.foreign,
                                      std::move(event.error)});
+}
+
+void Agent::on(InspectEnded&& event, Outbox& out) {
+  ASSENT_CHECK(inspects_under_way_ > 0);
+  --inspects_under_way_;
+  if (!links_.contains(event.link)) return;
+  out.reply(event.link, Inspected{event.serial, std::move(event.branches), std::move(event.foreign),
+                                  std::move(event.error)});
 }
 
 // ---------------------------------------------------------------- forgetting

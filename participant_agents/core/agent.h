@@ -28,6 +28,7 @@ struct AgentConfig {
   Duration link_grace =
       std::chrono::seconds(2);        ///< how long unprepared branches outlive their link (R10)
   std::size_t branches_max = 50'000;  ///< remembered at once; work for one more is refused (R14)
+  std::size_t inspects_max = 4;       ///< under way at once; one more is refused (R14)
 };
 
 /// One incarnation of an agent as a value that takes events: no clock, socket, thread or database.
@@ -50,7 +51,8 @@ class Agent {
     Hello hello;
     CoordinatorIndex coordinator{};
     DatabaseIdentity database;
-    std::set<Xid> awaited;  ///< kDraining: whose sessions are not seen gone yet
+    std::uint64_t fence_top = 0;  ///< before this hello
+    std::set<Xid> awaited;        ///< kDraining: whose sessions are not seen gone yet
   };
   using Branches = std::map<Xid, Branch>;
 
@@ -61,6 +63,7 @@ class Agent {
   void on(WorkEnded&& event, Outbox& out);
   void on(FinishEnded&& event, Outbox& out);
   void on(ListEnded&& event, Outbox& out);
+  void on(InspectEnded&& event, Outbox& out);
   void on(TimePassed&& event, Outbox& out);
 
   CoordinatorIndex index_of(const std::string& coordinator);
@@ -82,6 +85,7 @@ class Agent {
   void refuse_incarnation(LinkId id, const AgentRequest& request, Outbox& out) const;
 
   std::optional<Error> why_foreign(const Link& link, const Xid& xid) const;
+  std::optional<Error> why_refuse_look(const Link& link, const Inspect& inspect) const;
   std::optional<Error> why_refuse_new(const Link& link, const Xid& xid) const;
   Branches::iterator branch_of(LinkId id, const Xid& xid);
   Branches::iterator first_of(LogId log_id);
@@ -99,6 +103,7 @@ class Agent {
   std::vector<std::string> coordinators_;
   std::set<Xid> finished_while_listing_;  ///< a list may be older than their end
   std::size_t lists_under_way_ = 0;
+  std::size_t inspects_under_way_ = 0;
 };
 
 }  // namespace assent::agent

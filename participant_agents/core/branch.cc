@@ -159,7 +159,7 @@ void Branch::close(Outbox& out) {
 
 void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
   if (frozen_) return answer_finished_again(link, Decision::kCommit, out);
-  if (told_ == Decision::kRollback) {
+  if (told_ == Decision::kRollback && !in_hazard_) {
     return freeze(link, Decision::kCommit, "commit came for a branch that was told rollback", out);
   }
   if (finished_) return answer_finished_again(link, Decision::kCommit, out);
@@ -174,14 +174,15 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
   told_ = Decision::kCommit;
   finish_asker_ = link;
   if (phase_ == Phase::kCommitting) return;
-  const bool voted_here = phase_ == Phase::kPrepared;
+  const bool voted_here = proof_ && commit.proof == *proof_;
+  const bool tried = voted_here && phase_ != Phase::kPrepared;
   phase_ = Phase::kCommitting;
-  out.add(StartCommit{xid_, commit.proof, voted_here});
+  out.add(StartCommit{xid_, commit.proof, voted_here, tried});
 }
 
 void Branch::on_rollback(LinkId link, Outbox& out) {
   if (frozen_) return answer_finished_again(link, Decision::kRollback, out);
-  if (told_ == Decision::kCommit) {
+  if (told_ == Decision::kCommit && !in_hazard_) {
     return freeze(link, Decision::kRollback, "rollback came for a branch that was told commit",
                   out);
   }
@@ -235,11 +236,14 @@ void Branch::finish(Completion completion, Evidence evidence, std::optional<Erro
   const bool committed = completion == Completion::kCommitted;
   const bool rolled_back = completion == Completion::kRolledBack;
   phase_ = committed ? Phase::kCommitted : rolled_back ? Phase::kRolledBack : Phase::kUnsettled;
+  in_hazard_ = completion == Completion::kCannotTell;
   work_reply_ = std::monostate();
-  const bool heuristic = told_ == Decision::kCommit ? rolled_back : committed;
-  if (heuristic && !frozen_) {
-    set_frozen("the database shows the opposite of what the branch was told", out);
-    error = frozen_;
+  if (told_ == Decision::kCommit ? rolled_back : committed) {
+    std::string text = "xid=" + to_string(xid_) + " heuristic " +
+                       (committed ? "commit" : "rollback") +
+                       " evidence=" + std::string(to_string(evidence));
+    if (error) text += ": " + error->message;
+    out.add(Note{Note::Level::kError, std::move(text)});
   }
   Finished reply{xid_, *told_, completion, evidence, std::move(error)};
   if (committed || rolled_back) finished_ = reply;

@@ -62,6 +62,10 @@ class Outbox {
 ///      |            kCommitted       kRolledBack <------------+
 ///      +--Rollback-----------------------^ (through kRollingBack)
 ///
+/// What the database shows in the end may contradict what the branch was told, by foreign hands: it
+/// is proved and answered like any other end. Where nothing can be told (in hazard) a person may
+/// later decide the other way, so either message is obeyed then.
+///
 /// In kUnsettled no session of ours is at the branch and only the database knows whether it is
 /// prepared. A branch is *frozen*, in whatever phase, when it was told the opposite of what it had
 /// been told or done (R6): it starts nothing more but the release of unprepared work, and answers
@@ -97,6 +101,9 @@ class Branch {
   bool may_be_forgotten() const;
   /// The database may still need what proves its outcome.
   bool needs_witness() const;
+
+  /// Of its yes vote in this incarnation.
+  const std::optional<BranchProof>& proof() const { return proof_; }
 
   LinkId owner() const { return owner_; }
   CoordinatorIndex coordinator() const { return coordinator_; }
@@ -157,6 +164,7 @@ class Branch {
   std::optional<BranchProof> proof_;  ///< from kPrepared on
 
   std::optional<Decision> told_;
+  bool in_hazard_ = false;  ///< the last answer was that nothing can be told
   std::optional<LinkId> finish_asker_;
   std::optional<Finished> finished_;  ///< final answers only
   std::optional<Error> frozen_;

@@ -28,7 +28,7 @@ struct SendWelcome {
 /// The link is closed after it. Nothing more is read from it.
 struct SendRefused {
   LinkId link{};
-  Error error;
+  Refused refused;
 };
 
 struct SendReply {
@@ -61,7 +61,8 @@ struct StartRollBackOpen {
 struct StartCommit {
   Xid xid;
   BranchProof proof;
-  bool voted_here = false;  ///< this incarnation prepared it and nothing was tried since
+  bool voted_here = false;  ///< this incarnation prepared it
+  bool tried = false;       ///< and something was tried since
 };
 
 /// Rolls back what the database holds prepared, or proves that it holds nothing. With the vote's
@@ -107,6 +108,22 @@ struct DeleteWitnesses {
   std::vector<Gtrid> gtrids;
 };
 
+// ---------------------------------------------------------------- looking
+
+struct LookedFor {
+  Xid xid;
+  std::optional<BranchProof> proof;  ///< of its vote, where anybody knows it
+  bool voted_here = false;           ///< this incarnation prepared it
+};
+
+/// On a session of its own: nothing else waits for it, and it waits for nothing else (R14).
+struct StartInspect {
+  LinkId link{};
+  std::uint64_t serial = 0;
+  LogId log_id{};
+  std::vector<LookedFor> branches;
+};
+
 // ----------------------------------------------------------------
 
 /// For the process's log; xid first (style guide 24).
@@ -117,7 +134,7 @@ struct Note {
 
 using Effect = std::variant<SendWelcome, SendRefused, SendReply, CloseLink, StartWork, StartPrepare,
                             StartRollBackOpen, StartCommit, StartRollback, Interrupt, RaiseFence,
-                            StartList, DeleteWitnesses, Note>;
+                            StartList, DeleteWitnesses, StartInspect, Note>;
 using Effects = std::vector<Effect>;
 
 }  // namespace assent::agent

@@ -38,6 +38,7 @@ struct LinkGone {
 struct FenceRaised {
   LinkId link{};
   DatabaseIdentity database;
+  std::uint64_t top = 0;  ///< of the row before; 0: there was none, or it was not read
   std::optional<Error> error;
 };
 
@@ -70,10 +71,19 @@ struct ListEnded {
   std::optional<Error> error;
 };
 
+/// Answer to StartInspect.
+struct InspectEnded {
+  LinkId link{};
+  std::uint64_t serial = 0;
+  std::vector<BranchSight> branches;
+  std::vector<ForeignBranch> foreign;
+  std::optional<Error> error;
+};
+
 /// next_deadline() has come.
 struct TimePassed {};
 
 using Event = std::variant<HelloArrived, RequestArrived, LinkGone, FenceRaised, WorkEnded,
-                           FinishEnded, ListEnded, TimePassed>;
+                           FinishEnded, ListEnded, InspectEnded, TimePassed>;
 
 }  // namespace assent::agent

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <utility>
 
 #include "participant_agents/rm/crash_points.h"
 #include "protocol/base/check.h"
@@ -78,16 +80,21 @@ FinishReport BranchSession::roll_back_open(const Xid& xid) {
 FinishReport BranchSession::commit(const Xid& xid, const BranchProof& proof, PreparedBy by) {
   ASSENT_CHECK(!open_);
   give_time();
+  const auto settled = [&](const Seen& seen, const std::optional<Error>& why) {
+    return explained(xid, Decision::kCommit, proof, settle_here(seen, proof, by, why));
+  };
   if (by != PreparedBy::kThisIncarnation) {
     const auto seen = look(xid);
     if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
-    if (!is_the_one_that_voted(*seen, proof)) return settle(*seen, proof, {});
+    const bool is_it = seen->listed && seen->database.id == proof.database.id &&
+                       is_the_one_that_voted(*seen, proof);
+    if (!is_it) return settled(*seen, std::nullopt);
   }
   const odbc::Answer answer = link_->run(say_commit(xid));
   if (!answer.failure) return after_commit(xid, by);
   const Failed failed = look_after(xid, *answer.failure);
   if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
-  return settle(*failed.seen, proof, failed.why);
+  return settled(*failed.seen, failed.why);
 }
 
 FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
@@ -99,7 +106,83 @@ FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchP
   if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
   if (failed.seen->listed)
     return unfinished(Completion::kStillPrepared, Evidence::kListed, failed.why);
-  return settle_absent(*failed.seen, proof, failed.why);
+  return explained(xid, Decision::kRollback, proof, settle_absent(*failed.seen, proof));
+}
+
+/// The same name in another database is another branch.
+FinishReport BranchSession::settle_here(const Seen& seen, const BranchProof& proof, PreparedBy by,
+                                        const std::optional<Error>& why) {
+  if (seen.database.id == proof.database.id) return settle(seen, proof, by, why);
+  return unfinished(
+      Completion::kCannotTell, seen.listed ? Evidence::kListed : Evidence::kNone,
+      hazard("this database (" + seen.database.id +
+             ") is not the one in which the branch was prepared (" + proof.database.id +
+             "): point the agent at that one, or find out whether the branch's effects are here"));
+}
+
+/// An end that contradicts the decision is proved like any other, and needs a person besides.
+FinishReport BranchSession::explained(const Xid& xid, Decision told,
+                                      const std::optional<BranchProof>& proof,
+                                      FinishReport report) const {
+  const bool commit = told == Decision::kCommit;
+  if (report.completion != (commit ? Completion::kRolledBack : Completion::kCommitted))
+    return report;
+  std::string found = "its witness row is there";
+  if (report.evidence == Evidence::kTransactionStatus) {
+    found = "the server says that its transaction " + std::to_string(proof->transaction_id) +
+            (commit ? " was rolled back" : " was committed");
+  } else if (report.evidence == Evidence::kNoWitnessRow) {
+    found = "it is not listed, and its witness row is neither there nor held by anybody";
+  }
+  const std::string hand =
+      commit ? "Probably somebody has said " + say_rollback(xid) +
+                   ", or a copy of the database from before the branch was put in its place: look "
+                   "for that in the server's log, and do by hand what the branch should have done"
+             : "Probably somebody has said " + say_commit(xid) +
+                   ": look for that in the server's log, and undo by hand what the branch did";
+  report.error = hazard("the branch was " + std::string(commit ? "rolled back" : "committed") +
+                        " although the decision is " + std::string(to_string(told)) + ": " + found +
+                        ". " + hand);
+  return report;
+}
+
+// ---------------------------------------------------------------- looking
+
+Result<Inspection> BranchSession::inspect(LogId log_id, const std::vector<InspectedBranch>& asked) {
+  ASSENT_CHECK(!open_);
+  give_time();
+  auto found = list_with_waits(log_id);
+  if (!found) return found.error();
+  auto& ours = found->branches;
+  std::sort(ours.begin(), ours.end(),
+            [](const BranchSight& a, const BranchSight& b) { return a.xid < b.xid; });
+  if (ours.size() > kInspectedMax) ours.resize(kInspectedMax);
+  std::map<Xid, std::size_t> listed;
+  for (BranchSight& sight : ours) {
+    sight.completion = Completion::kStillPrepared;
+    sight.evidence = Evidence::kListed;
+    listed.emplace(sight.xid, listed.size());
+  }
+  for (const InspectedBranch& one : asked) {
+    const auto at = listed.find(one.xid);
+    if (at == listed.end()) ours.emplace_back().xid = one.xid;
+    look_closely(one, at == listed.end() ? ours.back() : ours[at->second]);
+  }
+  return found;
+}
+
+/// Without a proof the database may still have a witness of its own.
+void BranchSession::look_closely(const InspectedBranch& asked, BranchSight& sight) {
+  FinishReport report;
+  if (const auto seen = look(asked.xid)) {
+    report = settle_here(*seen, asked.proof.value_or(BranchProof{.database = seen->database}),
+                         asked.by, std::nullopt);
+  } else {
+    report = unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+  }
+  sight.completion = report.completion;
+  sight.evidence = report.evidence;
+  if (report.error) sight.error = std::move(report.error);
 }
 
 BranchSession::Failed BranchSession::look_after(const Xid& xid, const odbc::Diagnostic& failure) {
@@ -188,7 +271,7 @@ FinishReport finished(Completion completion, Evidence evidence) {
   return {.completion = completion, .evidence = evidence, .error = {}};
 }
 
-FinishReport unfinished(Completion completion, Evidence evidence, Error error) {
+FinishReport unfinished(Completion completion, Evidence evidence, std::optional<Error> error) {
   return {.completion = completion, .evidence = evidence, .error = std::move(error)};
 }
 

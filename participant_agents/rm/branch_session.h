@@ -27,6 +27,7 @@ class BranchSession : public Session {
   FinishReport roll_back_open(const Xid& xid) override;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
   FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
+  Result<Inspection> inspect(LogId log_id, const std::vector<InspectedBranch>& asked) override;
 
  protected:
   /// How far the branch came before it has to be undone.
@@ -81,6 +82,7 @@ class BranchSession : public Session {
     bool listed = false;
     std::uint64_t transaction_id = 0;  ///< of a listed branch, where branches have one
     bool witness = false;              ///< its witness row is there, where branches leave one
+    bool held = false;                 ///< not listed, and yet a transaction holds its witness row
     DatabaseIdentity database;
   };
 
@@ -93,11 +95,15 @@ class BranchSession : public Session {
   virtual bool is_the_one_that_voted(const Seen& seen, const BranchProof& proof) const = 0;
   /// The database has answered OK.
   virtual FinishReport after_commit(const Xid& xid, PreparedBy by) = 0;
-  /// What became of a branch that voted and was not, or could not be, committed just now: `why`.
-  virtual FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why) = 0;
+  /// What became of a branch that voted, in the database in which it did: is it prepared still, and
+  /// if it is not, what shows its end? `why` it could not be finished just now, if that was tried.
+  virtual FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+                              const std::optional<Error>& why) = 0;
   /// Likewise of one that could not be rolled back because it is not listed.
-  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
-                                     const Error& why) = 0;
+  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) = 0;
+  /// All that the database lists as prepared, with whom it holds up; completion and evidence are
+  /// not filled in.
+  virtual Result<Inspection> list_with_waits(LogId log_id) = 0;
 
   /// What only a person can settle.
   Error hazard(std::string message) const {
@@ -116,6 +122,11 @@ class BranchSession : public Session {
   };
   /// A step of phase two failed: what became of the branch?
   Failed look_after(const Xid& xid, const odbc::Diagnostic& failure);
+  FinishReport settle_here(const Seen& seen, const BranchProof& proof, PreparedBy by,
+                           const std::optional<Error>& why);
+  FinishReport explained(const Xid& xid, Decision told, const std::optional<BranchProof>& proof,
+                         FinishReport report) const;
+  void look_closely(const InspectedBranch& asked, BranchSight& sight);
   WorkReport give_up(const Xid& xid, Reached reached, const odbc::Answer& answer,
                      WorkReport report);
   std::optional<Error> take_results(const Message& message, odbc::Answer& answer,
@@ -133,7 +144,11 @@ class BranchSession : public Session {
 
 /// Proved, and not.
 FinishReport finished(Completion completion, Evidence evidence);
-FinishReport unfinished(Completion completion, Evidence evidence, Error error);
+FinishReport unfinished(Completion completion, Evidence evidence, std::optional<Error> error);
+
+/// Of one branch, and of a query's text.
+constexpr std::size_t kBlockedShown = 100;
+constexpr std::size_t kQueryShown = 200;
 
 /// ResourceManager::check_statement.
 Result<> check_step(const Settings& settings, const Statement& statement);

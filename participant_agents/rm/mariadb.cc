@@ -13,6 +13,7 @@
 #include "participant_agents/rm/branch_session.h"
 #include "participant_agents/rm/control_start.h"
 #include "participant_agents/rm/link.h"
+#include "participant_agents/rm/mariadb_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
 
@@ -46,6 +47,7 @@ constexpr std::string_view kListThatStops = "DO 0; DO assent_stop(); SET @assent
 
 /// Native codes that are looked at by name.
 constexpr std::int32_t kUnknownThread = 1094;
+constexpr std::int32_t kLockWaitTimeout = 1205;
 constexpr std::int32_t kAccessDenied = 1227;
 /// Our own SIGNAL: no server uses numbers from 30001 on by itself.
 constexpr std::int32_t kGuardSignal = 31000;
@@ -69,6 +71,23 @@ std::optional<Xid> parse_xa_name(std::string_view text) {
   const std::string_view name = text.substr(bqual, text.size() - tail.size() - bqual);
   if (!gtrid || !is_participant_name(name)) return std::nullopt;
   return Xid{*gtrid, Bqual(name)};
+}
+
+/// nullopt: not a branch of this log and this participant.
+std::optional<Xid> our_xid(std::string_view name, LogId log_id, const Settings& settings) {
+  auto xid = parse_xa_name(name);
+  if (!xid || xid->gtrid.log_id != log_id || xid->bqual != settings.participant)
+    return std::nullopt;
+  return xid;
+}
+
+/// Whatever the server lists, as XA statements take it.
+Result<std::vector<std::string>> list_xa_names(Link& link) {
+  const odbc::Answer answer = link.run("BEGIN NOT ATOMIC XA RECOVER FORMAT='SQL'; END");
+  if (answer.failure) return link.error(*answer.failure, Effect::kNone);
+  std::vector<std::string> names;
+  for (const Row& row : answer.results.front().rows) names.push_back(text_at(row, 3));
+  return names;
 }
 
 std::string number(LogId value) {
@@ -114,9 +133,10 @@ class MariadbSession final : public BranchSession {
     return seen.listed && seen.database.id == proof.database.id;
   }
   FinishReport after_commit(const Xid& xid, PreparedBy by) override;
-  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why) override;
-  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
-                             const Error& why) override;
+  FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+                      const std::optional<Error>& why) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
+  Result<Inspection> list_with_waits(LogId log_id) override;
 
  private:
   static bool wants_counts(const Message& message);
@@ -126,6 +146,7 @@ class MariadbSession final : public BranchSession {
   std::string compose_list(const Message& message, const Texts& texts);
   std::string compose_compound(const Message& message, const Texts& texts);
   static std::string say_witness(const Xid& xid);
+  Result<bool> is_witness_held(const Xid& xid);
   Result<BranchProof> interpret_list(const Message& message, odbc::Answer& answer) const;
   Result<BranchProof> interpret_compound(const Message& message, odbc::Answer& answer) const;
   Error describe_list_failure(const Message& message, const odbc::Answer& answer);
@@ -214,6 +235,18 @@ std::string MariadbSession::compose(const Message& message) {
   for (const ReadyStatement& statement : message.statements) texts.push_back(statement.at_length());
   is_list_ = can_be_a_list(message, texts);
   return is_list_ ? compose_list(message, texts) : compose_compound(message, texts);
+}
+
+/// Of the branch's witness row.
+std::string witness_condition(const Xid& xid) {
+  return "log_id=" + number(xid.gtrid.log_id) + " AND epoch=" + number(xid.gtrid.epoch) +
+         " AND sequence=" + number(xid.gtrid.sequence) + " AND bqual='" + xid.bqual + "'";
+}
+
+/// Waits for a transaction that holds the row, and lets go of it at once.
+std::string say_wait_for_witness(const Xid& xid) {
+  return "SELECT COUNT(*) FROM assent_witness WHERE " + witness_condition(xid) +
+         " LOCK IN SHARE MODE";
 }
 
 std::string MariadbSession::say_witness(const Xid& xid) {
@@ -427,7 +460,7 @@ bool MariadbSession::undo_xa(const Xid& xid, Reached reached, const odbc::Answer
   const auto idle = link().query("SELECT @@in_transaction");
   if (!idle || integer_at(idle->front(), 0) != 0) return false;
   const auto seen = look(xid);
-  return seen && !seen->listed && !seen->witness;
+  return seen && !seen->listed && !seen->witness && !seen->held;
 }
 
 void MariadbSession::give_time() {
@@ -442,45 +475,48 @@ FinishReport MariadbSession::after_commit(const Xid& xid, PreparedBy by) {
   const auto seen = look(xid);
   if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
   if (seen->witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
-  return unfinished(Completion::kStillPrepared, Evidence::kNoWitnessRow,
-                    hazard("MariaDB answered OK to XA COMMIT and did not commit: the branch keeps "
-                           "its locks until the server is restarted; restart it"));
-}
-
-FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& proof, const Error& why) {
-  if (seen.database.id != proof.database.id) {
-    return unfinished(Completion::kCannotTell, seen.listed ? Evidence::kListed : Evidence::kNone,
-                      hazard("this database (" + seen.database.id +
-                             ") is not the one in which the branch was prepared (" +
-                             proof.database.id + "): find out whether its effects are there"));
+  if (seen->held) {
+    return unfinished(
+        Completion::kStillPrepared, Evidence::kNoWitnessRow,
+        hazard("MariaDB answered OK to XA COMMIT and did not commit: the branch keeps "
+               "its locks until the server is restarted; restart it"));
   }
-  if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
-  if (seen.witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
-  // Rolled back by foreign hands, or lost by the server until its restart (F 9).
   return unfinished(
       Completion::kCannotTell, Evidence::kNoWitnessRow,
-      hazard("the branch is neither listed nor has it left its witness row: somebody rolled it "
-             "back, or the server forgot it until it is restarted; find out which"));
+      hazard(
+          "MariaDB answered OK to XA COMMIT, and the witness row of the branch that voted is not "
+          "there: somebody has prepared another branch under its name, and that is committed "
+          "now. Look for XA in the server's log and find out what it did"));
 }
 
-/// The witness row tells whether it was committed, with and without the proof of its vote.
-FinishReport MariadbSession::settle_absent(const Seen& seen,
-                                           const std::optional<BranchProof>& /*proof*/,
-                                           const Error& /*why*/) {
+/// A branch that is gone has left its row, or has taken it along: whatever server, and whatever
+/// copy of it, this is.
+FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& /*proof*/,
+                                    PreparedBy /*by*/, const std::optional<Error>& why) {
+  if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
   if (seen.witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
-  return finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
+  if (!seen.held) return finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
+  return unfinished(
+      Completion::kStillPrepared, Evidence::kNoWitnessRow,
+      hazard(
+          "the branch is not listed, and a transaction holds its witness row all the same: it is "
+          "just being finished by somebody else, or the server has forgotten it until it is "
+          "restarted. If this stays, restart the server"));
+}
+
+/// The witness row tells, with and without the proof of its vote.
+FinishReport MariadbSession::settle_absent(const Seen& seen,
+                                           const std::optional<BranchProof>& /*proof*/) {
+  return settle(seen, {}, PreparedBy::kUnknown, std::nullopt);
 }
 
 /// The list first, then the row (section 6). XA RECOVER goes inside a compound statement: bare, it
 /// breaks the driver (F 10).
 Result<MariadbSession::Seen> MariadbSession::look(const Xid& xid) {
-  const Gtrid& gtrid = xid.gtrid;
   const odbc::Answer answer = link().run(
-      "BEGIN NOT ATOMIC XA RECOVER FORMAT='SQL'; SELECT (SELECT COUNT(*) FROM assent_witness WHERE "
-      "log_id=" +
-      number(gtrid.log_id) + " AND epoch=" + number(gtrid.epoch) +
-      " AND sequence=" + number(gtrid.sequence) + " AND bqual='" + xid.bqual +
-      "'), (SELECT id FROM assent_identity); END");
+      "BEGIN NOT ATOMIC XA RECOVER FORMAT='SQL'; SELECT (SELECT COUNT(*) FROM assent_witness "
+      "WHERE " +
+      witness_condition(xid) + "), (SELECT id FROM assent_identity); END");
   if (answer.failure) return link().error(*answer.failure, Effect::kUnknown);
   ASSENT_CHECK(answer.results.size() == 3);
   Seen seen;
@@ -490,7 +526,37 @@ Result<MariadbSession::Seen> MariadbSession::look(const Xid& xid) {
   const Row& row = answer.results[1].rows.front();
   seen.witness = integer_at(row, 0) != 0;
   seen.database.id = text_at(row, 1);
+  if (seen.listed || seen.witness) return seen;
+  const auto held = is_witness_held(xid);
+  if (!held) return held.error();
+  seen.held = *held;
   return seen;
+}
+
+/// A plain read does not see the row of a transaction that has not ended; a locking one meets it.
+Result<bool> MariadbSession::is_witness_held(const Xid& xid) {
+  const odbc::Answer answer = link().run(say_wait_for_witness(xid) + " NOWAIT");
+  if (!answer.failure) return false;
+  if (answer.failure->native == kLockWaitTimeout) return true;
+  return link().error(*answer.failure, Effect::kUnknown);
+}
+
+Result<Inspection> MariadbSession::list_with_waits(LogId log_id) {
+  const auto names = list_xa_names(link());
+  if (!names) return names.error();
+  Inspection found;
+  for (const std::string& name : *names) {
+    if (auto xid = our_xid(name, log_id, settings())) {
+      found.branches.emplace_back().xid = std::move(*xid);
+    } else if (found.foreign.size() < kInspectedMax) {
+      found.foreign.push_back({.name = name, .age = {}, .blocked = {}});
+    }
+  }
+  std::sort(found.branches.begin(), found.branches.end(),
+            [](const BranchSight& a, const BranchSight& b) { return a.xid < b.xid; });
+  const auto open_second = [this] { return Link::open(settings(), kSessionPins); };
+  tell_waits(link(), open_second, say_wait_for_witness, names->size(), found);
+  return found;
 }
 
 // ---------------------------------------------------------------- control
@@ -514,7 +580,7 @@ class MariadbControl final : public Control {
   Result<DatabaseIdentity> identity() override;
   Result<> heartbeat() override;
   Result<> end_session(SessionId id, Duration wait) override;
-  Result<> raise_fence(const Fence& fence) override;
+  Result<FenceAnswer> raise_fence(const Fence& fence) override;
   Result<PreparedScan> list_prepared(LogId log_id) override;
   Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override;
   void interrupt() override { link_->interrupt(); }
@@ -707,7 +773,13 @@ Result<> MariadbControl::heartbeat() {
 }
 
 /// Two statements that are each whole: only the holder of the lock writes here.
-Result<> MariadbControl::raise_fence(const Fence& fence) {
+Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
+  FenceAnswer answer;
+  const auto before = link_->query(
+      "SELECT CONCAT(log_top) FROM assent_fence WHERE log_id = " + number(fence.log_id),
+      Effect::kNone);
+  if (!before) return before.error();
+  if (!before->empty()) answer.top = unsigned_at(before->front(), 0);
   const auto insert = lex_statement(
       Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))",
       Author::kAssent);
@@ -730,11 +802,12 @@ Result<> MariadbControl::raise_fence(const Fence& fence) {
   if (!inserting) return inserting.error();
   if (!updating) return updating.error();
   for (const std::string& sql : {*inserting, *updating}) {
-    const odbc::Answer answer = link_->run(sql);
-    if (answer.failure) return link_->error(*answer.failure, Effect::kUnknown);
-    if (answer.results.back().row_count == 1) return {};
+    const odbc::Answer done = link_->run(sql);
+    if (done.failure) return link_->error(*done.failure, Effect::kUnknown);
+    if (done.results.back().row_count == 1) return answer;
   }
-  return who_fences(fence);
+  answer.refused = who_fences(fence);
+  return answer;
 }
 
 Error MariadbControl::who_fences(const Fence& fence) {
@@ -750,18 +823,15 @@ Error MariadbControl::who_fences(const Fence& fence) {
 }
 
 Result<PreparedScan> MariadbControl::list_prepared(LogId log_id) {
-  const odbc::Answer answer = link_->run("BEGIN NOT ATOMIC XA RECOVER FORMAT='SQL'; END");
-  if (answer.failure) return link_->error(*answer.failure, Effect::kNone);
+  const auto names = list_xa_names(*link_);
+  if (!names) return names.error();
   PreparedScan scan;
-  for (const Row& row : answer.results.front().rows) {
-    auto xid = parse_xa_name(text_at(row, 3));
-    const bool is_ours =
-        xid && xid->gtrid.log_id == log_id && xid->bqual == link_->settings().participant;
-    if (!is_ours) {
+  for (const std::string& name : *names) {
+    if (auto xid = our_xid(name, log_id, link_->settings())) {
+      scan.branches.push_back({.xid = std::move(*xid), .transaction_id = 0, .age = {}});
+    } else {
       ++scan.foreign;
-      continue;
     }
-    scan.branches.push_back({.xid = std::move(*xid), .transaction_id = 0, .age = {}});
   }
   return scan;
 }
@@ -772,9 +842,8 @@ Result<> MariadbControl::forget_witnesses(const std::vector<Gtrid>& gtrids) {
   if (gtrids.empty()) return {};
   std::string sql = "BEGIN NOT ATOMIC START TRANSACTION; ";
   for (const Gtrid& gtrid : gtrids) {
-    sql += "DELETE FROM assent_witness WHERE log_id=" + number(gtrid.log_id) +
-           " AND epoch=" + number(gtrid.epoch) + " AND sequence=" + number(gtrid.sequence) +
-           " AND bqual='" + link_->settings().participant + "'; ";
+    sql += "DELETE FROM assent_witness WHERE " +
+           witness_condition({gtrid, link_->settings().participant}) + "; ";
   }
   const odbc::Answer answer = link_->run(sql + "COMMIT; END");
   if (!answer.failure) return {};

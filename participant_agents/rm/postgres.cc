@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -12,6 +12,7 @@
 #include "participant_agents/rm/control_start.h"
 #include "participant_agents/rm/link.h"
 #include "participant_agents/rm/postgres_statements.h"
+#include "participant_agents/rm/postgres_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
 
@@ -95,17 +96,57 @@ std::uint64_t widen(std::uint64_t listed, std::uint64_t snapshot_xmax) {
   return snapshot_xmax + static_cast<std::uint64_t>(std::int64_t{behind});
 }
 
-/// Is a transaction's status in `now` proof of what happened in `then`?
-bool is_same_history(const DatabaseIdentity& then, const DatabaseIdentity& now) {
-  return then.id == now.id && then.timeline == now.timeline && now.position >= then.position;
+/// The list of prepared branches of this database, ready to be widened.
+constexpr std::string_view kPreparedHere =
+    "SELECT gid, transaction::text, pg_snapshot_xmax(pg_current_snapshot())::text, "
+    "(extract(epoch FROM clock_timestamp() - prepared) * 1000000)::bigint "
+    "FROM pg_prepared_xact() "
+    "WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+PreparedBranch listed_branch(Xid xid, const Row& row) {
+  return {.xid = std::move(xid),
+          .transaction_id = widen(unsigned_at(row, 1), unsigned_at(row, 2)),
+          .age = Duration(std::max<std::int64_t>(integer_at(row, 3), 1))};
+}
+
+/// nullopt: not a branch of this log and this participant.
+std::optional<Xid> our_xid(const std::string& gid, LogId log_id, const Settings& settings) {
+  auto xid = parse_gid(gid);
+  if (!xid || xid->gtrid.log_id != log_id || xid->bqual != settings.participant)
+    return std::nullopt;
+  return xid;
+}
+
+/// The database as it was when this agent took control of it.
+struct Takeover {
+  SessionId control{};  ///< the session that holds the lock
+  DatabaseIdentity database;
+  std::uint64_t next_transaction = 0;  ///< the next that will get an id
+};
+
+/// Is a transaction's status in `now` proof of what became of the one that voted? Only in the
+/// timeline of the vote, at a position not before it. A database that was put back to before the
+/// vote has the same timeline, and once others have used it has passed the position and given the
+/// transaction's id to one of them. But whoever voted before this agent took control did it before
+/// that position and with an id that was taken by then; while the agent is in control nobody can
+/// put the database back without its noticing (R9).
+bool is_same_history(const BranchProof& vote, PreparedBy by, const Takeover& takeover,
+                     const DatabaseIdentity& now) {
+  const DatabaseIdentity& then = vote.database;
+  if (then.timeline != now.timeline || now.position < then.position) return false;
+  return by != PreparedBy::kUnknown || (then.position <= takeover.database.position &&
+                                        vote.transaction_id < takeover.next_transaction);
 }
 
 // ---------------------------------------------------------------- session
 
 class PostgresSession final : public BranchSession {
  public:
-  PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
-      : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
+  PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity,
+                  Takeover takeover)
+      : BranchSession(std::move(link), id),
+        identity_(std::move(identity)),
+        takeover_(std::move(takeover)) {}
 
  protected:
   WorkReport open(const Message& message) override;
@@ -126,9 +167,10 @@ class PostgresSession final : public BranchSession {
   FinishReport after_commit(const Xid& /*xid*/, PreparedBy /*by*/) override {
     return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
   }
-  FinishReport settle(const Seen& seen, const BranchProof& proof, const Error& why) override;
-  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
-                             const Error& why) override;
+  FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+                      const std::optional<Error>& why) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
+  Result<Inspection> list_with_waits(LogId log_id) override;
 
  private:
   using Form = PostgresStatements::Form;
@@ -144,6 +186,7 @@ class PostgresSession final : public BranchSession {
   FinishReport settle_by_status(const BranchProof& proof);
 
   DatabaseIdentity identity_;  ///< a primary's timeline never changes below a session
+  Takeover takeover_;
   std::optional<std::int64_t> lock_timeout_ms_;  ///< what the session has; nullopt: not known
   std::optional<Duration> statement_limit_;      ///< likewise
   std::uint64_t transaction_id_ = 0;             ///< of the open branch; 0: none assigned yet
@@ -375,13 +418,13 @@ void PostgresSession::give_time() {
   if (set) statement_limit_ = limit;
 }
 
-/// 42704 says that it is not there now, as the list does. Of a branch that voted the status tells
-/// what became of it; where that can't be told any more, a rollback need not know (R5).
+/// 42704 says that it is not there now, as the list does. Of a branch that voted, and in this
+/// incarnation or its vote would not be known, the status tells what became of it; where that can't
+/// be told any more, a rollback need not know (R5).
 FinishReport PostgresSession::settle_absent(const Seen& seen,
-                                            const std::optional<BranchProof>& proof,
-                                            const Error& why) {
+                                            const std::optional<BranchProof>& proof) {
   if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
-  FinishReport found = settle(seen, *proof, why);
+  FinishReport found = settle(seen, *proof, PreparedBy::kThisIncarnationTried, std::nullopt);
   if (found.completion != Completion::kCannotTell) return found;
   return finished(Completion::kRolledBack, Evidence::kListed);
 }
@@ -399,19 +442,36 @@ Result<PostgresSession::Seen> PostgresSession::look(const Xid& xid) {
   return seen;
 }
 
-FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof, const Error& why) {
-  if (seen.listed && seen.transaction_id != proof.transaction_id) {
-    return unfinished(Completion::kCannotTell, Evidence::kListed,
-                      hazard("a branch of that name is prepared, but by transaction " +
-                             std::to_string(seen.transaction_id) + " and not by " +
-                             std::to_string(proof.transaction_id) + ", which voted: look at both"));
+FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+                                     const std::optional<Error>& why) {
+  const std::string voter = std::to_string(proof.transaction_id);
+  const bool known = proof.transaction_id != 0;
+  if (seen.listed && known && !is_the_one_that_voted(seen, proof)) {
+    return unfinished(
+        Completion::kCannotTell, Evidence::kListed,
+        hazard("a branch of that name is prepared, but by transaction " +
+               std::to_string(seen.transaction_id) + " and not by " + voter +
+               ", which voted: somebody has prepared another under its name. Look at both"));
   }
   if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
-  if (!is_same_history(proof.database, seen.database)) {
+  if (!known) {
+    return unfinished(Completion::kCannotTell, Evidence::kNone,
+                      hazard("the branch is not listed, and without the id of its transaction the "
+                             "server can't be asked what became of it"));
+  }
+  if (!is_same_history(proof, by, takeover_, seen.database)) {
     return unfinished(
         Completion::kCannotTell, Evidence::kNone,
         hazard("the branch is not listed, and this database is not the history in which it was "
-               "prepared (failover or restore): find out whether its effects are there"));
+               "prepared (failover or restore): transaction " +
+               voter +
+               " is or may become somebody else's here, so its status proves nothing. It "
+               "was prepared on timeline " +
+               std::to_string(proof.database.timeline) + " at position " +
+               std::to_string(proof.database.position) + "; this agent found timeline " +
+               std::to_string(takeover_.database.timeline) + " at position " +
+               std::to_string(takeover_.database.position) +
+               ". Find out whether the branch's effects are here"));
   }
   return settle_by_status(proof);
 }
@@ -426,13 +486,37 @@ FinishReport PostgresSession::settle_by_status(const BranchProof& proof) {
   if (status == "aborted") return finished(Completion::kRolledBack, Evidence::kTransactionStatus);
   if (status == "in progress") {
     return unfinished(Completion::kStillPrepared, Evidence::kTransactionStatus,
-                      hazard("transaction " + id + " is just being finished"));
+                      make_error(settings(), ErrorCode::kBusy, Effect::kUnknown,
+                                 "transaction " + id + " is just being finished by somebody else"));
   }
   // Older than what the server remembers (NULL), or never assigned here (22023).
   return unfinished(
       Completion::kCannotTell, Evidence::kNone,
       hazard("the branch is not listed and the server can't tell the status of transaction " + id +
              (rows ? std::string() : ": " + rows.error().message)));
+}
+
+Result<Inspection> PostgresSession::list_with_waits(LogId log_id) {
+  const auto rows = link().query(std::string(kPreparedHere) + " ORDER BY prepared, gid");
+  if (!rows) return rows.error();
+  auto blocked = find_blocked(link());
+  if (!blocked) return blocked.error();
+  Inspection found;
+  for (const Row& row : *rows) {
+    const std::string gid = text_at(row, 0);
+    if (auto xid = our_xid(gid, log_id, settings())) {
+      const PreparedBranch branch = listed_branch(std::move(*xid), row);
+      BranchSight& sight = found.branches.emplace_back();
+      sight.xid = branch.xid;
+      sight.transaction_id = branch.transaction_id;
+      sight.age = branch.age;
+      sight.blocked = std::move((*blocked)[gid]);
+    } else if (found.foreign.size() < kInspectedMax) {
+      const Duration age(std::max<std::int64_t>(integer_at(row, 3), 1));
+      found.foreign.push_back({.name = gid, .age = age, .blocked = std::move((*blocked)[gid])});
+    }
+  }
+  return found;
 }
 
 // ---------------------------------------------------------------- control
@@ -448,7 +532,7 @@ class PostgresControl final : public Control {
   Result<> end_other_sessions();
   Result<> create_schema();
 
-  SessionId id() const { return id_; }
+  Result<Takeover> look_at_takeover();
 
   std::string server_version() const override { return server_version_; }
   std::uint32_t prepared_max() const override { return prepared_max_; }
@@ -456,7 +540,7 @@ class PostgresControl final : public Control {
   Result<DatabaseIdentity> identity() override;
   Result<> heartbeat() override;
   Result<> end_session(SessionId id, Duration wait) override;
-  Result<> raise_fence(const Fence& fence) override;
+  Result<FenceAnswer> raise_fence(const Fence& fence) override;
   Result<PreparedScan> list_prepared(LogId log_id) override;
   Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override;
   void interrupt() override { link_->interrupt(); }
@@ -576,6 +660,18 @@ Result<DatabaseIdentity> PostgresControl::identity() {
   return identity_at(rows->front(), 0);
 }
 
+/// When every earlier session has been seen gone.
+Result<Takeover> PostgresControl::look_at_takeover() {
+  const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
+  const auto rows = link_->query(
+      "SELECT pg_snapshot_xmax(pg_current_snapshot())::text, " + std::string(kIdentityColumns),
+      Effect::kNone);
+  if (!rows) return rows.error();
+  return Takeover{.control = id_,
+                  .database = identity_at(rows->front(), 1),
+                  .next_transaction = unsigned_at(rows->front(), 0)};
+}
+
 /// An advisory lock lives as long as its session: nobody else can take it away.
 Result<> PostgresControl::heartbeat() {
   const auto rows = link_->query("SELECT 1", Effect::kNone);
@@ -583,7 +679,13 @@ Result<> PostgresControl::heartbeat() {
   return {};
 }
 
-Result<> PostgresControl::raise_fence(const Fence& fence) {
+Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
+  FenceAnswer answer;
+  const auto before = link_->query(
+      "SELECT log_top::text FROM assent.fence WHERE log_id = '" + to_string(fence.log_id) + "'",
+      Effect::kNone);
+  if (!before) return before.error();
+  if (!before->empty()) answer.top = unsigned_at(before->front(), 0);
   const auto statement = lex_statement(
       Kind::kPostgres,
       "INSERT INTO assent.fence AS f (log_id, coordinator, epoch, opening_nonce, log_top, "
@@ -603,8 +705,8 @@ Result<> PostgresControl::raise_fence(const Fence& fence) {
   if (!sql) return sql.error();
   const auto rows = link_->query(*sql);
   if (!rows) return rows.error();
-  if (rows->empty()) return who_fences(fence);
-  return {};
+  if (rows->empty()) answer.refused = who_fences(fence);
+  return answer;
 }
 
 Error PostgresControl::who_fences(const Fence& fence) {
@@ -620,25 +722,15 @@ Error PostgresControl::who_fences(const Fence& fence) {
 }
 
 Result<PreparedScan> PostgresControl::list_prepared(LogId log_id) {
-  const auto rows = link_->query(
-      "SELECT gid, transaction::text, pg_snapshot_xmax(pg_current_snapshot())::text, "
-      "(extract(epoch FROM clock_timestamp() - prepared) * 1000000)::bigint "
-      "FROM pg_prepared_xact() "
-      "WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
-      Effect::kNone);
+  const auto rows = link_->query(std::string(kPreparedHere), Effect::kNone);
   if (!rows) return rows.error();
   PreparedScan scan;
   for (const Row& row : *rows) {
-    auto xid = parse_gid(text_at(row, 0));
-    const bool is_ours =
-        xid && xid->gtrid.log_id == log_id && xid->bqual == link_->settings().participant;
-    if (!is_ours) {
+    if (auto xid = our_xid(text_at(row, 0), log_id, link_->settings())) {
+      scan.branches.push_back(listed_branch(std::move(*xid), row));
+    } else {
       ++scan.foreign;
-      continue;
     }
-    scan.branches.push_back({.xid = std::move(*xid),
-                             .transaction_id = widen(unsigned_at(row, 1), unsigned_at(row, 2)),
-                             .age = Duration(std::max<std::int64_t>(integer_at(row, 3), 1))});
   }
   return scan;
 }
@@ -661,14 +753,23 @@ class Postgres final : public ResourceManager {
   }
 
  private:
+  Takeover takeover() {
+    const std::lock_guard lock(mutex_);
+    return takeover_;
+  }
+
   Settings settings_;
-  std::atomic<SessionId> control_{};  ///< the session that holds the lock
+  std::mutex mutex_;
+  Takeover takeover_;
 };
 
 Result<std::unique_ptr<Control>> Postgres::take_control(Duration wait) {
   auto control = start_control<PostgresControl>(settings_, kPins, wait);
   if (!control) return control.error();
-  control_ = (*control)->id();
+  auto takeover = (*control)->look_at_takeover();
+  if (!takeover) return takeover.error();
+  const std::lock_guard lock(mutex_);
+  takeover_ = std::move(*takeover);
   return std::unique_ptr<Control>(std::move(*control));
 }
 
@@ -678,7 +779,8 @@ Result<std::unique_ptr<Session>> Postgres::open_session() {
   auto link = Link::open(settings_, kPins);
   if (!link) return link.error();
   const CallWatchdog watchdog(**link, settings_.call_timeout);
-  const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
+  const Takeover takeover = this->takeover();
+  const auto control = std::to_string(static_cast<std::uint64_t>(takeover.control));
   const auto rows = (*link)->query(
       std::string(kSessionSettings) +
           "SET statement_timeout = " + std::to_string(to_ms(settings_.statement_timeout)) + "; " +
@@ -694,7 +796,7 @@ Result<std::unique_ptr<Session>> Postgres::open_session() {
   }
   const SessionId id{static_cast<std::uint64_t>(integer_at(row, 0))};
   return std::unique_ptr<Session>(
-      std::make_unique<PostgresSession>(std::move(*link), id, identity_at(row, 2)));
+      std::make_unique<PostgresSession>(std::move(*link), id, identity_at(row, 2), takeover));
 }
 
 }  // namespace

@@ -12,9 +12,11 @@ namespace {
 
 constexpr std::string_view kProof = "assent_proof";
 
+/// The position is of what is flushed, and so outlives a power cut as the branch does: a proof may
+/// not be ahead of the history that it belongs to.
 std::string proof_of(std::string_view gid) {
   return "SELECT transaction::text||' '||pg_snapshot_xmax(pg_current_snapshot())::text||' '||"
-         "(pg_current_wal_lsn()-'0/0')::text FROM pg_prepared_xact() WHERE gid=" +
+         "(pg_current_wal_flush_lsn()-'0/0')::text FROM pg_prepared_xact() WHERE gid=" +
          std::string(gid);
 }
 

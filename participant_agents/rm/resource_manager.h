@@ -57,10 +57,24 @@ struct FinishReport {
   std::optional<Error> error;
 };
 
-/// Who prepared the branch that is to be committed?
+/// Who prepared the branch?
 enum class PreparedBy : std::uint8_t {
   kUnknown,          ///< an earlier incarnation, or nobody knows: what is found is checked first
-  kThisIncarnation,  ///< this process, and it keeps one state machine for the xid
+  kThisIncarnation,  ///< this process, which keeps one state machine for the xid
+  kThisIncarnationTried,  ///< the same, and something was tried since: checked first
+};
+
+/// A branch of which somebody wants to know what the database says.
+struct InspectedBranch {
+  Xid xid;
+  std::optional<BranchProof> proof;  ///< of its vote, where it is known
+  PreparedBy by = PreparedBy::kUnknown;
+};
+
+/// What there is to see without touching anything.
+struct Inspection {
+  std::vector<BranchSight> branches;   ///< those listed, then those asked for and not listed
+  std::vector<ForeignBranch> foreign;  ///< at most kInspectedMax
 };
 
 /// One connection. Not usable any more once `usable()` is false: close it (destroy) and open
@@ -88,13 +102,34 @@ class Session {
 
   /// Phase two, from any session but one that has a branch open. The caller has seen the session
   /// that prepared the branch gone or idle. Any doubt is settled by looking: the list, then status
-  /// or witness (section 6). kUnknown costs a look before (PostgreSQL: is the listed branch the one
-  /// that voted, R6) or after (MariaDB: an OK counts only with its witness row, F 9).
+  /// or witness (section 6). All but kThisIncarnation costs a look before (PostgreSQL: is the
+  /// listed branch the one that voted, R6) or after (MariaDB: an OK counts only with its witness
+  /// row, F 9). What can't be told or contradicts the decision comes with an error: a sentence on
+  /// what was found, whose hand that probably was, and where to look.
   virtual FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) = 0;
   /// kRolledBack: proved absent now. An absent branch is not an error: rollback is told until it is
   /// answered (R5). Of an absent branch that is known to have voted, by `proof`, the database is
   /// asked what became of it: kCommitted when somebody has committed it by hand.
   virtual FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) = 0;
+
+  /// Looks and changes nothing: what the database lists as prepared (of ours at most kInspectedMax,
+  /// lowest gtrid first), how old it is and whom it holds up; and of the branches asked for what
+  /// became of them, on the evidence that commit goes by. A branch without its vote's proof, or
+  /// that nothing is known of, is kCannotTell with why. Errors: nothing could be looked at.
+  ///
+  /// PostgreSQL tells all of it, and counts those in the queue behind a waiting session. Of two
+  /// prepared branches that hold different locks on the same table, a session that waits for the
+  /// table is shown at both, although only one may be in its way.
+  ///
+  /// MariaDB (10.11) knows nothing of xids where it knows of locks: a prepared branch is there a
+  /// transaction without a session. Which of ours it is shows only while somebody waits for the
+  /// branch's witness row, so for up to kWitnessProbes of the oldest branches a second connection
+  /// waits for it, for a fraction of a second each and in nobody's way, as long as somebody is held
+  /// up by a transaction that is not known yet. So ages are told only of branches found that way,
+  /// or when there is but one; of several foreign branches nothing is told but their names;
+  /// sessions behind other sessions that are held up themselves are not shown. It needs the PROCESS
+  /// privilege, and says so when it has not got it.
+  virtual Result<Inspection> inspect(LogId log_id, const std::vector<InspectedBranch>& asked) = 0;
 
   /// Any thread, at any time: makes the call under way return at once with kConnectionLost by
   /// shutting the connection's socket down (F 11). The session is unusable afterwards.
@@ -108,6 +143,12 @@ struct Fence {
   Epoch epoch{};
   std::uint64_t opening_nonce = 0;
   std::uint64_t log_top = 0;
+};
+
+/// What the row of this log said.
+struct FenceAnswer {
+  std::uint64_t top = 0;         ///< before; 0: there was no row
+  std::optional<Error> refused;  ///< kFenced: the row is as it was
 };
 
 struct PreparedScan {
@@ -136,9 +177,9 @@ class Control {
   /// kTimeout when it is still there after `wait`.
   virtual Result<> end_session(SessionId id, Duration wait) = 0;
 
-  /// Raises the row of this log durably, or refuses with kFenced and no effect: a lower epoch, the
-  /// same epoch with another nonce, or a log top below the row's (R10).
-  virtual Result<> raise_fence(const Fence& fence) = 0;
+  /// Raises the row of this log durably, or refuses with no effect: a lower epoch, the same epoch
+  /// with another nonce, or a log top below the row's (R10). An error: effect unknown.
+  virtual Result<FenceAnswer> raise_fence(const Fence& fence) = 0;
 
   virtual Result<PreparedScan> list_prepared(LogId log_id) = 0;
 

@@ -25,15 +25,15 @@ void CoordinatorLinks::on_body(LinkId id, std::string_view body) {
   const auto at = links_.find(id);
   if (at == links_.end()) return;
   auto decoded = decode_to_agent(body);
-  if (!decoded) return refuse(id, decoded.error());
+  if (!decoded) return refuse(id, {decoded.error()});
   if (auto* request = std::get_if<AgentRequest>(&*decoded)) {
     if (!at->second.introduced) {
-      return refuse(id, refusal(ErrorCode::kUnauthorized, "a link begins with a hello"));
+      return refuse(id, {refusal(ErrorCode::kUnauthorized, "a link begins with a hello")});
     }
     return hooks_.tell(RequestArrived{id, std::move(*request)});
   }
   if (at->second.introduced) {
-    return refuse(id, refusal(ErrorCode::kInvalid, "a link has one hello"));
+    return refuse(id, {refusal(ErrorCode::kInvalid, "a link has one hello")});
   }
   on_hello(id, std::get<Hello>(std::move(*decoded)));
 }
@@ -43,7 +43,7 @@ void CoordinatorLinks::on_hello(LinkId id, Hello hello) {
   if (auto error = hooks_.judge(hello)) {
     spdlog::warn("coordinator={} at {} refused: {}", hello.coordinator, link.channel->peer(),
                  error->message);
-    return refuse(id, *error);
+    return refuse(id, {*error});
   }
   link.introduced = true;
   link.channel->established();
@@ -73,15 +73,15 @@ void CoordinatorLinks::welcome(LinkId link, const Welcome& welcome) {
   ASSENT_CHECK(sent.has_value());  // a welcome is short
 }
 
-void CoordinatorLinks::refuse(LinkId link, const Error& error) {
+void CoordinatorLinks::refuse(LinkId link, const Refused& refused) {
   const auto at = links_.find(link);
   if (at == links_.end()) return;
   const auto channel = std::move(at->second.channel);
   const bool told = at->second.introduced;
   links_.erase(at);
-  const auto sent = channel->send(Refused{error});
+  const auto sent = channel->send(refused);
   ASSENT_CHECK(sent.has_value());  // encode() cuts its text to the limit
-  channel->close_when_sent(error);
+  channel->close_when_sent(refused.error);
   // The core forgets a link that it refuses itself; one that breaks the protocol later it has to be
   // told of.
   if (told) hooks_.tell(LinkGone{link});
@@ -107,6 +107,8 @@ void CoordinatorLinks::send_reply_without_results(Channel& channel, const AgentR
     shorter.body = Voted{voted->xid, Vote::kUnknown, {}, error, {}};
   } else if (const auto* list = std::get_if<PreparedList>(&reply.body)) {
     shorter.body = PreparedList{list->scan, {}, 0, error};
+  } else if (const auto* seen = std::get_if<Inspected>(&reply.body)) {
+    shorter.body = Inspected{seen->serial, {}, {}, error};
   }
   const auto sent = channel.send(shorter);
   ASSENT_CHECK(sent.has_value());

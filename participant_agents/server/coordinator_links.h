@@ -38,7 +38,7 @@ class CoordinatorLinks final : public LinkPort {
   void close_all(const Error& why);
 
   void welcome(LinkId link, const Welcome& welcome) override;
-  void refuse(LinkId link, const Error& error) override;
+  void refuse(LinkId link, const Refused& refused) override;
   void reply(LinkId link, const AgentReply& reply) override;
   void close(LinkId link) override;
 

@@ -37,7 +37,7 @@ void Driver::carry_out(SendWelcome&& effect) {
 }
 
 void Driver::carry_out(SendRefused&& effect) {
-  ports_.links.refuse(effect.link, effect.error);
+  ports_.links.refuse(effect.link, effect.refused);
 }
 
 void Driver::carry_out(SendReply&& effect) {
@@ -86,6 +86,10 @@ void Driver::carry_out(StartList&& effect) {
 
 void Driver::carry_out(DeleteWitnesses&& effect) {
   ports_.control.delete_witnesses(std::move(effect));
+}
+
+void Driver::carry_out(StartInspect&& effect) {
+  ports_.branches.start(std::move(effect));
 }
 
 void Driver::carry_out(Note&& effect) {

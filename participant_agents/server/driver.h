@@ -43,6 +43,7 @@ class Driver {
   void carry_out(RaiseFence&& effect);
   void carry_out(StartList&& effect);
   void carry_out(DeleteWitnesses&& effect);
+  void carry_out(StartInspect&& effect);
   void carry_out(Note&& effect);
   void set_alarm();
 

@@ -141,22 +141,29 @@ void IncarnationLife::on_control_error(const Error& error) {
 }
 
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
-  control_.run<Result<DatabaseIdentity>>(
-      [row = row_of(std::move(raise.fence))](rm::Control& control) -> Result<DatabaseIdentity> {
+  control_.run<FenceRaised>(
+      [link = raise.link, row = row_of(std::move(raise.fence))](rm::Control& control) {
+        FenceRaised raised{link, {}, 0, std::nullopt};
         crash_point(crash::kFenceBefore);
-        if (auto raised = control.raise_fence(row); !raised) return raised.error();
+        auto answer = control.raise_fence(row);
         crash_point(crash::kFenceAfter);
-        return control.identity();
-      },
-      [this, link = raise.link](Result<DatabaseIdentity> identity) {
-        if (ending_) return;
-        FenceRaised raised{link, {}, std::nullopt};
-        if (identity) {
+        if (!answer) {
+          raised.error = answer.error();
+          return raised;
+        }
+        raised.top = answer->top;
+        raised.error = std::move(answer->refused);
+        if (raised.error) return raised;
+        if (auto identity = control.identity()) {
           raised.database = std::move(*identity);
         } else {
           raised.error = identity.error();
-          on_control_error(*raised.error);
         }
+        return raised;
+      },
+      [this](FenceRaised raised) {
+        if (ending_) return;
+        if (raised.error) on_control_error(*raised.error);
         handle(std::move(raised));
       });
 }
@@ -168,7 +175,9 @@ void IncarnationLife::list(StartList&& list) {
       [row = std::move(row),
        log_id = list.log_id](rm::Control& control) -> Result<rm::PreparedScan> {
         if (row) {
-          if (auto raised = control.raise_fence(*row); !raised) return raised.error();
+          auto raised = control.raise_fence(*row);
+          if (!raised) return raised.error();
+          if (raised->refused) return *raised->refused;
         }
         return control.list_prepared(log_id);
       },

@@ -19,7 +19,7 @@ class LinkPort {
   /// All of them: no effect on a link that is gone.
   virtual void welcome(LinkId link, const Welcome& welcome) = 0;
   /// The link is closed after it; no LinkGone follows.
-  virtual void refuse(LinkId link, const Error& error) = 0;
+  virtual void refuse(LinkId link, const Refused& refused) = 0;
   virtual void reply(LinkId link, const AgentReply& reply) = 0;
   /// No LinkGone follows.
   virtual void close(LinkId link) = 0;
@@ -36,6 +36,7 @@ class BranchPort {
   virtual void start(StartRollBackOpen&& rollback) = 0;
   virtual void start(StartCommit&& commit) = 0;
   virtual void start(StartRollback&& rollback) = 0;
+  virtual void start(StartInspect&& inspect) = 0;
   virtual void interrupt(const Xid& xid) = 0;
 };
 

@@ -39,6 +39,11 @@ WorkEnded without_effect(const Xid& xid, Error error) {
   return ended;
 }
 
+rm::PreparedBy by(bool voted_here, bool tried) {
+  if (!voted_here) return rm::PreparedBy::kUnknown;
+  return tried ? rm::PreparedBy::kThisIncarnationTried : rm::PreparedBy::kThisIncarnation;
+}
+
 const Xid& xid_of(const Job& job) {
   if (const auto* commit = std::get_if<RunCommit>(&job)) return commit->xid;
   return std::get<RunRollback>(job).xid;
@@ -55,15 +60,16 @@ SessionTable::SessionTable(Turn& turn, rm::ResourceManager& manager, SessionLimi
       alarm_(turn.executor(), [this] { on_alarm(); }) {}
 
 void SessionTable::begin() {
-  first_opens_left_ = limits_.finish_sessions + limits_.work_sessions;
-  for (std::size_t i = 0; i < limits_.finish_sessions; ++i) add_slot(false);
-  for (std::size_t i = 0; i < limits_.work_sessions; ++i) add_slot(true);
+  first_opens_left_ = limits_.finish_sessions + limits_.work_sessions + 1;
+  for (std::size_t i = 0; i < limits_.finish_sessions; ++i) add_slot(Purpose::kFinish);
+  for (std::size_t i = 0; i < limits_.work_sessions; ++i) add_slot(Purpose::kWork);
+  add_slot(Purpose::kLook);
 }
 
-void SessionTable::add_slot(bool for_work) {
+void SessionTable::add_slot(Purpose purpose) {
   slots_.push_back(std::make_unique<Slot>());
   Slot& slot = *slots_.back();
-  slot.for_work = for_work;
+  slot.purpose = purpose;
   slot.backoff.emplace(milliseconds(50), seconds(2), random_bits);
   ++threads_left_;
   slot.thread = std::make_unique<SessionThread>(
@@ -78,6 +84,7 @@ void SessionTable::end() {
   ending_ = true;
   waiting_.clear();
   finishes_.clear();
+  looks_.clear();
   if (slots_.empty()) return hooks_.ended();
   for (const auto& slot : slots_) {
     const bool at_work = slot->state == State::kBusy || slot->state == State::kHeld ||
@@ -103,7 +110,7 @@ void SessionTable::start(StartWork&& effect) {
   if (auto error = forbidden(work)) {
     return hooks_.tell(without_effect(work.xid, std::move(*error)));
   }
-  if (usable(true) == 0) {
+  if (usable(Purpose::kWork) == 0) {
     return refuse(work, ErrorCode::kParticipantUnavailable,
                   "the agent has no session to its database: " + last_open_error_.message);
   }
@@ -140,9 +147,8 @@ void SessionTable::start(StartRollBackOpen&& effect) {
 }
 
 void SessionTable::start(StartCommit&& effect) {
-  enqueue_finish(
-      RunCommit{std::move(effect.xid), std::move(effect.proof),
-                effect.voted_here ? rm::PreparedBy::kThisIncarnation : rm::PreparedBy::kUnknown});
+  enqueue_finish(RunCommit{std::move(effect.xid), std::move(effect.proof),
+                           by(effect.voted_here, effect.tried)});
 }
 
 void SessionTable::start(StartRollback&& effect) {
@@ -150,7 +156,7 @@ void SessionTable::start(StartRollback&& effect) {
 }
 
 void SessionTable::enqueue_finish(Job job) {
-  if (usable(false) + usable(true) == 0) {
+  if (usable(Purpose::kFinish) + usable(Purpose::kWork) == 0) {
     hooks_.tell(FinishEnded{
         xid_of(job), Completion::kUnreached, Evidence::kNone,
         refusal(ErrorCode::kParticipantUnavailable,
@@ -159,6 +165,12 @@ void SessionTable::enqueue_finish(Job job) {
   }
   finishes_.push_back(std::move(job));
   dispatch_finishes();
+}
+
+void SessionTable::start(StartInspect&& effect) {
+  if (usable(Purpose::kLook) == 0) return refuse_look(effect);
+  looks_.push_back(std::move(effect));
+  dispatch_looks();
 }
 
 void SessionTable::interrupt(const Xid& xid) {
@@ -189,10 +201,10 @@ SessionTable::Slot& SessionTable::holder_of(const Xid& xid) {
   check_failed(__FILE__, __LINE__, "an open branch has a session");
 }
 
-std::size_t SessionTable::usable(bool for_work) const {
+std::size_t SessionTable::usable(Purpose purpose) const {
   return static_cast<std::size_t>(
       std::count_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
-        return slot->for_work == for_work && slot->state != State::kClosed &&
+        return slot->purpose == purpose && slot->state != State::kClosed &&
                slot->state != State::kOpening;
       }));
 }
@@ -214,9 +226,37 @@ void SessionTable::refuse_all_waiting() {
   }
 }
 
+void SessionTable::refuse_look(const StartInspect& look) {
+  hooks_.tell(InspectEnded{
+      look.link,
+      look.serial,
+      {},
+      {},
+      refusal(ErrorCode::kParticipantUnavailable,
+              "the agent has no session to look at its database: " + last_open_error_.message)});
+}
+
 void SessionTable::dispatch() {
   dispatch_finishes();
   dispatch_work();
+  dispatch_looks();
+}
+
+void SessionTable::dispatch_looks() {
+  while (!looks_.empty()) {
+    Slot* slot = take_idle(idle_look_);
+    if (slot == nullptr) return;
+    StartInspect look = std::move(looks_.front());
+    looks_.pop_front();
+    slot->looker = look.link;
+    slot->serial = look.serial;
+    RunInspect job{look.log_id, {}};
+    for (LookedFor& one : look.branches) {
+      job.branches.push_back(
+          {std::move(one.xid), std::move(one.proof), by(one.voted_here, one.voted_here)});
+    }
+    run(*slot, std::move(job), now() + limits_.finish_timeout);
+  }
 }
 
 void SessionTable::dispatch_finishes() {
@@ -271,8 +311,20 @@ void SessionTable::release(Slot& slot) {
   slot.interactive = false;
   slot.stays_open = false;
   slot.state = State::kIdle;
-  (slot.for_work ? idle_work_ : idle_finish_).push_back(&slot);
+  idle(slot.purpose).push_back(&slot);
   dispatch();
+}
+
+std::vector<SessionTable::Slot*>& SessionTable::idle(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::kWork:
+      return idle_work_;
+    case Purpose::kFinish:
+      return idle_finish_;
+    case Purpose::kLook:
+      return idle_look_;
+  }
+  check_failed(__FILE__, __LINE__, "a Purpose");
 }
 
 // ---------------------------------------------------------------- ends
@@ -293,7 +345,10 @@ void SessionTable::on_opened(Slot& slot, JobEnd end) {
     slot.state = State::kClosed;
     slot.deadline = now() + slot.backoff->next();
     alarm_.set(slot.deadline);
-    if (usable(true) == 0) refuse_all_waiting();
+    if (usable(Purpose::kWork) == 0) refuse_all_waiting();
+    if (usable(Purpose::kLook) == 0) {
+      for (const StartInspect& look : std::exchange(looks_, {})) refuse_look(look);
+    }
   } else {
     last_open_error_ = {};
     slot.backoff->reset();
@@ -306,6 +361,11 @@ void SessionTable::on_opened(Slot& slot, JobEnd end) {
 void SessionTable::on_call_end(Slot& slot, JobEnd end) {
   const bool vanishes = slot.cut || !end.usable;
   Event event = event_of(slot, end, vanishes);
+  if (vanishes && slot.purpose == Purpose::kLook) {
+    // Nothing that is told depends on its being gone.
+    vanish(slot, end.usable);
+    return hooks_.tell(std::move(event));
+  }
   if (vanishes) {
     slot.end = std::move(event);
     return vanish(slot, end.usable);
@@ -321,6 +381,16 @@ void SessionTable::on_call_end(Slot& slot, JobEnd end) {
 Event SessionTable::event_of(Slot& slot, JobEnd& end, bool vanishes) const {
   if (auto* finish = std::get_if<rm::FinishReport>(&end.report)) {
     return FinishEnded{*slot.xid, finish->completion, finish->evidence, std::move(finish->error)};
+  }
+  if (auto* seen = std::get_if<Result<rm::Inspection>>(&end.report)) {
+    InspectEnded looked{slot.looker, slot.serial, {}, {}, slot.cut};
+    if (*seen && !looked.error) {
+      looked.branches = std::move((*seen)->branches);
+      looked.foreign = std::move((*seen)->foreign);
+    } else if (!looked.error) {
+      looked.error = seen->error();
+    }
+    return looked;
   }
   auto& work = std::get<rm::WorkReport>(end.report);
   WorkEnded ended;
@@ -350,10 +420,9 @@ void SessionTable::vanish(Slot& slot, bool still_open) {
 void SessionTable::seek_gone(Slot& slot) {
   hooks_.see_gone(slot.session, [this, &slot] {
     if (ending_) return;
-    Event event = std::move(*slot.end);
-    slot.end.reset();
+    std::optional<Event> event = std::exchange(slot.end, std::nullopt);
     reopen(slot);
-    hooks_.tell(std::move(event));
+    if (event) hooks_.tell(std::move(*event));
   });
 }
 
@@ -377,7 +446,7 @@ void SessionTable::cut(Slot& slot, Error why) {
 void SessionTable::cut_overdue(Slot& slot) {
   if (slot.unwanted) return cut(slot, *slot.unwanted);
   spdlog::warn("xid={} the database does not answer in time: session {} is cut",
-               to_string(*slot.xid), static_cast<std::uint64_t>(slot.session));
+               slot.xid ? to_string(*slot.xid) : "none", static_cast<std::uint64_t>(slot.session));
   cut(slot, refusal(ErrorCode::kTimeout, "the database did not answer before the deadline"));
 }
 

@@ -35,10 +35,10 @@ struct SessionLimits {
 /// recently used idle one, since its caches are warm. Work that finds none waits in a bounded queue
 /// until its deadline; interactive branches hold at most half of the sessions. Commit and rollback
 /// take an idle work session too, and have sessions of their own for when there is none, so they
-/// never wait for work. A session that outlives its deadline has its socket shut down (F 11), is
-/// closed and seen gone, and only then is its end told (F 8); then it is opened anew. The core's
-/// interrupt brings the deadline near. All calls in turns; answers from within a call or
-/// later.
+/// never wait for work. Looking has a session to itself, and touches no other. A session that
+/// outlives its deadline has its socket shut down (F 11), is closed and seen gone, and only then is
+/// its end told (F 8); then it is opened anew. The core's interrupt brings the deadline near. All
+/// calls in turns; answers from within a call or later.
 class SessionTable final : public BranchPort {
  public:
   struct Hooks {
@@ -65,6 +65,7 @@ class SessionTable final : public BranchPort {
   void start(StartRollBackOpen&& rollback) override;
   void start(StartCommit&& commit) override;
   void start(StartRollback&& rollback) override;
+  void start(StartInspect&& inspect) override;
   void interrupt(const Xid& xid) override;
 
  private:
@@ -72,13 +73,17 @@ class SessionTable final : public BranchPort {
   ///    ^           cut or lost: kBusy -> kVanishing -> kOpening; not opened: kClosed -> kOpening
   enum class State { kOpening, kClosed, kIdle, kBusy, kHeld, kVanishing };
 
+  enum class Purpose { kWork, kFinish, kLook };
+
   struct Slot {
     std::unique_ptr<SessionThread> thread;
-    bool for_work = false;
+    Purpose purpose = Purpose::kWork;
     bool tried = false;  ///< to open, once
     State state = State::kOpening;
     rm::SessionId session{};
-    std::optional<Xid> xid;  ///< of the branch that has it, or of the finish under way
+    std::optional<Xid> xid;    ///< of the branch that has it, or of the finish under way
+    LinkId looker{};           ///< who asked for the look under way ...
+    std::uint64_t serial = 0;  ///< ... and by which number
     bool interactive = false;
     bool stays_open = false;        ///< the call under way leaves its branch open when it succeeds
     Instant deadline;               ///< of the call under way; kClosed: of the next try to open
@@ -93,18 +98,21 @@ class SessionTable final : public BranchPort {
     Instant deadline;
   };
 
-  void add_slot(bool for_work);
+  void add_slot(Purpose purpose);
   Slot& holder_of(const Xid& xid);
-  std::size_t usable(bool for_work) const;
+  std::size_t usable(Purpose purpose) const;
+  std::vector<Slot*>& idle(Purpose purpose);
   bool interactive_allowed() const;
 
   std::optional<Error> forbidden(const Work& work) const;
   void refuse(const Work& work, ErrorCode code, std::string message);
   void refuse_all_waiting();
+  void refuse_look(const StartInspect& look);
   void enqueue_finish(Job job);
   void dispatch();
   void dispatch_finishes();
   void dispatch_work();
+  void dispatch_looks();
   Slot* take_idle(std::vector<Slot*>& idle);
   void run_work(Slot& slot, Work work, Instant deadline);
   void run(Slot& slot, Job job, Instant deadline);
@@ -130,8 +138,10 @@ class SessionTable final : public BranchPort {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Slot*> idle_work_;  ///< the last is the warmest
   std::vector<Slot*> idle_finish_;
+  std::vector<Slot*> idle_look_;
   std::list<Waiting> waiting_;
   std::deque<Job> finishes_;
+  std::deque<StartInspect> looks_;  ///< as many as the core lets be under way
   Error last_open_error_;
   std::size_t first_opens_left_ = 0;
   std::size_t threads_left_ = 0;

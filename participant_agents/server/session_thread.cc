@@ -114,4 +114,8 @@ Report SessionThread::act(RunRollback& job) {
   return report;
 }
 
+Report SessionThread::act(RunInspect& job) {
+  return session_->inspect(job.log_id, job.branches);
+}
+
 }  // namespace assent::agent

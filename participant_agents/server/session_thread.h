@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include "participant_agents/rm/resource_manager.h"
 #include "protocol/base/result.h"
@@ -41,11 +42,17 @@ struct RunRollback {
   std::optional<BranchProof> proof;
 };
 
+struct RunInspect {
+  LogId log_id{};
+  std::vector<rm::InspectedBranch> branches;
+};
+
 using Job = std::variant<OpenSession, CloseSession, RunWork, RunPrepare, RunRollBackOpen, RunCommit,
-                         RunRollback>;
+                         RunRollback, RunInspect>;
 
 /// Nothing: opened or closed. Error: not opened.
-using Report = std::variant<std::monostate, Error, rm::WorkReport, rm::FinishReport>;
+using Report =
+    std::variant<std::monostate, Error, rm::WorkReport, rm::FinishReport, Result<rm::Inspection>>;
 
 /// What came of a job.
 struct JobEnd {
@@ -89,6 +96,7 @@ class SessionThread {
   Report act(RunRollBackOpen& job);
   Report act(RunCommit& job);
   Report act(RunRollback& job);
+  Report act(RunInspect& job);
   void replace_session(std::unique_ptr<rm::Session> session);
 
   Turn& turn_;

@@ -43,7 +43,7 @@ class SlowControl final : public rm::Control {
     if (cut_.get_future().wait_for(seconds(30)) == std::future_status::timeout) return {};
     return Error{.code = ErrorCode::kConnectionLost, .effect = Effect::kUnknown, .message = "cut"};
   }
-  Result<> raise_fence(const rm::Fence&) override { return {}; }
+  Result<rm::FenceAnswer> raise_fence(const rm::Fence&) override { return rm::FenceAnswer{}; }
   Result<rm::PreparedScan> list_prepared(LogId) override {
     calls_ += 'l';
     return rm::PreparedScan{};

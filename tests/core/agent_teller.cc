@@ -80,7 +80,7 @@ HelloArrived read_hello(const StoryCommand& command) {
 }
 
 FenceRaised read_fence_raised(const StoryCommand& command) {
-  FenceRaised raised{link_of(command), {}, error_of(command)};
+  FenceRaised raised{link_of(command), {}, command.number("had", 0), error_of(command)};
   if (!raised.error) raised.database.id = "db";
   return raised;
 }
@@ -94,6 +94,17 @@ Work read_work(const StoryCommand& command) {
   return work;
 }
 
+Inspect read_inspect(const StoryCommand& command) {
+  Inspect inspect{command.number("serial", 1), {}};
+  for (const Gtrid& gtrid : gtrids_of(command)) {
+    inspect.branches.push_back({{gtrid, command.text("participant", kParticipant)}, std::nullopt});
+    if (command.has("xid8")) inspect.branches.back().proof = proof_of(command);
+  }
+  inspect.branches.resize(std::max<std::size_t>(inspect.branches.size(), command.number("n", 0)),
+                          inspect.branches.empty() ? BranchAsked{} : inspect.branches.back());
+  return inspect;
+}
+
 decltype(AgentRequest::body) read_body(const StoryCommand& command) {
   const std::string& name = command.name;
   if (name == "work") return read_work(command);
@@ -105,6 +116,7 @@ decltype(AgentRequest::body) read_body(const StoryCommand& command) {
   if (name == "rollback") return Rollback{xid_of(command)};
   if (name == "list") return ListPrepared{command.number("scan", 1), command.number("top", 0)};
   if (name == "forget") return ForgetWitnesses{gtrids_of(command)};
+  if (name == "inspect") return read_inspect(command);
   if (name == "ping") return Ping{};
   throw std::invalid_argument("no such command: " + name);
 }
@@ -145,6 +157,20 @@ ListEnded read_list_ended(const StoryCommand& command) {
     ended.branches.push_back({{gtrid, kParticipant}, 100 + number_of(gtrid.sequence), {}});
   }
   ended.foreign = command.number("foreign", 0);
+  ended.error = error_of(command);
+  return ended;
+}
+
+InspectEnded read_inspect_ended(const StoryCommand& command) {
+  InspectEnded ended;
+  ended.link = link_of(command);
+  ended.serial = command.number("serial", 1);
+  for (const Gtrid& gtrid : gtrids_of(command)) {
+    ended.branches.emplace_back().xid = {gtrid, kParticipant};
+    ended.branches.back().completion =
+        parse_enum<Completion>(command.text("completion", "still_prepared"), 5);
+  }
+  ended.foreign.resize(command.number("foreign", 0));
   ended.error = error_of(command);
   return ended;
 }
@@ -211,6 +237,10 @@ std::string show(const FenceTop& fence) {
          " nonce=" + std::to_string(fence.opening_nonce) + " top=" + std::to_string(fence.log_top);
 }
 
+std::string show_top(std::uint64_t top) {
+  return top == 0 ? "" : " fence top=" + std::to_string(top);
+}
+
 std::string show(LinkId link) {
   return "link=" + std::to_string(number_of(link));
 }
@@ -219,10 +249,11 @@ struct ShowEffect {
   std::string operator()(const SendWelcome& e) const {
     return "welcome " + show(e.link) +
            " incarnation=" + std::to_string(number_of(e.welcome.incarnation)) +
-           " database=" + e.welcome.database.id;
+           " database=" + e.welcome.database.id + show_top(e.welcome.fence_top);
   }
   std::string operator()(const SendRefused& e) const {
-    return "refused " + show(e.link) + show(std::optional(e.error));
+    return "refused " + show(e.link) + show_top(e.refused.fence_top) +
+           show(std::optional(e.refused.error));
   }
   std::string operator()(const SendReply& e) const {
     return "reply " + show(e.link) + " " + std::visit(ShowReply(), e.reply.body);
@@ -239,7 +270,7 @@ struct ShowEffect {
   }
   std::string operator()(const StartCommit& e) const {
     return "start commit " + show(e.xid) + " xid8=" + std::to_string(e.proof.transaction_id) +
-           (e.voted_here ? " voted here" : "");
+           (e.voted_here ? " voted here" : "") + (e.tried ? ", tried" : "");
   }
   std::string operator()(const StartRollback& e) const { return "start rollback " + show(e.xid); }
   std::string operator()(const Interrupt& e) const { return "interrupt " + show(e.xid); }
@@ -249,6 +280,16 @@ struct ShowEffect {
   std::string operator()(const StartList& e) const {
     return "start list " + show(e.link) + " scan=" + std::to_string(e.scan) +
            (e.fence ? " raise fence " + show(*e.fence) : "");
+  }
+  std::string operator()(const StartInspect& e) const {
+    std::string out = "start inspect " + show(e.link) + " serial=" + std::to_string(e.serial) +
+                      " log=" + std::to_string(number_of(e.log_id));
+    for (const LookedFor& one : e.branches) {
+      out += " " + show(one.xid);
+      if (one.proof) out += " xid8=" + std::to_string(one.proof->transaction_id);
+      if (one.voted_here) out += " voted here";
+    }
+    return out;
   }
   std::string operator()(const DeleteWitnesses& e) const {
     std::string out = "delete witnesses";
@@ -291,6 +332,7 @@ class AgentTeller {
     if (command.name == "work-ended") return read_work_ended(command);
     if (command.name == "finish-ended") return read_finish_ended(command);
     if (command.name == "list-ended") return read_list_ended(command);
+    if (command.name == "inspect-ended") return read_inspect_ended(command);
     return read_request(command);
   }
 

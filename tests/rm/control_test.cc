@@ -31,11 +31,20 @@ Fence fence(std::uint32_t epoch, std::uint64_t nonce, std::uint64_t top) {
           .log_top = top};
 }
 
-void check_fenced(const Result<>& result, const std::string& why) {
-  REQUIRE(result.has_error());
-  CHECK(result.error().code == ErrorCode::kFenced);
-  CHECK(result.error().effect == Effect::kNone);
-  CHECK_THAT(result.error().message, Catch::Contains(why));
+void check_fenced(const Result<FenceAnswer>& result, std::uint64_t top, const std::string& why) {
+  const FenceAnswer answer = must(result);
+  CHECK(answer.top == top);
+  REQUIRE(answer.refused);
+  CHECK(answer.refused->code == ErrorCode::kFenced);
+  CHECK(answer.refused->effect == Effect::kNone);
+  CHECK_THAT(answer.refused->message, Catch::Contains(why));
+}
+
+/// Raised, and what it was before.
+std::uint64_t raised_from(const Result<FenceAnswer>& result) {
+  const FenceAnswer answer = must(result);
+  CHECK_FALSE(answer.refused);
+  return answer.top;
 }
 
 ErrorCode refusal_of(Kind kind, const std::map<std::string, std::string>& settings,
@@ -112,22 +121,23 @@ TEST_CASE("the fence goes up, never down") {
   Server server(each_kind());
   {
     Agent agent(server);
-    must(agent.control->raise_fence(fence(3, 0xFFFF'FFFF'FFFF'FFF0, 10)));
-    must(agent.control->raise_fence(fence(3, 0xFFFF'FFFF'FFFF'FFF0, 10)));
-    must(agent.control->raise_fence(fence(3, 0xFFFF'FFFF'FFFF'FFF0, 12)));
-    check_fenced(agent.control->raise_fence(fence(2, 5, 20)), "epoch 3");
-    check_fenced(agent.control->raise_fence(fence(3, 5, 20)), "nonce 18446744073709551600");
-    check_fenced(agent.control->raise_fence(fence(3, 0xFFFF'FFFF'FFFF'FFF0, 11)), "log top 12");
-    check_fenced(agent.control->raise_fence(fence(4, 6, 11)), "by bank");
-    must(agent.control->raise_fence(fence(4, 6, 12)));
+    constexpr std::uint64_t kNonce = 0xFFFF'FFFF'FFFF'FFF0;
+    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 10))) == 0);
+    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 10))) == 10);
+    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 12))) == 10);
+    check_fenced(agent.control->raise_fence(fence(2, 5, 20)), 12, "epoch 3");
+    check_fenced(agent.control->raise_fence(fence(3, 5, 20)), 12, "nonce 18446744073709551600");
+    check_fenced(agent.control->raise_fence(fence(3, kNonce, 11)), 12, "log top 12");
+    check_fenced(agent.control->raise_fence(fence(4, 6, 11)), 12, "by bank");
+    CHECK(raised_from(agent.control->raise_fence(fence(4, 6, kNonce))) == 12);
     Fence other = fence(1, 1, 1);
     other.log_id = LogId{0xFFFF'FFFF'FFFF'FFFF};
-    must(agent.control->raise_fence(other));
+    CHECK(raised_from(agent.control->raise_fence(other)) == 0);
   }
   server->kill();
   server->start();
   Agent agent(server);
-  check_fenced(agent.control->raise_fence(fence(3, 5, 30)), "epoch 4");
+  check_fenced(agent.control->raise_fence(fence(3, 5, 30)), 0xFFFF'FFFF'FFFF'FFF0, "epoch 4");
 }
 
 TEST_CASE("the list shows our branches of one log, and counts the others") {

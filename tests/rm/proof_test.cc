@@ -25,6 +25,11 @@ Prepared prepare_one(Agent& agent, int card = 1) {
   return {xid, report.proof};
 }
 
+PreparedBy each_who() {
+  return GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation,
+                  PreparedBy::kThisIncarnationTried);
+}
+
 void finish_by_hand(Server& server, const Xid& xid, bool commit) {
   const std::string verb = commit ? "COMMIT" : "ROLLBACK";
   server.run(server.kind() == Kind::kPostgres ? verb + " PREPARED '" + to_gid(xid) + "';"
@@ -36,9 +41,10 @@ void finish_by_hand(Server& server, const Xid& xid, bool commit) {
 TEST_CASE("a commit that took place already is proved, not repeated") {
   Server& server = shared_server(each_kind());
   Agent agent(server);
-  const auto by = GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation);
+  const auto by = each_who();
   const auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, true);
+  if (by == PreparedBy::kUnknown) agent.restart(server);
 
   const FinishReport finish = agent.session->commit(xid, proof, by);
   CHECK(finish.completion == Completion::kCommitted);
@@ -50,20 +56,21 @@ TEST_CASE("a commit that took place already is proved, not repeated") {
 TEST_CASE("F 4, F 9: 'no such branch' is never taken for committed") {
   Server& server = shared_server(each_kind());
   Agent agent(server);
-  const auto by = GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation);
+  const auto by = each_who();
   const auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, false);
+  if (by == PreparedBy::kUnknown) agent.restart(server);
 
+  const bool postgres = server.kind() == Kind::kPostgres;
   const FinishReport finish = agent.session->commit(xid, proof, by);
-  if (server.kind() == Kind::kPostgres) {
-    CHECK(finish.completion == Completion::kRolledBack);
-    CHECK(finish.evidence == Evidence::kTransactionStatus);
-  } else {
-    CHECK(finish.completion == Completion::kCannotTell);
-    CHECK(finish.evidence == Evidence::kNoWitnessRow);
-    REQUIRE(finish.error);
-    CHECK(finish.error->code == ErrorCode::kHazard);
-  }
+  CHECK(finish.completion == Completion::kRolledBack);
+  CHECK(finish.evidence == (postgres ? Evidence::kTransactionStatus : Evidence::kNoWitnessRow));
+  REQUIRE(finish.error);
+  CHECK(finish.error->code == ErrorCode::kHazard);
+  CHECK_THAT(finish.error->message,
+             Catch::Contains("although the decision is commit") &&
+                 Catch::Contains(postgres ? "ROLLBACK PREPARED '" + to_gid(xid) + "'"
+                                          : "XA ROLLBACK " + xa_name_of(xid)));
   CHECK(server.points(1) == 100);
 }
 
@@ -142,10 +149,32 @@ TEST_CASE("F 9: OK to XA COMMIT counts only with its witness row when another ag
              "; XA PREPARE " + name + ";");
 
   const FinishReport finish = agent.session->commit(xid, proof, PreparedBy::kUnknown);
-  CHECK(finish.completion == Completion::kStillPrepared);
+  CHECK(finish.completion == Completion::kCannotTell);
   CHECK(finish.evidence == Evidence::kNoWitnessRow);
   REQUIRE(finish.error);
-  CHECK_THAT(finish.error->message, Catch::Contains("restart"));
+  CHECK_THAT(finish.error->message, Catch::Contains("another branch under its name"));
+}
+
+TEST_CASE("F 9: a branch that is not listed and holds its witness row is neither gone nor done") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, false);
+  // As a server leaves it that forgot the branch until its restart.
+  const auto number = [](auto value) { return std::to_string(static_cast<std::uint64_t>(value)); };
+  server.run("XA START 'holder'; INSERT INTO assent_witness VALUES (" + number(xid.gtrid.log_id) +
+             ", " + number(xid.gtrid.epoch) + ", " + number(xid.gtrid.sequence) + ", '" +
+             xid.bqual + "'); XA END 'holder'; XA PREPARE 'holder';");
+
+  for (const FinishReport& finish :
+       {commit(*agent.session, xid, proof), agent.session->rollback(xid, proof)}) {
+    CHECK(finish.completion == Completion::kStillPrepared);
+    CHECK(finish.evidence == Evidence::kNoWitnessRow);
+    REQUIRE(finish.error);
+    CHECK_THAT(finish.error->message, Catch::Contains("restart the server"));
+  }
+  server.roll_back_foreign("holder");
+  CHECK(agent.session->rollback(xid, proof).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("F 9: a prepared branch is free of its session at once") {

@@ -112,6 +112,12 @@ Agent::Agent(Server& server) : manager(server.manager()) {
   session = another_session();
 }
 
+void Agent::restart(Server& server) {
+  session.reset();
+  control.reset();
+  *this = Agent(server);
+}
+
 std::unique_ptr<Session> Agent::another_session() {
   return must(manager->open_session());
 }

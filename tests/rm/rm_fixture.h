@@ -62,6 +62,8 @@ struct Agent {
   explicit Agent(Server& server);
 
   std::unique_ptr<Session> another_session();
+  /// The next incarnation.
+  void restart(Server& server);
 
   std::unique_ptr<ResourceManager> manager;
   std::unique_ptr<Control> control;
