@@ -134,6 +134,7 @@ void Coordinator::lose_link(Participant& participant, const std::string& why) {
                    .effect = assent::Effect::kNone,
                    .message = "the link to the agent was lost: " + why,
                    .participant = participant.name};
+  give_up_inspect(participant, lost);
   const std::vector<Gtrid> gtrids(participant.branches.begin(), participant.branches.end());
   for (const Gtrid& gtrid : gtrids) {
     // Rolling one back may start its next attempt, but never ends another.
@@ -271,10 +272,9 @@ void Coordinator::on_listed_of(Transaction& tx, Participant& participant,
   if (tx.phase == Phase::kCommitting &&
       !same_transaction(listed.transaction_id, branch->proof.transaction_id)) {
     participant.remembered.erase(tx.gtrid);
-    return show_hazard(participant, listed.xid,
-                       "listed with another transaction id than the one that voted yes");
+    return show_other(participant, listed.xid);
   }
-  if (branch->done()) {
+  if (branch->settled()) {
     // Proved finished, and prepared again: an acknowledged end that the database did not keep
     // (F 9, F 13).
     branch->state =
@@ -294,11 +294,19 @@ void Coordinator::show_hazard(Participant& participant, const Xid& xid,
   note(Note::Level::kError, "xid=" + to_string(xid) + " hazard: " + error.message);
 }
 
+/// Whatever it is, it is not what voted yes; what became of that, the list hides (R6).
+void Coordinator::show_other(Participant& participant, const Xid& xid) {
+  const std::string why = "listed with another transaction id than the one that voted yes";
+  pin({xid, Decision::kCommit, Heuristic::kHazard, Evidence::kListed, why});
+  show_hazard(participant, xid, why);
+}
+
 void Coordinator::on(const DecisionFound& event) {
   Participant* participant = find_participant(event.participant);
   ASSENT_CHECK(participant != nullptr);
   const Gtrid& gtrid = event.branch.xid.gtrid;
-  if (find(gtrid) != nullptr) return;  // the next scan tells
+  // Of both the next scan tells.
+  if (find(gtrid) != nullptr || by_hand_.contains(gtrid)) return;
   if (event.decided) {
     if (const auto* commit = std::get_if<CommitRecord>(&event.decided->record)) {
       return commit_again(*participant, event.branch, *commit);
@@ -318,12 +326,12 @@ void Coordinator::commit_again(Participant& participant, const PreparedBranch& l
                                const CommitRecord& record) {
   const DecidedBranch* decided = find_branch(record, listed.xid);
   if (decided == nullptr) {
-    return show_hazard(participant, listed.xid,
-                       "prepared, but not among the branches of its commit record");
+    const std::string why = "prepared, but not among the branches of its commit record";
+    pin({listed.xid, Decision::kCommit, Heuristic::kHazard, Evidence::kListed, why});
+    return show_hazard(participant, listed.xid, why);
   }
   if (!same_transaction(listed.transaction_id, decided->proof.transaction_id)) {
-    return show_hazard(participant, listed.xid,
-                       "listed with another transaction id than the one that voted yes");
+    return show_other(participant, listed.xid);
   }
   note(Note::Level::kWarning,
        "xid=" + to_string(listed.xid) + " is prepared again after it was committed; commit again");
@@ -334,7 +342,7 @@ void Coordinator::commit_again(Participant& participant, const PreparedBranch& l
     if (branch.participant == &participant) {
       tell_decision(tx, branch);
     } else {
-      mark_done(tx, branch);
+      settle_branch(tx, branch, BranchState::kDone);
     }
   }
   drive(tx);
@@ -365,7 +373,11 @@ Transaction& Coordinator::take_committed(const CommitRecord& record) {
 
 /// Committed in an earlier life of the coordinator; told when the agents connect.
 void Coordinator::recover(const CommitRecord& record) {
-  drive(take_committed(record));
+  Transaction& tx = take_committed(record);
+  for (Branch& branch : tx.branches) {
+    if (recorded_as_damaged(tx, branch)) mark_damaged(tx, branch);
+  }
+  drive(tx);
 }
 
 // ---------------------------------------------------------------- orphans
@@ -392,6 +404,7 @@ void Coordinator::on_orphan_finished(Participant& participant, const Finished& f
   Orphan& orphan = found->second;
   orphan.told = false;  // told again with the next scan
   if (finished.completion == Completion::kRolledBack) {
+    repair(finished.xid, finished.evidence, "proved rolled back since");
     participant.orphans.erase(found);
     return forget_branch(participant, finished.xid.gtrid);
   }
@@ -404,6 +417,12 @@ void Coordinator::on_orphan_finished(Participant& participant, const Finished& f
                     .participant = participant.name};
     orphan.last_error = why;
     freeze(why);
+    pin({finished.xid, finished.told, Heuristic::kCommitted, finished.evidence,
+         "committed although no commit was ever decided"});
+  } else if (finished.completion == Completion::kCannotTell) {
+    pin({finished.xid, finished.told, Heuristic::kHazard, finished.evidence,
+         finished.error ? finished.error->message
+                        : "neither listed nor provable: look at the database"});
   }
 }
 

@@ -41,6 +41,11 @@ Coordinator::Coordinator(Config config, Past past, Now now)
     Participant* participant = find_participant(newest.branch.xid.bqual);
     if (participant != nullptr) participant->history.newest = newest.branch;
   }
+  for (HeuristicRecord& record : past.damaged) {
+    Damaged& damaged = damage_[record.xid.gtrid][record.xid.bqual];
+    damaged.newest = record;
+    damaged.durable = std::move(record);
+  }
   for (const CommitRecord& record : past.unfinished) recover(record);
 }
 
@@ -70,10 +75,6 @@ void Coordinator::on(AgentReplied event) {
   std::visit([this, participant](auto& body) { on_reply(*participant, body); }, event.reply.body);
 }
 
-void Coordinator::on_reply(Participant& participant, Inspected& inspected) {
-  took_for_history(participant, inspected);
-}
-
 /// The link that asks whether its silent agent is still there reads the answer itself.
 void Coordinator::on_reply(Participant&, Pong&) {}
 
@@ -83,6 +84,8 @@ void Coordinator::on(const TimePassed&) {
       Transaction* tx = find(*gtrid);
       ASSENT_CHECK(tx != nullptr);
       on_due(*tx);
+    } else if (const auto* look = std::get_if<LookId>(&*due)) {
+      on_due(*look);
     } else {
       on_due(*std::get<Participant*>(*due));
     }
@@ -99,12 +102,12 @@ void Coordinator::drive(Transaction& tx) {
   }
   switch (tx.phase) {
     case Phase::kCommitting:
-      if (tx.all_done()) return end(tx);
+      if (tx.all_settled()) return end(tx);
       break;
     case Phase::kRollingBack:
-      if (!tx.all_done()) break;
+      if (!tx.all_settled()) break;
       if (tx.verdict == Verdict::kFinal) return remove(tx);
-      if (tx.verdict == Verdict::kRetry && !tx.next_attempt) {
+      if (tx.verdict == Verdict::kRetry && tx.all_done() && !tx.next_attempt) {
         return start_next_attempt(tx);
       }
       break;
@@ -118,11 +121,11 @@ void Coordinator::drive(Transaction& tx) {
   reschedule(tx);
 }
 
-/// Every branch is proved committed.
+/// Every branch is proved committed, or its damage is recorded.
 void Coordinator::end(Transaction& tx) {
   tx.enter(Phase::kEnded);
   answer_waiters(tx);
-  effects_.push_back(AppendUnforced{EndRecord{tx.gtrid}});
+  effects_.push_back(AppendUnforced{tx.end_record()});
   Ended ended{LogToken{next_token_}, tx.gtrid, {}};
   for (const Branch& branch : tx.branches) {
     if (branch.proof.witness_row) ended.witnesses.push_back(branch.participant);
@@ -178,7 +181,7 @@ void Coordinator::answer_late_waiters(Transaction& tx) {
 /// Answers those for whom the outcome, as it stands, is enough.
 void Coordinator::answer_waiters(Transaction& tx) {
   if (!tx.outcome) return;
-  const bool everybody = *tx.outcome != Outcome::kCommitted || tx.all_done();
+  const bool everybody = *tx.outcome != Outcome::kCommitted || tx.all_settled();
   auto& waiters = tx.request.waiters;
   const auto first = std::stable_partition(
       waiters.begin(), waiters.end(),
@@ -189,7 +192,7 @@ void Coordinator::answer_waiters(Transaction& tx) {
 }
 
 void Coordinator::reply_outcome(Transaction& tx, const Waiter& waiter) {
-  Answer answer = tx.answer();
+  Answer answer = answer_of(tx);
   if (!tx.outcome) answer.error = still_deciding();
   if (waiter.wants_results && answer.outcome == Outcome::kCommitted)
     answer.results = std::move(tx.request.results);

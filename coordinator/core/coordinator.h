@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "coordinator/core/config.h"
+#include "coordinator/core/deed.h"
 #include "coordinator/core/effects.h"
 #include "coordinator/core/events.h"
+#include "coordinator/core/look.h"
 #include "coordinator/core/participant.h"
 #include "coordinator/core/record.h"
 #include "coordinator/core/recovery.h"
@@ -26,10 +28,11 @@ namespace assent::coordinator {
 /// `step` is called by one at a time; the same events at the same times give the same effects.
 ///
 /// Where to read: transaction.h has the states; submit.cc, interactive.cc and keys.cc what clients
-/// ask; decision.cc the votes, the decision and phase two; agents.cc links and orphan scans;
-/// admin.cc and status.cc what people look at. What stops it from going on as usual: presume.cc
-/// decisions that are missing, history.cc databases that lost theirs, clock.cc the clock; allow.cc
-/// lets a person say that it is to go on all the same.
+/// ask; decision.cc the votes, the decision and phase two; damage.cc what stands against it;
+/// agents.cc links and orphan scans; admin.cc, status.cc, looking.cc and truth.cc what people look
+/// at; by_hand.cc what they do. What stops it from going on as usual: presume.cc decisions that are
+/// missing, history.cc databases that lost theirs, clock.cc the clock; allow.cc lets a person say
+/// that it is to go on all the same.
 class Coordinator {
  public:
   /// `config` and `past` have been found good (Config::validate, check_past). Ages are counted from
@@ -69,8 +72,20 @@ class Coordinator {
     std::uint64_t missing_to = 0;
     ActionTold told;
   };
-  /// What a forced record is for.
-  using Appended = std::variant<Gtrid, std::string, Allowing>;
+  /// What a forced record of a person's deed is for: its transaction is in `by_hand_`.
+  struct DoneByHand {
+    Gtrid gtrid;
+  };
+  /// What a forced record is for: a transaction's decision, a key's settlement, damage, a
+  /// deed, an allowance; monostate: the forced record behind it.
+  using Appended =
+      std::variant<Gtrid, std::string, HeuristicRecord, DoneByHand, Allowing, std::monostate>;
+  /// A branch that stands against the decision, or of which nothing can be told.
+  struct Damaged {
+    HeuristicRecord newest;  ///< may still be on its way to the log
+    std::optional<HeuristicRecord> durable;
+    bool repaired = false;  ///< `newest` says that it ended as decided since
+  };
   /// An ended transaction whose end record is durable when a forced record after it is.
   struct Ended {
     LogToken durable_with{};
@@ -87,6 +102,7 @@ class Coordinator {
   void on(const LogDurable& event);
   void on(const DecisionFound& event);
   void on(CommitsFound event);
+  void on(const OutcomesFound& event);
   void on(const TimePassed& event);
 
   // ---- what clients ask (submit.cc, interactive.cc, keys.cc, admin.cc)
@@ -108,13 +124,19 @@ class Coordinator {
   }
   void refuse_admin(const ClientRequested& asked);
 
+  void on_request(ClientRequested& asked, ListInDoubt& list);
+  void on_request(ClientRequested& asked, TellStory& tell);
+  void on_request(ClientRequested& asked, RetryTransaction& retry);
+  void on_request(ClientRequested& asked, ResolveTransaction& resolve);
+  void on_request(ClientRequested& asked, ForgetDamage& forget);
+
   // ---- what agents answer (decision.cc, agents.cc)
   void on_reply(Participant& participant, Worked& worked);
   void on_reply(Participant& participant, Voted& voted);
   void on_reply(Participant& participant, Finished& finished);
   void on_reply(Participant& participant, PreparedList& list);
-  void on_reply(Participant& participant, Pong& pong);
   void on_reply(Participant& participant, Inspected& inspected);
+  void on_reply(Participant& participant, Pong& pong);
 
   // ---- keys (keys.cc, R15)
   /// Answers, or lets join, a request whose key is taken; false: the key is free.
@@ -126,11 +148,11 @@ class Coordinator {
   void bind_without_transaction(std::string key, const RequestHash& hash,
                                 std::optional<WallTime> not_after, Error reason,
                                 const Waiter& waiter);
-  void on_durable(const std::string& key);
   Transaction* find_key(const std::string& key);
   void hold_key(const std::string& key, const Gtrid& gtrid);
   void release_key(const Transaction& tx);
   Answer answer_from(const Decided& decided);
+  Answer answer_of(const Transaction& tx) const;
 
   // ---- attempts (submit.cc)
   Form form_of_first_attempt(const Request& request) const;
@@ -176,6 +198,10 @@ class Coordinator {
   void reach_outcome(Transaction& tx, Outcome outcome);
   void append_forced(Record record, Appended what);
   void on_durable(const Gtrid& gtrid);
+  void on_durable(const std::string& settled_key);
+  void on_durable(const HeuristicRecord& record);
+  void on_durable(const DoneByHand& done);
+  void on_durable(std::monostate) {}
 
   // ---- phase two (decision.cc)
   void tell_decision(Transaction& tx, Branch& branch);
@@ -184,9 +210,19 @@ class Coordinator {
   void mark_done(Transaction& tx, Branch& branch);
   static void forget_branch(Participant& participant, const Gtrid& gtrid);
   void on_finished(Transaction& tx, Branch& branch, const Finished& finished);
-  void pin_hazard(Transaction& tx, Branch& branch, const std::string& why);
+  void settle_branch(const Transaction& tx, Branch& branch, BranchState state);
+  void show_hazard(Transaction& tx, Branch& branch, const std::string& why);
   void violate(Transaction& tx, Branch& branch);
   void freeze(const Error& why);
+
+  // ---- damage (damage.cc)
+  void pin(HeuristicRecord found);
+  void repair(const Xid& xid, Evidence evidence, const std::string& how);
+  void mark_damaged(Transaction& tx, Branch& branch);
+  bool recorded_as_damaged(const Transaction& tx, const Branch& branch);
+  bool damaged(const Transaction& tx) const;
+  std::vector<Damage> damage_of(const Gtrid& gtrid) const;
+  Damaged* find_damage(const Xid& xid);
 
   // ---- links, the prober (agents.cc)
   std::optional<Error> why_not_taken(const Participant& participant, const std::string& database);
@@ -204,6 +240,7 @@ class Coordinator {
   void on_listed(Participant& participant, const PreparedBranch& listed);
   void on_listed_of(Transaction& tx, Participant& participant, const PreparedBranch& listed);
   void show_hazard(Participant& participant, const Xid& xid, const std::string& message);
+  void show_other(Participant& participant, const Xid& xid);
   void commit_again(Participant& participant, const PreparedBranch& listed,
                     const CommitRecord& record);
   Transaction& take_committed(const CommitRecord& record);
@@ -272,6 +309,44 @@ class Coordinator {
   void add_log_findings(std::vector<Finding>& findings) const;
   void add_findings(const Participant& participant, std::vector<Finding>& findings) const;
 
+  // ---- looking (looking.cc)
+  void look(ClientRequested& asked, Look::Question question, Duration patience);
+  void send_inspect(Participant& participant);
+  std::vector<BranchAsked> branches_to_inspect(const Participant& participant);
+  std::optional<BranchProof> proof_of(const Xid& xid, const Look& look);
+  void give_up_inspect(Participant& participant, const Error& why);
+  void on_due(LookId id);
+  void forget_looks(ClientSessionId session);
+  void on_looked(LookId id, Look& look);
+  void choose_in_doubt(Look& look) const;
+  void answer(Look& look, const ListInDoubt& list, const std::map<Gtrid, Decided>& decided);
+  void answer(Look& look, const TellStory& tell, const std::map<Gtrid, Decided>& decided);
+  void answer(Look& look, ResolveTransaction& resolve, const std::map<Gtrid, Decided>& decided);
+  void answer(Look& look, ForgetDamage& forget, const std::map<Gtrid, Decided>& decided);
+
+  // ---- the three truths (truth.cc)
+  InDoubtTransaction truth_of(const Gtrid& gtrid, const Look& look, const Decided* decided);
+  BranchTruth truth_of(const Xid& xid, const Look& look, const Decided* decided);
+  std::set<std::string> participants_of(const Gtrid& gtrid, const Look& look,
+                                        const Decided* decided);
+  std::string waits_for(const Transaction& tx, const Branch& branch) const;
+
+  // ---- doing by hand (by_hand.cc)
+  Result<> plan_whole(Deed& deed, const ResolveTransaction& resolve, const Decided* decided);
+  Result<> plan_unrecorded(Deed& deed, const ResolveTransaction& resolve);
+  Result<> plan_finish(Deed& deed, const ResolveTransaction& resolve, const Decided* decided);
+  Result<> plan_declaration(Deed& deed, const ResolveTransaction& resolve, Decision logged);
+  Result<> plan_forget(Deed& deed, const ForgetDamage& forget);
+  std::optional<Decision> decision_of(const Gtrid& gtrid, const Decided* decided);
+  bool waits_for_person(const Gtrid& gtrid) const;
+  void go_on(Look& look, Deed deed, const Result<>& planned, const ByHand& hand);
+  void carry_out(Deed& deed);
+  void decide_by_hand(Deed& deed);
+  void roll_back_live(Deed& deed);
+  void finish_listed(const Deed& deed);
+  void declare(const Deed& deed);
+  void forget_damage(const Deed& deed);
+
   // ---- moving on (coordinator.cc)
   /// Does whatever the transaction is ready for; every handler calls it last, because the
   /// transaction may be gone afterwards.
@@ -316,11 +391,15 @@ class Coordinator {
   std::set<Gtrid> interactive_;                          ///< those that may still open branches
   std::map<LogToken, Appended> appended_;
   std::deque<Ended> ended_;
+  std::map<Gtrid, std::map<std::string, Damaged>> damage_;  ///< by participant; not forgotten yet
+  std::map<LookId, Look> looks_;
+  std::map<Gtrid, Deed> by_hand_;  ///< being recorded
   Timers timers_;
 
   std::uint64_t next_sequence_ = 1;
   std::uint64_t next_token_ = 1;
   std::uint64_t next_scan_ = 1;
+  std::uint64_t next_look_ = 1;
   std::int64_t conflict_rate_ = 0;  ///< parts in 65,536, decaying (section 9)
   std::uint64_t next_serial_ = 1;
   std::optional<Error> frozen_;       ///< a violation was seen: no new work (R6)

@@ -298,7 +298,9 @@ void Coordinator::plan_retry(Transaction& tx) {
 /// This rollback is the end of the request.
 void Coordinator::conclude_rollback(Transaction& tx) {
   tx.next_attempt.reset();
-  const Outcome outcome = outcome_of_rollback(tx.reason->code);
+  // Who is told "refused" may ask again, and a branch that may be committed would take effect
+  // twice.
+  const Outcome outcome = damaged(tx) ? Outcome::kRolledBack : outcome_of_rollback(tx.reason->code);
   if (outcome != Outcome::kRolledBack || tx.request.key.empty()) return reach_outcome(tx, outcome);
   tx.verdict = Verdict::kBinding;
   append_forced(tx.rollback_record(), tx.gtrid);
@@ -351,10 +353,10 @@ bool Coordinator::send_decision(Transaction& tx, Branch& branch) {
   // Listed with another transaction id: whatever it is, it did not vote yes (R6).
   if (commit && participant.hazards.contains(tx.gtrid)) return false;
   if (branch.proof.database.id != participant.welcome->database.id) {
-    pin_hazard(tx, branch,
-               "is of database " + branch.proof.database.id + ", but the agent is at " +
-                   participant.welcome->database.id +
-                   "; connect the participant to the database it had");
+    show_hazard(tx, branch,
+                "is of database " + branch.proof.database.id + ", but the agent is at " +
+                    participant.welcome->database.id +
+                    "; connect the participant to the database it had");
     return false;
   }
   branch.told = true;
@@ -372,11 +374,15 @@ void Coordinator::mark_done(Transaction& tx, Branch& branch) {
   if (branch.hazard) {
     note(Note::Level::kInfo, "xid=" + to_string(tx.xid(branch)) + " hazard is over");
   }
-  branch.state = BranchState::kDone;
+  branch.last_error.reset();
+  settle_branch(tx, branch, BranchState::kDone);
+}
+
+void Coordinator::settle_branch(const Transaction& tx, Branch& branch, BranchState state) {
+  branch.state = state;
   branch.told = false;
   branch.hazard = false;
   branch.next_try.reset();
-  branch.last_error.reset();
   forget_branch(*branch.participant, tx.gtrid);
 }
 
@@ -410,13 +416,18 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
   branch.participant->remembered.erase(tx.gtrid);
   switch (finished.completion) {
     case Completion::kCommitted:
-      return commit ? mark_done(tx, branch) : violate(tx, branch);
     case Completion::kRolledBack:
-      return commit ? violate(tx, branch) : mark_done(tx, branch);
-    case Completion::kCannotTell:
-      return pin_hazard(tx, branch,
-                        finished.error ? finished.error->message
-                                       : "neither listed nor provable: look at the database");
+      branch.evidence = finished.evidence;
+      if ((finished.completion == Completion::kCommitted) != commit) return violate(tx, branch);
+      repair(tx.xid(branch), finished.evidence,
+             commit ? "proved committed since" : "proved rolled back since");
+      return mark_done(tx, branch);
+    case Completion::kCannotTell: {
+      const std::string why = finished.error ? finished.error->message
+                                             : "neither listed nor provable: look at the database";
+      pin({tx.xid(branch), finished.told, Heuristic::kHazard, finished.evidence, why});
+      return show_hazard(tx, branch, why);
+    }
     case Completion::kStillPrepared:
       branch.last_error = finished.error;
       branch.next_try =
@@ -429,7 +440,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
 }
 
 /// Never ended by itself: shown, and looked at again at a slow pace.
-void Coordinator::pin_hazard(Transaction& tx, Branch& branch, const std::string& why) {
+void Coordinator::show_hazard(Transaction& tx, Branch& branch, const std::string& why) {
   branch.participant->remembered.erase(tx.gtrid);
   branch.last_error = hazard(tx.xid(branch), why);
   branch.next_try = now_.steady + kHazardRetry;
@@ -444,8 +455,12 @@ void Coordinator::violate(Transaction& tx, Branch& branch) {
   const bool commit = branch.state == BranchState::kCommitting;
   const std::string why = commit ? "rolled back although the decision is commit"
                                  : "committed although the decision is rollback";
-  pin_hazard(tx, branch, why);
+  show_hazard(tx, branch, why);
+  branch.next_try.reset();
   freeze(hazard(tx.xid(branch), why));
+  pin({tx.xid(branch), commit ? Decision::kCommit : Decision::kRollback,
+       commit ? Heuristic::kRolledBack : Heuristic::kCommitted, branch.evidence, why});
+  if (recorded_as_damaged(tx, branch)) mark_damaged(tx, branch);
 }
 
 void Coordinator::freeze(const Error& why) {

@@ -9,6 +9,7 @@
 
 #include "coordinator/core/events.h"
 #include "coordinator/core/record.h"
+#include "coordinator/core/timers.h"
 #include "protocol/message/agent.h"
 #include "protocol/message/client.h"
 
@@ -59,6 +60,13 @@ struct FindDecision {
   PreparedBranch branch;
 };
 
+/// Look up in the log what the databases were just asked about; OutcomesFound follows. At most
+/// 1,000.
+struct FindOutcomes {
+  LookId look{};
+  std::vector<Gtrid> gtrids;
+};
+
 /// Look up what a database that lost history should have: DecisionLog::find_commits. CommitsFound
 /// follows, in pieces so that others get their turns.
 struct FindCommits {
@@ -82,7 +90,7 @@ struct Note {
 };
 
 using Effect = std::variant<SendToAgent, CloseAgentLink, ReplyToClient, AppendForced,
-                            AppendUnforced, FindDecision, FindCommits, CopyLog, Note>;
+                            AppendUnforced, FindDecision, FindOutcomes, FindCommits, CopyLog, Note>;
 using Effects = std::vector<Effect>;
 
 }  // namespace assent::coordinator

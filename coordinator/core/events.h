@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
 
 #include "coordinator/core/record.h"
 #include "coordinator/core/recovery.h"
+#include "coordinator/core/timers.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/message/agent.h"
@@ -30,7 +32,8 @@ struct ClientRequested {
   /// transaction by it, of its gtrid (CommitTransaction, RollbackTransaction, ShowTransaction);
   /// looked up when the request came in, in the same turn as this event.
   std::optional<Decided> known;
-  /// Of TellStory, ResolveTransaction and ForgetDamage: all that the log holds of the gtrid.
+  /// Of those that look at one transaction (TellStory, ResolveTransaction, ForgetDamage): all that
+  /// the log holds of the gtrid.
   std::vector<ToldRecord> story;
   /// Set: the session has as many requests under way as it may. New work is refused with this,
   /// after its key was looked up (R14).
@@ -74,6 +77,13 @@ struct DecisionFound {
   std::optional<Gtrid> low_water;  ///< of the log, asked after the lookup (R2)
 };
 
+/// Answer to FindOutcomes, looked up in the same turn as this event.
+struct OutcomesFound {
+  LookId look{};
+  std::vector<Gtrid> gtrids;         ///< as asked
+  std::map<Gtrid, Decided> decided;  ///< of those of which the log holds a decision
+};
+
 /// Answer to FindCommits.
 struct CommitsFound {
   std::string participant;
@@ -84,7 +94,8 @@ struct CommitsFound {
 /// next_deadline() has come.
 struct TimePassed {};
 
-using Event = std::variant<ClientRequested, ClientSessionClosed, AgentConnected, AgentDisconnected,
-                           AgentReplied, LogDurable, DecisionFound, CommitsFound, TimePassed>;
+using Event =
+    std::variant<ClientRequested, ClientSessionClosed, AgentConnected, AgentDisconnected,
+                 AgentReplied, LogDurable, DecisionFound, OutcomesFound, CommitsFound, TimePassed>;
 
 }  // namespace assent::coordinator

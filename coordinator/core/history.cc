@@ -119,9 +119,12 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
     case Completion::kRolledBack:
     case Completion::kCannotTell:
     case Completion::kUnreached:
-      return history_changed(participant, name + "is not there any more" + error_text(*sight));
+      if (find_damage(newest.xid) == nullptr) {
+        return history_changed(participant, name + "is not there any more" + error_text(*sight));
+      }
+      break;
   }
-  // It has not been committed yet, and so says nothing of those before it.
+  // It has not been committed yet, or foreign hands were there: it says nothing of those before it.
   if (const auto why = set_back(participant, newest.proof.database)) {
     return history_changed(participant, *why);
   }
@@ -250,6 +253,14 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
   }
   ++search.lost;
   add_stake(search.at_stake, name + " is not there any more" + error_text(sight));
+  if (find_damage(sight.xid) != nullptr) return;
+  // Its witness row may have been told to go: then its absence shows nothing.
+  const bool proved = sight.completion == Completion::kRolledBack &&
+                      !branch_at(found.commit, participant)->proof.witness_row;
+  pin({sight.xid, Decision::kCommit, proved ? Heuristic::kRolledBack : Heuristic::kHazard,
+       sight.evidence,
+       "committed, and lost when the history of the database changed: " + participant.history.why +
+           error_text(sight)});
 }
 
 void Coordinator::search_ended(Participant& participant) {

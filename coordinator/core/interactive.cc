@@ -168,6 +168,7 @@ void Coordinator::answer_unknown_transaction(const ClientRequested& asked) {
 
 /// Nobody was told anything, so no key is bound.
 void Coordinator::on(const ClientSessionClosed& event) {
+  forget_looks(event.session);
   const auto node = sessions_.extract(event.session);
   if (node.empty()) return;
   for (const Gtrid& gtrid : node.mapped()) {

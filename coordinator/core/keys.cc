@@ -93,7 +93,7 @@ void Coordinator::on_request(ClientRequested& asked, OutcomeOf& outcome_of) {
   const Waiter waiter{asked.session, asked.request, WaitFor::kDecided,
                       now_.steady + config_.default_timeout};
   if (Transaction* tx = find_key(key)) {
-    if (!outcome_of.settle) return answer(tx->answer());
+    if (!outcome_of.settle) return answer(answer_of(*tx));
     if (tx->unbound()) settle(*tx);
     return join(*tx, waiter);
   }
@@ -109,7 +109,7 @@ void Coordinator::on_request(ClientRequested& asked, OutcomeOf& outcome_of) {
 
 void Coordinator::join(Transaction& tx, const Waiter& waiter) {
   if (tx.request.waiters.size() >= kWaitersMax) {
-    return reply(waiter.session, waiter.request, tx.answer());
+    return reply(waiter.session, waiter.request, answer_of(tx));
   }
   tx.request.waiters.push_back(waiter);
   answer_waiters(tx);
@@ -183,7 +183,16 @@ Answer Coordinator::answer_from(const Decided& decided) {
   if (const Transaction* tx = answer.gtrid ? find(*answer.gtrid) : nullptr) {
     answer.pending = tx->pending();
   }
-  answer.applied = answer.pending.empty();
+  if (answer.gtrid) answer.damaged = damage_of(*answer.gtrid);
+  answer.applied = answer.pending.empty() && answer.damaged.empty();
+  return answer;
+}
+
+Answer Coordinator::answer_of(const Transaction& tx) const {
+  Answer answer = tx.answer();
+  if (!tx.outcome) return answer;
+  answer.damaged = damage_of(tx.gtrid);
+  answer.applied = answer.applied && answer.damaged.empty();
   return answer;
 }
 

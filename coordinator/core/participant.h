@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/record.h"
 #include "coordinator/core/recovery.h"
 #include "coordinator/core/timers.h"
 #include "protocol/base/result.h"
@@ -101,6 +102,12 @@ struct Participant {
 
   /// Witness rows that may go: the ends are durable.
   std::vector<Gtrid> forgettable;
+
+  // People's looks (looking.cc): one Inspect at a time, whoever asks.
+  std::uint64_t inspect = 0;  ///< number of the one under way; 0: none
+  Instant inspect_asked{};
+  std::set<LookId> lookers;       ///< who waits for it
+  std::set<LookId> next_lookers;  ///< who came after it was sent: it may be older than the question
 
   // The agent is there, its database is not: one prober for all that wait (R4).
   bool unreached = false;

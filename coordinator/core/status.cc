@@ -84,6 +84,7 @@ CoordinatorStatus Coordinator::status() const {
       add_stake(status.holding_up, unfinished_text(tx, now_.steady));
     }
   }
+  for (const auto& [gtrid, branches] : damage_) status.damaged += branches.size();
   add_log_findings(status.findings);
   for (const auto& [name, participant] : participants_) {
     add_findings(participant, status.findings);
@@ -153,9 +154,17 @@ void Coordinator::add_findings(const Participant& participant,
     ++count;
     add_stake(hazards.at_stake, branch.last_error->message);
   }
+  for (const auto& [gtrid, branches] : damage_) {
+    const auto found = branches.find(participant.name);
+    if (found == branches.end() || participant.branches.contains(gtrid)) continue;
+    ++count;
+    add_stake(hazards.at_stake, "xid=" + to_string(Xid{gtrid, participant.name}) + " " +
+                                    std::string(to_string(found->second.newest.heuristic)) + ": " +
+                                    found->second.newest.detail);
+  }
   if (count == 0) return;
   hazards.what = "Branches of participant " + participant.name +
-                 " in heuristic hazard, which only a person can settle: " + std::to_string(count) +
+                 " damaged or in hazard, which only a person can settle: " + std::to_string(count) +
                  ".";
   findings.push_back(std::move(hazards));
 }

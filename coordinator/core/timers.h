@@ -12,6 +12,8 @@
 namespace assent::coordinator {
 
 struct Participant;
+/// A person's question for which the databases are being looked at (look.h).
+enum class LookId : std::uint64_t {};
 
 /// Everything that the core waits for by the clock, in one ordered table: O(log n) each. A subject
 /// has one timer, set to the earliest of what it waits for. Timers of the same instant come in the
@@ -19,7 +21,7 @@ struct Participant;
 class Timers {
  public:
   /// What to look at when the time has come.
-  using Subject = std::variant<Gtrid, Participant*>;
+  using Subject = std::variant<Gtrid, Participant*, LookId>;
 
   /// Kept by the subject; a default one is not set.
   struct Handle {

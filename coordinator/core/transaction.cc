@@ -85,6 +85,8 @@ std::string_view to_string(BranchState state) {
       return "rolling_back";
     case BranchState::kDone:
       return "done";
+    case BranchState::kDamaged:
+      return "damaged";
   }
   check_failed(__FILE__, __LINE__, "a BranchState");
 }
@@ -131,10 +133,14 @@ bool Transaction::all_done() const {
   return std::all_of(branches.begin(), branches.end(), [](const Branch& b) { return b.done(); });
 }
 
+bool Transaction::all_settled() const {
+  return std::all_of(branches.begin(), branches.end(), [](const Branch& b) { return b.settled(); });
+}
+
 std::vector<std::string> Transaction::pending() const {
   std::vector<std::string> names;
   for (const Branch& branch : branches) {
-    if (!branch.done()) names.push_back(branch.participant->name);
+    if (!branch.settled()) names.push_back(branch.participant->name);
   }
   return names;
 }
@@ -172,6 +178,16 @@ CommitRecord Transaction::commit_record() const {
 RollbackRecord Transaction::rollback_record() const {
   ASSENT_CHECK(reason.has_value());
   return {gtrid, request.key, request.hash, request.not_after, *reason};
+}
+
+EndRecord Transaction::end_record() const {
+  EndRecord record{gtrid, {}};
+  for (const Branch& branch : branches) {
+    const bool plain =
+        branch.evidence == Evidence::kNone || branch.evidence == Evidence::kDatabaseAnswer;
+    if (!plain) record.ends.push_back({branch.participant->name, branch.evidence});
+  }
+  return record;
 }
 
 TransactionSummary Transaction::summary(Instant now) const {

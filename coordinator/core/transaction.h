@@ -48,6 +48,7 @@ enum class BranchState : std::uint8_t {
   kCommitting,   ///< to be told until proved committed
   kRollingBack,  ///< to be told until proved absent
   kDone,         ///< proved committed, proved absent, or ended read-only
+  kDamaged,      ///< proved to stand against the decision, and recorded so: nothing left to tell
 };
 
 std::string_view to_string(BranchState state);
@@ -111,13 +112,16 @@ struct Branch {
 
   // Phase two.
   bool told = false;    ///< on this link, and not answered yet
-  bool hazard = false;  ///< needs a person; pinned until proved finished
+  bool hazard = false;  ///< what became of it can't be told, or stands against the decision
   std::uint32_t tries = 0;
   std::uint32_t failures = 0;  ///< in a row
   std::optional<Instant> next_try;
   std::optional<Error> last_error;
+  Evidence evidence = Evidence::kNone;  ///< of its end
 
   bool done() const { return state == BranchState::kDone; }
+  /// Nobody has to be told anything any more.
+  bool settled() const { return done() || state == BranchState::kDamaged; }
   bool decided() const {
     return state == BranchState::kCommitting || state == BranchState::kRollingBack;
   }
@@ -154,15 +158,18 @@ struct Transaction {
   bool all_asked_to_prepare() const;
   bool all_voted_yes() const;
   bool all_done() const;
+  bool all_settled() const;
   std::vector<std::string> pending() const;
 
   /// The earliest of what it waits for by the clock.
   std::optional<Instant> due() const;
 
   /// What a caller may be told now: the outcome once it is final, else that it is in progress.
+  /// Without damage, which outlives the transaction (Coordinator::answer_of).
   Answer answer() const;
   CommitRecord commit_record() const;
   RollbackRecord rollback_record() const;
+  EndRecord end_record() const;
   TransactionSummary summary(Instant now) const;
 };
 

@@ -145,6 +145,8 @@ void Driver::take(Event event) {
   // the two.
   if (auto* requested = std::get_if<ClientRequested>(&event)) {
     if (!look_up(*requested)) return;
+  } else if (auto* outcomes = std::get_if<OutcomesFound>(&event)) {
+    if (!look_up(*outcomes)) return;
   }
   Effects effects = core_.step(std::move(event), host_.now());
   for (Effect& effect : effects) {
@@ -169,6 +171,19 @@ bool Driver::look_up(ClientRequested& requested) {
   return true;
 }
 
+bool Driver::look_up(OutcomesFound& outcomes) {
+  for (const Gtrid& gtrid : outcomes.gtrids) {
+    auto found = log_.find_gtrid(gtrid);
+    if (found.has_error()) {
+      // Taken as "no record", a damaged block would let a person roll back what was committed.
+      log_failed(found.error());
+      return false;
+    }
+    if (*found) outcomes.decided.emplace(gtrid, **std::move(found));
+  }
+  return true;
+}
+
 void Driver::carry_out(Effect& effect) {
   std::visit(Overloaded{[this](SendToAgent& send) { carry_out_send(send); },
                         [this](CloseAgentLink& it) { agents_.close(it.participant, it.why); },
@@ -176,6 +191,9 @@ void Driver::carry_out(Effect& effect) {
                         [this](AppendForced& append) { carry_out_append(append); },
                         [this](AppendUnforced& append) { carry_out_append(append); },
                         [this](FindDecision& find) { carry_out_find(find); },
+                        [this](FindOutcomes& it) {
+                          happen(OutcomesFound{it.look, std::move(it.gtrids), {}});
+                        },
                         [this](FindCommits& find) { carry_out_find(std::move(find)); },
                         [this](CopyLog& copy) { carry_out_copy(copy); },
                         [this](Note& note) { host_.note(note); }},

@@ -46,6 +46,8 @@ class Driver {
   void take(Event event);
   /// False: the log could not say what it holds; the client has been told so.
   bool look_up(ClientRequested& requested);
+  /// False: the log could not say what it holds; the driver has halted.
+  bool look_up(OutcomesFound& outcomes);
   void carry_out(Effect& effect);
   void carry_out_send(SendToAgent& send);
   void carry_out_reply(ReplyToClient& reply);

@@ -76,11 +76,12 @@ struct Damage {
 /// One branch, in three truths.
 struct BranchTruth {
   Xid xid;
-  std::string logged;                ///< commit, rollback, nothing
-  std::string state;                 ///< in the coordinator's table; "none": not there
-  std::optional<BranchSight> sight;  ///< nullopt: its database was not reached; see `last_error`
-  std::optional<Damage> damage;      ///< pinned until a person forgets it
-  std::string waits_for;             ///< a sentence; empty: for nothing
+  std::string logged;  ///< commit, rollback, nothing
+  std::string state;   ///< in the coordinator's table; "none": not there
+  /// nullopt: its database was not reached, see `last_error`; or, in a list, not asked.
+  std::optional<BranchSight> sight;
+  std::optional<Damage> damage;  ///< pinned until a person forgets it
+  std::string waits_for;         ///< a sentence; empty: for nothing
   std::optional<Error> last_error;
   std::uint32_t tries = 0;
   Duration next_try_in{};  ///< 0: not waiting for a timer

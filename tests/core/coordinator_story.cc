@@ -1,6 +1,7 @@
 #include "tests/core/coordinator_story.h"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -32,6 +33,42 @@ Completion completion_from(const std::string& name) {
   return from_name(name,
                    {Completion::kCommitted, Completion::kRolledBack, Completion::kStillPrepared,
                     Completion::kCannotTell, Completion::kUnreached});
+}
+
+Evidence evidence_from(const std::string& name) {
+  return from_name(name, {Evidence::kNone, Evidence::kListed, Evidence::kDatabaseAnswer,
+                          Evidence::kTransactionStatus, Evidence::kWitnessRow,
+                          Evidence::kNoWitnessRow, Evidence::kNeverPrepared});
+}
+
+BranchSight sight_from(const std::string& word, const std::string& participant) {
+  std::istringstream parts(word);
+  std::string gtrid;
+  std::string completion;
+  std::string evidence = "none";
+  std::string transaction_id = "0";
+  std::getline(parts, gtrid, ':');
+  std::getline(parts, completion, ':');
+  std::getline(parts, evidence, ':');
+  std::getline(parts, transaction_id, ':');
+  BranchSight sight;
+  sight.xid = {gtrid_from(gtrid), participant};
+  sight.completion = completion_from(completion);
+  sight.evidence = evidence_from(evidence.empty() ? "none" : evidence);
+  sight.transaction_id = std::stoull(transaction_id);
+  return sight;
+}
+
+std::optional<Gtrid> gtrid_of(const Record& record) {
+  return std::visit(
+      [](const auto& one) -> std::optional<Gtrid> {
+        if constexpr (requires { one.xid; }) {
+          return one.xid.gtrid;
+        } else {
+          return one.gtrid;
+        }
+      },
+      record);
 }
 
 RequestHash hash_of(std::uint64_t number) {
@@ -125,6 +162,12 @@ std::string Story::play(const std::string& command) {
       {"allow", &Story::allow},
       {"drain", &Story::drain},
       {"status", &Story::status},
+      {"indoubt", &Story::in_doubt},
+      {"story", &Story::story},
+      {"retry", &Story::retry},
+      {"resolve", &Story::resolve},
+      {"forget", &Story::forget},
+      {"looked", &Story::looked},
       {"missing", &Story::missing},
       {"durable", &Story::durable},
       {"time", &Story::time},
@@ -181,6 +224,7 @@ void Story::open() {
     }
   }
   for (const auto& [name, one] : newest) past.newest.push_back(one);
+  past.damaged = damaged();
   coordinator_ = std::make_unique<Coordinator>(config_, past, now_);
 }
 
@@ -192,6 +236,7 @@ void Story::crash(Words& words) {
   queued_.clear();
   lookups_.clear();
   searches_.clear();
+  outcome_lookups_.clear();
   scans_.clear();
   open();
   step(TimePassed{});
@@ -312,7 +357,7 @@ void Story::allow(Words& words) {
   allow.what = from_name(words.next(), {Allowance::kPresume, Allowance::kHistory, Allowance::kClock,
                                         Allowance::kViolation});
   allow.participant = words.text("participant").value_or("");
-  allow.hand = {"pat@till", words.text("reason").value_or(""), words.number("act").has_value()};
+  allow.hand = hand(words);
   request(words, allow, {}, std::nullopt);
 }
 
@@ -320,6 +365,42 @@ void Story::drain(Words& words) {
   const bool off = words.more() && words.next() == "off";
   request(words, SetDrain{!off}, {}, std::nullopt);
   output_ += coordinator_->drained() ? "drained\n" : "not drained\n";
+}
+
+void Story::in_doubt(Words& words) {
+  ListInDoubt list;
+  if (const auto patience = words.number("patience")) list.patience = milliseconds(*patience);
+  request(words, list, {}, std::nullopt);
+}
+
+void Story::story(Words& words) {
+  request(words, TellStory{gtrid_from(words.next())}, {}, std::nullopt);
+}
+
+void Story::retry(Words& words) {
+  request(words, RetryTransaction{gtrid_from(words.next())}, {}, std::nullopt);
+}
+
+void Story::resolve(Words& words) {
+  ResolveTransaction resolve;
+  resolve.gtrid = gtrid_from(words.next());
+  resolve.decision = from_name(words.next(), {Decision::kCommit, Decision::kRollback});
+  resolve.participant = words.text("participant").value_or("");
+  if (const auto name = words.text("despite")) resolve.despite.push_back(*name);
+  resolve.hand = hand(words);
+  request(words, resolve, {}, std::nullopt);
+}
+
+void Story::forget(Words& words) {
+  ForgetDamage forget;
+  forget.gtrid = gtrid_from(words.next());
+  forget.participant = words.text("participant").value_or("");
+  forget.hand = hand(words);
+  request(words, forget, {}, std::nullopt);
+}
+
+ByHand Story::hand(Words& words) {
+  return {"pat@till", words.text("reason").value_or(""), words.number("act").has_value()};
 }
 
 void Story::status(Words& words) {
@@ -342,6 +423,7 @@ void Story::request(Words& words, ClientRequest body, RequestHash hash,
   asked.body = std::move(body);
   asked.hash = hash;
   asked.known = std::move(known);
+  asked.story = find_story(asked.body);
   step(std::move(asked));
 }
 
@@ -415,6 +497,7 @@ void Story::finished(Words& words) {
   finished.told = told ? from_name(*told, {Decision::kCommit, Decision::kRollback})
                        : told_[{gtrid, participant}];
   finished.error = words.error();
+  if (const auto shown = words.text("by")) finished.evidence = evidence_from(*shown);
   answer(words, participant, std::move(finished));
 }
 
@@ -449,6 +532,18 @@ void Story::found(Words&) {
   }
 }
 
+/// The log tells those who look.
+void Story::looked(Words&) {
+  const std::deque<FindOutcomes> asked = std::exchange(outcome_lookups_, {});
+  for (const auto& lookup : asked) {
+    OutcomesFound found{lookup.look, lookup.gtrids, {}};
+    for (const Gtrid& gtrid : lookup.gtrids) {
+      if (auto decided = find_gtrid(gtrid)) found.decided.emplace(gtrid, *std::move(decided));
+    }
+    step(std::move(found));
+  }
+}
+
 void Story::commits(Words& words) {
   const std::size_t max = words.number("max").value_or(kInspectedMax);
   const std::deque<FindCommits> asked = std::exchange(searches_, {});
@@ -471,26 +566,26 @@ void Story::commits(Words& words) {
   }
 }
 
-/// What isn't named is committed.
+/// GTRID:COMPLETION[:EVIDENCE[:TXID]] for each branch; one that is asked about and not named is
+/// committed.
 void Story::inspected(Words& words) {
   const std::string participant = words.next();
   const Inspect& asked = inspects_[participant];
   Inspected inspected;
   inspected.serial = words.number("serial").value_or(asked.serial);
   inspected.error = words.error();
-  std::map<Gtrid, std::string> named;
+  if (const auto foreign = words.text("foreign")) inspected.foreign.push_back({*foreign, {}, {}});
+  std::set<Gtrid> named;
   while (words.more()) {
-    const std::string word = words.next();
-    const auto colon = word.find(':');
-    named[gtrid_from(word.substr(0, colon))] = word.substr(colon + 1);
+    inspected.branches.push_back(sight_from(words.next(), participant));
+    named.insert(inspected.branches.back().xid.gtrid);
   }
   for (const BranchAsked& branch : asked.branches) {
-    if (inspected.error) break;
+    if (inspected.error || named.contains(branch.xid.gtrid)) continue;
     BranchSight& sight = inspected.branches.emplace_back();
     sight.xid = branch.xid;
-    sight.transaction_id = branch.proof->transaction_id;
-    const auto name = named.find(branch.xid.gtrid);
-    sight.completion = name == named.end() ? Completion::kCommitted : completion_from(name->second);
+    if (branch.proof) sight.transaction_id = branch.proof->transaction_id;
+    sight.completion = Completion::kCommitted;
   }
   answer(words, participant, std::move(inspected));
 }
@@ -533,6 +628,8 @@ void Story::remember(const Effect& effect) {
     queued_.emplace_back(std::nullopt, append->record);
   } else if (const auto* find = std::get_if<FindDecision>(&effect)) {
     lookups_.push_back(*find);
+  } else if (const auto* outcomes = std::get_if<FindOutcomes>(&effect)) {
+    outcome_lookups_.push_back(*outcomes);
   } else if (const auto* search = std::get_if<FindCommits>(&effect)) {
     searches_.push_back(*search);
   }
@@ -561,6 +658,38 @@ std::optional<Decided> Story::find_key(const std::string& key) const {
     }
   }
   return std::nullopt;
+}
+
+std::vector<ToldRecord> Story::find_story(const ClientRequest& body) const {
+  std::optional<Gtrid> gtrid;
+  if (const auto* tell = std::get_if<TellStory>(&body)) gtrid = tell->gtrid;
+  if (const auto* resolve = std::get_if<ResolveTransaction>(&body)) gtrid = resolve->gtrid;
+  if (const auto* forget = std::get_if<ForgetDamage>(&body)) gtrid = forget->gtrid;
+  std::vector<ToldRecord> story;
+  for (std::size_t i = 0; i < log_.size(); ++i) {
+    if (gtrid && gtrid_of(log_[i].first) == gtrid)
+      story.push_back({i + 1, now_.wall, log_[i].first});
+  }
+  return story;
+}
+
+/// The newest of each branch that nobody has forgotten since.
+std::vector<HeuristicRecord> Story::damaged() const {
+  std::map<Xid, HeuristicRecord> pinned;
+  for (const auto& [record, _] : log_) {
+    if (const auto* heuristic = std::get_if<HeuristicRecord>(&record)) {
+      pinned[heuristic->xid] = *heuristic;
+    }
+    const auto* hand = std::get_if<HandRecord>(&record);
+    if (hand == nullptr || hand->action != HandAction::kForget) continue;
+    std::erase_if(pinned, [hand](const auto& one) {
+      return one.first.gtrid == hand->gtrid &&
+             (hand->participant.empty() || one.first.bqual == hand->participant);
+    });
+  }
+  std::vector<HeuristicRecord> out;
+  for (auto& [xid, record] : pinned) out.push_back(record);
+  return out;
 }
 
 std::optional<Decided> Story::find_gtrid(const Gtrid& gtrid) const {

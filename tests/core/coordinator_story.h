@@ -50,6 +50,13 @@ class Story {
   void allow(Words& words);
   void drain(Words& words);
   void status(Words& words);
+  void in_doubt(Words& words);
+  void story(Words& words);
+  void retry(Words& words);
+  void resolve(Words& words);
+  void forget(Words& words);
+  void looked(Words& words);
+  static ByHand hand(Words& words);
   void missing(Words& words);
   void durable(Words& words);
   void time(Words& words);
@@ -67,6 +74,8 @@ class Story {
   void write(const Record& record);
   std::optional<Decided> find_key(const std::string& key) const;
   std::optional<Decided> find_gtrid(const Gtrid& gtrid) const;
+  std::vector<ToldRecord> find_story(const ClientRequest& body) const;
+  std::vector<HeuristicRecord> damaged() const;
 
   Config config_;
   std::unique_ptr<Coordinator> coordinator_;
@@ -79,6 +88,7 @@ class Story {
   std::map<std::pair<Gtrid, std::string>, std::uint32_t> worked_;  ///< first index last asked for
   std::deque<FindDecision> lookups_;
   std::deque<FindCommits> searches_;
+  std::deque<FindOutcomes> outcome_lookups_;
   std::map<std::string, Inspect> inspects_;  ///< the last one of each participant
   std::optional<Gtrid> low_water_;
   std::vector<std::string> missing_;  ///< of the next opening

@@ -1,6 +1,6 @@
-// Plays every story in testdata/coordinator and compares the whole output with what the file says.
-// After a change that is meant: ASSENT_REWRITE=1 ./core_test "coordinator stories", then read the
-// diff, and commit it only if you understand what caused it.
+// Plays every story in testdata/coordinator and testdata/recovery and compares the whole output
+// with what the file says. After a change that is meant: ASSENT_REWRITE=1 ./core_test "coordinator
+// stories", then read the diff, and commit it only if you understand what caused it.
 
 #include "tests/core/coordinator_story.h"
 
@@ -19,12 +19,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kStories = fs::path(ASSENT_SOURCE_DIR) / "tests/core/testdata/coordinator";
+const fs::path kStories = fs::path(ASSENT_SOURCE_DIR) / "tests/core/testdata";
 
 std::set<fs::path> stories() {
   std::set<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(kStories)) {
-    if (entry.path().extension() == ".txt") found.insert(entry.path());
+  for (const char* const folder : {"coordinator", "recovery"}) {
+    for (const auto& entry : fs::directory_iterator(kStories / folder)) {
+      if (entry.path().extension() == ".txt") found.insert(entry.path());
+    }
   }
   return found;
 }

@@ -326,6 +326,12 @@ std::string line(const AppendUnforced& append) {
   return "log <- " + std::visit([](const auto& one) { return body(one); }, append.record) + "\n";
 }
 
+std::string line(const FindOutcomes& find) {
+  std::string out = "log ?";
+  for (const Gtrid& gtrid : find.gtrids) out += " " + text(gtrid);
+  return out + "\n";
+}
+
 std::string line(const FindDecision& find) {
   return "log ? " + text(find.branch.xid.gtrid) + " listed by " + find.participant + "\n";
 }

@@ -1,0 +1,104 @@
+// Branches that stand against the decision, or of which nothing can be told (X/Open's heuristic
+// outcomes): recorded before anybody is told, and pinned until a person forgets them.
+
+#include <utility>
+
+#include "coordinator/core/coordinator.h"
+#include "protocol/base/check.h"
+
+namespace assent::coordinator {
+namespace {
+
+constexpr std::size_t kDetailMax = 1024;
+
+/// What was proved is not taken back by not being able to tell.
+bool is_news(const HeuristicRecord& newest, const HeuristicRecord& found) {
+  if (found.heuristic == Heuristic::kHazard) return false;
+  return newest.heuristic != found.heuristic || newest.decision != found.decision;
+}
+
+}  // namespace
+
+/// Once for each change: what waits for a person is looked at again and again.
+void Coordinator::pin(HeuristicRecord found) {
+  auto& branches = damage_[found.xid.gtrid];
+  const auto [entry, added] = branches.try_emplace(found.xid.bqual);
+  Damaged& damaged = entry->second;
+  if (!added && !damaged.repaired && !is_news(damaged.newest, found)) return;
+  if (found.detail.size() > kDetailMax) found.detail.resize(kDetailMax);
+  damaged.newest = found;
+  damaged.repaired = false;
+  append_forced(found, found);
+}
+
+/// It ended as decided after all. Shown until a person forgets it all the same: somebody may have
+/// acted upon what was shown before.
+void Coordinator::repair(const Xid& xid, Evidence evidence, const std::string& how) {
+  Damaged* damaged = find_damage(xid);
+  if (damaged == nullptr || damaged->repaired) return;
+  HeuristicRecord record = damaged->newest;
+  record.evidence = evidence;
+  record.detail = how + ", as decided; was: " + record.detail;
+  if (record.detail.size() > kDetailMax) record.detail.resize(kDetailMax);
+  damaged->newest = record;
+  damaged->repaired = true;
+  append_forced(record, record);
+}
+
+void Coordinator::on_durable(const HeuristicRecord& record) {
+  const Xid& xid = record.xid;
+  const auto [entry, added] = damage_[xid.gtrid].try_emplace(xid.bqual);
+  if (added) entry->second.newest = record;  // forgotten while it was on its way
+  entry->second.durable = record;
+  Participant* participant = find_participant(xid.bqual);
+  ASSENT_CHECK(participant != nullptr);
+  Transaction* tx = find(xid.gtrid);
+  if (tx == nullptr) {
+    if (record.heuristic == Heuristic::kCommitted) participant->orphans.erase(xid.gtrid);
+    return;
+  }
+  Branch* branch = tx->find_branch(*participant);
+  if (branch != nullptr && !branch->told && recorded_as_damaged(*tx, *branch)) {
+    mark_damaged(*tx, *branch);
+  }
+  // The next attempt would do again what this one has done, or may have done, at the participant.
+  if (tx->verdict == Verdict::kRetry) conclude_rollback(*tx);
+  drive(*tx);
+}
+
+/// Proved, so nothing is left to tell it.
+void Coordinator::mark_damaged(Transaction& tx, Branch& branch) {
+  settle_branch(tx, branch, BranchState::kDamaged);
+}
+
+bool Coordinator::recorded_as_damaged(const Transaction& tx, const Branch& branch) {
+  const Damaged* damaged = find_damage(tx.xid(branch));
+  const bool pinned = damaged != nullptr && damaged->durable && !damaged->repaired;
+  if (!pinned || !branch.decided()) return false;
+  const bool commit = branch.state == BranchState::kCommitting;
+  return damaged->durable->heuristic == (commit ? Heuristic::kRolledBack : Heuristic::kCommitted);
+}
+
+bool Coordinator::damaged(const Transaction& tx) const {
+  return damage_.contains(tx.gtrid);
+}
+
+std::vector<Damage> Coordinator::damage_of(const Gtrid& gtrid) const {
+  std::vector<Damage> out;
+  const auto found = damage_.find(gtrid);
+  if (found == damage_.end()) return out;
+  for (const auto& [participant, damaged] : found->second) {
+    if (!damaged.durable) continue;
+    out.push_back({participant, damaged.durable->heuristic, damaged.durable->detail});
+  }
+  return out;
+}
+
+Coordinator::Damaged* Coordinator::find_damage(const Xid& xid) {
+  const auto found = damage_.find(xid.gtrid);
+  if (found == damage_.end()) return nullptr;
+  const auto branch = found->second.find(xid.bqual);
+  return branch == found->second.end() ? nullptr : &branch->second;
+}
+
+}  // namespace assent::coordinator
