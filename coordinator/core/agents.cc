@@ -418,7 +418,8 @@ void Coordinator::on_orphan_finished(Participant& participant, const Finished& f
     orphan.last_error = why;
     freeze(why);
     pin({finished.xid, finished.told, Heuristic::kCommitted, finished.evidence,
-         "committed although no commit was ever decided"});
+         finished.error ? finished.error->message
+                        : "committed although no commit was ever decided"});
   } else if (finished.completion == Completion::kCannotTell) {
     pin({finished.xid, finished.told, Heuristic::kHazard, finished.evidence,
          finished.error ? finished.error->message

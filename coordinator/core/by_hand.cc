@@ -60,7 +60,9 @@ std::string evidence_text(const BranchTruth& truth) {
     case Completion::kUnreached:
       break;
   }
-  return name + " does not list it; what became of it, if there was a branch, can't be told";
+  const auto& why = truth.sight->error;
+  return name + " does not list it and can't tell whether there was a branch, or how it ended" +
+         (why ? ": " + why->message : "");
 }
 
 /// Absence of a witness row shows the end only of a branch that is known to have been there.

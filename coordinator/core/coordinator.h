@@ -212,7 +212,7 @@ class Coordinator {
   void on_finished(Transaction& tx, Branch& branch, const Finished& finished);
   void settle_branch(const Transaction& tx, Branch& branch, BranchState state);
   void show_hazard(Transaction& tx, Branch& branch, const std::string& why);
-  void violate(Transaction& tx, Branch& branch);
+  void violate(Transaction& tx, Branch& branch, const Finished& finished);
   void freeze(const Error& why);
 
   // ---- damage (damage.cc)

@@ -418,7 +418,8 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
     case Completion::kCommitted:
     case Completion::kRolledBack:
       branch.evidence = finished.evidence;
-      if ((finished.completion == Completion::kCommitted) != commit) return violate(tx, branch);
+      if ((finished.completion == Completion::kCommitted) != commit)
+        return violate(tx, branch, finished);
       repair(tx.xid(branch), finished.evidence,
              commit ? "proved committed since" : "proved rolled back since");
       return mark_done(tx, branch);
@@ -451,15 +452,16 @@ void Coordinator::show_hazard(Transaction& tx, Branch& branch, const std::string
 
 /// The opposite of what was decided was done: this branch waits for a person, and no new work is
 /// taken, while everybody else's locks go on being freed (R6).
-void Coordinator::violate(Transaction& tx, Branch& branch) {
+void Coordinator::violate(Transaction& tx, Branch& branch, const Finished& finished) {
   const bool commit = branch.state == BranchState::kCommitting;
-  const std::string why = commit ? "rolled back although the decision is commit"
-                                 : "committed although the decision is rollback";
+  std::string why = commit ? "rolled back although the decision is commit"
+                           : "committed although the decision is rollback";
   show_hazard(tx, branch, why);
   branch.next_try.reset();
   freeze(hazard(tx.xid(branch), why));
-  pin({tx.xid(branch), commit ? Decision::kCommit : Decision::kRollback,
-       commit ? Heuristic::kRolledBack : Heuristic::kCommitted, branch.evidence, why});
+  if (finished.error) why = finished.error->message;  // who it probably was, and where to look
+  pin({finished.xid, finished.told, commit ? Heuristic::kRolledBack : Heuristic::kCommitted,
+       finished.evidence, std::move(why)});
   if (recorded_as_damaged(tx, branch)) mark_damaged(tx, branch);
 }
 

@@ -120,7 +120,8 @@ std::vector<BranchAsked> Coordinator::branches_to_inspect(const Participant& par
   std::vector<BranchAsked> out;
   std::set<Gtrid> taken;
   const auto ask = [&](const Gtrid& gtrid, const Look& look) {
-    if (out.size() == kInspectedMax || !taken.insert(gtrid).second) return;
+    const bool ours = gtrid.log_id == log_id_;  // an agent is asked about no other (R3)
+    if (!ours || out.size() == kInspectedMax || !taken.insert(gtrid).second) return;
     const Xid xid{gtrid, participant.name};
     out.push_back({xid, proof_of(xid, look)});
   };

@@ -357,17 +357,23 @@ std::string line(const Note& note) {
 }  // namespace
 
 std::string text(const Gtrid& gtrid) {
-  return std::to_string(static_cast<std::uint32_t>(gtrid.epoch)) + "." +
+  const std::string log = gtrid.log_id == kStoryLog ? "" : "~";
+  return log + std::to_string(static_cast<std::uint32_t>(gtrid.epoch)) + "." +
          std::to_string(static_cast<std::uint64_t>(gtrid.sequence));
 }
 
 Gtrid gtrid_from(std::string_view text) {
+  LogId log = kStoryLog;
+  if (text.starts_with('~')) {
+    log = kOtherLog;
+    text.remove_prefix(1);
+  }
   const auto dot = text.find('.');
   if (dot == std::string_view::npos)
     throw std::invalid_argument("not a gtrid: " + std::string(text));
   const auto epoch = std::stoul(std::string(text.substr(0, dot)));
   const auto sequence = std::stoull(std::string(text.substr(dot + 1)));
-  return {kStoryLog, Epoch{static_cast<std::uint32_t>(epoch)}, Sequence{sequence}};
+  return {log, Epoch{static_cast<std::uint32_t>(epoch)}, Sequence{sequence}};
 }
 
 std::string text(const Effect& effect) {
