@@ -258,11 +258,13 @@ std::optional<Decision> Coordinator::decision_of(const Gtrid& gtrid, const Decid
                                                                : Decision::kRollback;
 }
 
-/// Only then it may still be committed: of any other, "not committed" may have been told (R1).
+/// Only then it may still be committed: of any other, "not committed" may have been told (R1). No
+/// decision of this opening is missing, whatever else is.
 bool Coordinator::waits_for_person(const Gtrid& gtrid) const {
-  return std::any_of(participants_.begin(), participants_.end(), [&gtrid](const auto& entry) {
-    return entry.second.hazards.contains(gtrid) || entry.second.held.contains(gtrid);
-  });
+  return gtrid.epoch < epoch_ &&
+         std::any_of(participants_.begin(), participants_.end(), [&gtrid](const auto& entry) {
+           return entry.second.hazards.contains(gtrid) || entry.second.held.contains(gtrid);
+         });
 }
 
 /// Prepared branches that exist in databases only, and nobody may presume anything of.
@@ -318,7 +320,7 @@ Result<> Coordinator::plan_unrecorded(Deed& deed, const ResolveTransaction& reso
   }
   if (commit && !waits_for_person(resolve.gtrid)) {
     return refused(
-        "nothing is missing from the log and it holds no commit of it: presumed "
+        "no commit of it can be missing from the log, which holds none: presumed "
         "aborted, and rolled back by itself");
   }
   for (const std::string& name : deed.hand.despite) {
