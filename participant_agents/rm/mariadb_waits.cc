@@ -170,6 +170,7 @@ void tell_waits(Link& link, const std::function<Result<std::unique_ptr<Link>>()>
                 const std::function<std::string(const Xid&)>& say_wait, std::size_t listed,
                 Inspection& found) {
   if (listed == 0) return;
+  std::this_thread::sleep_for(kUntilNews);  // somebody may have looked just now
   auto unknown = look_at_detached(link);
   if (!unknown) {
     Error error = unknown.error();

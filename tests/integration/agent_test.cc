@@ -235,6 +235,52 @@ TEST_CASE("an older epoch, another opening of it and a log that lost its end are
   CHECK(pay.prepare_work(1, 1).vote == Vote::kPrepared);
 }
 
+TEST_CASE("an agent tells what its database says of branches, and whom they hold up") {
+  const DatabaseKind kind = each_kind();
+  CAPTURE(live::to_string(kind));
+  AgentHouse house(kind);
+  house.agent().start();
+  TestCoordinator pay(house);
+  const Voted prepared = pay.prepare_work(1, 1);
+  const Voted committed = pay.prepare_work(2, 2);
+  CHECK(pay.commit(2, committed.proof).completion == Completion::kCommitted);
+  std::thread blocked([&] {
+    const bool postgres = house.database().kind() == DatabaseKind::kPostgres;
+    const std::string patience = postgres ? "" : "SET innodb_lock_wait_timeout = 60; ";
+    house.database().run_sql("points", patience + "UPDATE card SET points = 7 WHERE id = 1;",
+                             live::Role::kApplication);
+  });
+
+  Inspected seen;
+  const bool told = comes_true([&] {
+    pay.send(Inspect{7, {{pay.xid(2), committed.proof}}});
+    seen = pay.receive<Inspected>();
+    return seen.branches.size() == 2 && !seen.branches[0].blocked.empty();
+  });
+  CHECK(pay.roll_back(1).completion == Completion::kRolledBack);
+  blocked.join();
+  REQUIRE(told);
+  CHECK(seen.serial == 7);
+  CHECK_FALSE(seen.error);
+  CHECK(seen.branches[0].xid == pay.xid(1));
+  CHECK(seen.branches[0].completion == Completion::kStillPrepared);
+  CHECK(seen.branches[0].transaction_id == prepared.proof.transaction_id);
+  CHECK(seen.branches[0].blocked[0].user == "app");
+  CHECK(seen.branches[1].xid == pay.xid(2));
+  CHECK(seen.branches[1].completion == Completion::kCommitted);
+  CHECK(seen.foreign.empty());
+}
+
+TEST_CASE("the welcome says what the database had been told of the log") {
+  AgentHouse house(each_kind());
+  house.agent().start();
+  Hello hello = TestCoordinator::hello();
+  hello.log_top = 12;
+  CHECK(TestCoordinator(house, hello).welcome().fence_top == 0);
+  hello.log_top = 15;
+  CHECK(TestCoordinator(house, hello).welcome().fence_top == 12);
+}
+
 TEST_CASE("a newer hello ends the older link and its unprepared branches") {
   const DatabaseKind kind = each_kind();
   CAPTURE(live::to_string(kind));

@@ -93,15 +93,32 @@ TEST_CASE("rollback told for a committed branch is answered by the witness row")
   CHECK(finish.evidence == Evidence::kWitnessRow);
 }
 
-TEST_CASE("rollback told for a branch that a person committed is answered by its status") {
-  Server& server = shared_server(Kind::kPostgres);
+TEST_CASE("rollback told for a branch that a person committed before is answered as it is") {
+  Server& server = shared_server(each_kind());
   Agent agent(server);
-  const bool committed = GENERATE(true, false);
-  auto [xid, proof] = prepare_one(agent);
-  finish_by_hand(server, xid, committed);
+  const bool postgres = server.kind() == Kind::kPostgres;
+  const auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, true);
   const FinishReport finish = agent.session->rollback(xid, proof);
-  CHECK(finish.completion == (committed ? Completion::kCommitted : Completion::kRolledBack));
-  CHECK(finish.evidence == Evidence::kTransactionStatus);
+  CHECK(finish.completion == Completion::kCommitted);
+  CHECK(finish.evidence == (postgres ? Evidence::kTransactionStatus : Evidence::kWitnessRow));
+  REQUIRE(finish.error);
+  CHECK(finish.error->code == ErrorCode::kHazard);
+  CHECK_THAT(finish.error->message,
+             Catch::Contains("although the decision is rollback") &&
+                 Catch::Contains(postgres ? "COMMIT PREPARED '" + to_gid(xid) + "'"
+                                          : "XA COMMIT " + xa_name_of(xid)));
+  CHECK(server.points(1) == 99);
+}
+
+TEST_CASE("rollback told for a branch that a person rolled back is answered without a word") {
+  Server& server = shared_server(each_kind());
+  Agent agent(server);
+  auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, false);
+  const FinishReport finish = agent.session->rollback(xid, proof);
+  CHECK(finish.completion == Completion::kRolledBack);
+  CHECK_FALSE(finish.error);
 
   // Where no status is known the branch is absent, which is all that a rollback needs.
   proof.transaction_id += 1ULL << 30U;

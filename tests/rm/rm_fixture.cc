@@ -16,6 +16,15 @@ live::DatabaseKind live_kind(Kind kind) {
   return kind == Kind::kPostgres ? live::DatabaseKind::kPostgres : live::DatabaseKind::kMariadb;
 }
 
+/// Owners and all.
+void copy_as_it_is(const std::filesystem::path& from, const std::filesystem::path& to) {
+  live::ProcessSpec copy;
+  copy.argv = {"cp", "-a", from.string(), to.string()};
+  const auto result = live::run_command(copy, "", kPatience);
+  INFO(result.standard_error);
+  REQUIRE(result.end.succeeded());
+}
+
 }  // namespace
 
 Server::Server(Kind kind, std::map<std::string, std::string> settings) : kind_(kind) {
@@ -76,13 +85,29 @@ void Server::roll_back_foreign(const std::string& name) {
 void Server::move_to_epoch(int epoch) {
   live::ProcessSpec reset;
   reset.argv = {live::find_program("pg_resetwal", {"/usr/lib/postgresql/15/bin"}), "-e",
-                std::to_string(epoch),
-                std::filesystem::canonical(folder_.path() / "db" / "data" / "cluster").string()};
+                std::to_string(epoch), cluster().string()};
   reset.directory = "/";  // ours may be out of reach for the account
   reset.run_as = ::geteuid() == 0 ? "postgres" : "";
   const auto result = live::run_command(reset, "", kPatience);
   INFO(result.standard_error);
   REQUIRE(result.end.succeeded());
+}
+
+std::filesystem::path Server::cluster() const {
+  return std::filesystem::canonical(folder_.path() / "db" / "data") / "cluster";
+}
+
+void Server::back_up() {
+  server_->stop();
+  copy_as_it_is(cluster(), cluster().string() + ".copy");
+  server_->start();
+}
+
+void Server::restore() {
+  server_->stop();
+  std::filesystem::remove_all(cluster());
+  copy_as_it_is(cluster().string() + ".copy", cluster());
+  server_->start();
 }
 
 std::string xa_name_of(const Xid& xid) {

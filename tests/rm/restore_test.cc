@@ -1,0 +1,125 @@
+// A database put back to an earlier copy of itself has the same name and, in PostgreSQL, the same
+// timeline: what is said of branches that it has lost, or that came back (design section 6).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "tests/rm/rm_fixture.h"
+
+using namespace assent;
+using namespace assent::rm;
+using namespace assent::rm::testing;
+
+namespace {
+
+struct Branch {
+  Xid xid;
+  BranchProof proof;
+};
+
+Branch prepare_one(Agent& agent, int card) {
+  const Xid xid = next_xid();
+  const WorkReport report = agent.session->work(work_of(xid, {take_point(card)}));
+  require_vote(report, Vote::kPrepared);
+  return {xid, report.proof};
+}
+
+void commit_some_transactions(Server& server, int count) {
+  std::string sql;
+  for (int i = 0; i < count; ++i) sql += "UPDATE card SET points = points WHERE id = 5;";
+  server.run(sql);
+}
+
+/// The status of the vote's number, whoever has it now.
+std::string status_of(Server& server, const Branch& branch) {
+  const std::string id = std::to_string(branch.proof.transaction_id);
+  return server->run_sql("points", "SELECT pg_xact_status('" + id + "'::xid8);").standard_output;
+}
+
+/// Neither committed nor still there.
+void require_lost(Agent& agent, const Branch& branch) {
+  const FinishReport told = commit(*agent.session, branch.xid, branch.proof);
+  const bool postgres = branch.proof.transaction_id != 0;
+  CHECK(told.completion == (postgres ? Completion::kCannotTell : Completion::kRolledBack));
+  CHECK(told.evidence == (postgres ? Evidence::kNone : Evidence::kNoWitnessRow));
+  REQUIRE(told.error);
+  CHECK(told.error->code == ErrorCode::kHazard);
+  CHECK_THAT(told.error->message,
+             Catch::Contains(postgres ? "restore" : "a copy of the database from before"));
+  CHECK(agent.session->rollback(branch.xid, std::nullopt).completion == Completion::kRolledBack);
+}
+
+}  // namespace
+
+TEST_CASE("a database restored from before the prepare never says committed") {
+  Server server(each_kind(), {});
+  { const Agent agent(server); }  // our tables are in the copy
+  server.back_up();
+  Branch lost;
+  {
+    Agent agent(server);
+    // The branch's number is ahead of the copy's, however few transactions its next agent needs.
+    commit_some_transactions(server, 100);
+    lost = prepare_one(agent, 1);
+    CHECK(commit(*agent.session, lost.xid, lost.proof).completion == Completion::kCommitted);
+  }
+  server.restore();
+
+  Agent agent(server);
+  CHECK(must(agent.control->identity()).id == lost.proof.database.id);
+  CHECK(must(agent.control->identity()).timeline == lost.proof.database.timeline);
+  require_lost(agent, lost);
+  CHECK(server.points(1) == 100);
+  if (server.kind() == Kind::kMariadb) return;
+
+  // Somebody else gets the number and commits, on the same timeline, behind the vote's position:
+  // only where this agent took over tells that it was not the branch.
+  const auto number_is_taken = [&] {
+    commit_some_transactions(server, 100);
+    return status_of(server, lost) == "committed\n" &&
+           must(agent.control->identity()).position > lost.proof.database.position;
+  };
+  REQUIRE(live::wait_until(number_is_taken, std::chrono::seconds(60)));
+  require_lost(agent, lost);
+  const Inspection seen =
+      must(agent.session->inspect(kLog, {{lost.xid, lost.proof, PreparedBy::kUnknown}}));
+  REQUIRE(seen.branches.size() == 1);
+  CHECK(seen.branches[0].completion == Completion::kCannotTell);
+}
+
+TEST_CASE("a branch that came back with a copy from before its commit is committed again") {
+  Server server(each_kind(), {});
+  Branch back;
+  Branch lost;
+  {
+    Agent agent(server);
+    back = prepare_one(agent, 1);
+  }
+  server.back_up();
+  {
+    Agent agent(server);
+    CHECK(commit(*agent.session, back.xid, back.proof).completion == Completion::kCommitted);
+    commit_some_transactions(server, 100);
+    lost = prepare_one(agent, 2);
+    CHECK(commit(*agent.session, lost.xid, lost.proof).completion == Completion::kCommitted);
+  }
+  CHECK(server.points(1) == 99);
+  server.restore();
+
+  Agent agent(server);
+  CHECK(server.points(1) == 100);
+  const PreparedScan scan = must(agent.control->list_prepared(kLog));
+  REQUIRE(scan.branches.size() == 1);
+  CHECK(scan.branches[0].xid == back.xid);
+  CHECK(scan.branches[0].transaction_id == back.proof.transaction_id);
+  const FinishReport again = commit(*agent.session, back.xid, back.proof);
+  CHECK(again.completion == Completion::kCommitted);
+  CHECK(again.evidence ==
+        (server.kind() == Kind::kPostgres ? Evidence::kDatabaseAnswer : Evidence::kWitnessRow));
+  CHECK(server.points(1) == 99);
+  require_lost(agent, lost);
+  CHECK(server.prepared_count() == 0);
+}
