@@ -91,9 +91,7 @@ bool Coordinator::took_for_history(Participant& participant, const Inspected& in
   History& history = participant.history;
   if (history.serial == 0 || inspected.serial != history.serial) return false;
   history.serial = 0;
-  if (inspected.error && inspected.error->code == ErrorCode::kInvalid) {
-    history_is_good(participant);  // an agent that can't be looked into yet
-  } else if (inspected.error) {
+  if (inspected.error) {
     participant.last_error = inspected.error;
   } else if (history.state == History::State::kUnseen) {
     judge_newest(participant, inspected);

@@ -233,8 +233,11 @@ Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
   }
   opening_.nonce = random_nonce();
   Batch batch(store_->db(), log_id_, state_);
-  batch.add_opening(Epoch{before + step}, {log_id_, opening_.nonce, std::move(missing)},
-                    read_clocks().wall);
+  // The log's time goes on where it stopped: whether the host's clock may be followed is for the
+  // core to say (R15).
+  const bool is_new = state_.tail.log_time == WallTime{};
+  const WallTime at = is_new ? read_clocks().wall : state_.tail.log_time;
+  batch.add_opening(Epoch{before + step}, {log_id_, opening_.nonce, std::move(missing)}, at);
   crash_point("log.opening_before_record");
   auto written = write_durably(batch.writes());
   if (!written) return written;
