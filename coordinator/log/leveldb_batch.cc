@@ -59,8 +59,8 @@ Result<> Batch::add(const Record& record, bool forced, WallTime now) {
       record);
 }
 
-void Batch::add_checkpoint(WallTime now) {
-  put(next_header(state_.tail.epoch, false, now), state_.checkpoint());
+void Batch::add_checkpoint() {
+  put(next_header(state_.tail.epoch, false, state_.tail.log_time), state_.checkpoint());
 }
 
 void Batch::add_opening(Epoch epoch, const OpeningRecord& opening, WallTime now) {
@@ -128,6 +128,58 @@ Result<> Batch::index_beside_decision(std::uint64_t number, const Gtrid& gtrid) 
   if ((*value)->empty()) append_number(0, **value);
   append_number(number, **value);
   writes_.Put(gtrid_key(gtrid), **value);
+  return {};
+}
+
+Result<> Batch::remove(const Removal& removal) {
+  for (const std::uint64_t number : removal.numbers) writes_.Delete(record_key(number));
+  if (removal.gtrid) {
+    auto removed = remove_from_gtrid_index(removal);
+    if (!removed) return removed;
+  }
+  return removal.key.empty() ? Result<>{} : remove_from_key_index(removal);
+}
+
+/// What was done by hand stays, behind a decision that is none any more.
+Result<> Batch::remove_from_gtrid_index(const Removal& removal) {
+  const std::string at = gtrid_key(*removal.gtrid);
+  auto value = entry(std::string(at));
+  if (!value) return std::move(value).error();
+  auto numbers = parse_numbers(**value);
+  if (!numbers) return log_unavailable("an entry of the index of transactions is damaged");
+  if (numbers->empty()) return {};
+  const auto goes = [&](std::uint64_t number) {
+    return std::find(removal.numbers.begin(), removal.numbers.end(), number) !=
+           removal.numbers.end();
+  };
+  if (goes(numbers->front())) numbers->front() = 0;
+  numbers->erase(std::remove_if(numbers->begin() + 1, numbers->end(), goes), numbers->end());
+  (*value)->clear();
+  if (numbers->size() == 1 && numbers->front() == 0) {
+    writes_.Delete(at);
+    return {};
+  }
+  for (const std::uint64_t number : *numbers) append_number(number, **value);
+  writes_.Put(at, **value);
+  return {};
+}
+
+Result<> Batch::remove_from_key_index(const Removal& removal) {
+  const std::string at = idempotency_index_key(idempotency_hash(log_id_, removal.key));
+  auto value = entry(std::string(at));
+  if (!value) return std::move(value).error();
+  const auto numbers = parse_numbers(**value);
+  if (!numbers) return log_unavailable("an entry of the index of keys is damaged");
+  (*value)->clear();
+  for (const std::uint64_t number : *numbers) {
+    const auto& gone = removal.numbers;
+    if (std::find(gone.begin(), gone.end(), number) == gone.end()) append_number(number, **value);
+  }
+  if ((*value)->empty()) {
+    writes_.Delete(at);
+  } else {
+    writes_.Put(at, **value);
+  }
   return {};
 }
 

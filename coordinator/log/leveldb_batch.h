@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "coordinator/log/leveldb_removal.h"
 #include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/result.h"
@@ -28,9 +29,13 @@ class Batch {
 
   /// kLogUnavailable: an index can't be read.
   Result<> add(const Record& record, bool forced, WallTime now);
-  void add_checkpoint(WallTime now);
+  void add_checkpoint();
   /// Forced; of the epoch given.
   void add_opening(Epoch epoch, const OpeningRecord& opening, WallTime now);
+
+  /// Only what the index entries name, so that nothing else of them is lost. kLogUnavailable: an
+  /// index can't be read.
+  Result<> remove(const Removal& removal);
 
   leveldb::WriteBatch& writes() { return writes_; }
 
@@ -47,6 +52,8 @@ class Batch {
   Result<> index_key(std::uint64_t number, std::string_view key);
   Result<> index_decision(std::uint64_t number, const Gtrid& gtrid);
   Result<> index_beside_decision(std::uint64_t number, const Gtrid& gtrid);
+  Result<> remove_from_gtrid_index(const Removal& removal);
+  Result<> remove_from_key_index(const Removal& removal);
   Result<std::string*> entry(std::string&& at);
 
   leveldb::DB& db_;

@@ -20,6 +20,7 @@
 #include "coordinator/log/leveldb_batch.h"
 #include "coordinator/log/leveldb_keys.h"
 #include "coordinator/log/leveldb_reader.h"
+#include "coordinator/log/leveldb_removal.h"
 #include "coordinator/log/leveldb_store.h"
 #include "coordinator/log/leveldb_verify.h"
 #include "coordinator/log/log_state.h"
@@ -33,7 +34,10 @@ namespace {
 constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
 // An epoch may have been used by what was lost, never this many of them.
 constexpr std::uint32_t kEpochsLeftOut = 1'000'000;
-constexpr std::size_t kRecordsPerPiece = 1'000;  // some milliseconds
+constexpr std::size_t kRecordsPerPiece = 1'000;        // some milliseconds
+constexpr std::size_t kRemovalsPerBatch = 64;          // about a millisecond
+constexpr std::uint64_t kRecordsPerFreeing = 200'000;  // some tables
+constexpr auto kRemovalInterval = std::chrono::seconds(1);
 constexpr auto kUnforcedDelay = std::chrono::seconds(1);
 
 std::uint64_t random_nonce() {
@@ -85,8 +89,8 @@ Error refused(const std::filesystem::path& dir, Error why) {
 
 class LevelDbLog::Impl {
  public:
-  Impl(std::unique_ptr<LevelDbStore> store, Listener listener)
-      : store_(std::move(store)), listener_(std::move(listener)) {}
+  Impl(std::unique_ptr<LevelDbStore> store, Listener listener, Duration retention)
+      : store_(std::move(store)), listener_(std::move(listener)), retention_(retention) {}
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -122,14 +126,22 @@ class LevelDbLog::Impl {
   bool take(std::vector<Queued>& queued);
   Result<> write(const std::vector<Queued>& queued);
   Result<> fill(Batch& batch, const std::vector<Queued>& queued);
+  Result<> remove_a_piece(Batch& batch);
   Result<> write_durably(leveldb::WriteBatch& writes);
   void tell_stats();
   void report(const std::vector<Queued>& queued);
+  void end_removing();
   void remember_missing();
   void fail(const Error& error);
 
   // Other threads.
-  void verify(const LogState& found);
+  void keep(const LogState& found);
+  bool verify(const LogState& found);
+  void remove_what_is_old();
+  Result<std::uint64_t> remove_some(std::uint64_t first);
+  bool remove(RemovableRecords&& records);
+  void free_space(std::uint64_t first, std::uint64_t last);
+  void wake_keeper();
   void make_writer_tell_missing(const std::vector<Missing>& missing);
   void make_writer_fail(const Error& error);
 
@@ -138,14 +150,16 @@ class LevelDbLog::Impl {
 
   const std::unique_ptr<LevelDbStore> store_;
   const Listener listener_;
+  const Duration retention_;
   LogId log_id_{};
   LogOpening opening_;
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
-  std::atomic<bool> stop_verifying_{false};
+  std::atomic<bool> stop_keeping_{false};
 
   // The writing thread's own, once it runs.
   LogState state_{LogId{}};
+  std::optional<RemovableRecords> removing_;  ///< `oldest` 0: the checkpoint tells of it durably
 
   mutable std::mutex mutex_;
   std::condition_variable wake_writer_;
@@ -156,18 +170,23 @@ class LevelDbLog::Impl {
   bool stopping_ = false;
   std::chrono::steady_clock::time_point unforced_due_;  ///< of the first in `queue_`
   std::optional<Error> failure_;  ///< found by another thread; the writing thread reports it
-  std::vector<Missing> missing_;  ///< found by the verifying thread, before `failure_`
-  LogStats stats_;                ///< without what is to be asked of the disk
+  std::condition_variable wake_keeper_;
+  std::optional<RemovableRecords> to_remove_;  ///< for the writing thread
+  bool removing_done_ = true;
+  std::vector<std::uint64_t> pinned_;  ///< see find_removable
+  std::vector<Missing> missing_;       ///< found by the verifying thread, before `failure_`
+  LogStats stats_;                     ///< without what is to be asked of the disk
 
   // Last: they use all the others.
   std::unique_ptr<HighWaterMark> mark_;
-  std::thread verifier_;
+  std::thread keeper_;
   std::thread writer_;
 };
 
 LevelDbLog::Impl::~Impl() {
-  stop_verifying_ = true;
-  if (verifier_.joinable()) verifier_.join();
+  stop_keeping_ = true;
+  wake_keeper();
+  if (keeper_.joinable()) keeper_.join();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -197,7 +216,7 @@ Result<> LevelDbLog::Impl::begin() {
   tell_opening(std::move(*past));
 
   writer_ = std::thread([this] { write_all(); });
-  verifier_ = std::thread([this, found = std::move(found)] { verify(found); });
+  keeper_ = std::thread([this, found = std::move(found)] { keep(found); });
   return {};
 }
 
@@ -302,7 +321,9 @@ void LevelDbLog::Impl::write_all() {
 /// Waits for something to write and takes all of it. False: there is nothing more to do.
 bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
   std::unique_lock lock(mutex_);
-  const auto due = [this] { return forced_queued_ || stopping_ || failure_; };
+  const auto due = [this] {
+    return forced_queued_ || stopping_ || failure_ || to_remove_ || removing_;
+  };
   writer_waits_ = true;
   wake_writer_.wait(lock, [&] { return !queue_.empty() || due(); });
   const auto unforced_due = unforced_due_;
@@ -316,7 +337,8 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
   }
   queued.swap(queue_);
   forced_queued_ = false;
-  return !queued.empty();  // else: stopping
+  if (to_remove_ && !removing_) removing_ = std::exchange(to_remove_, std::nullopt);
+  return !queued.empty() || (removing_ && !stopping_);
 }
 
 Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
@@ -328,6 +350,7 @@ Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
   auto written = write_durably(batch.writes());
   if (!written) return written;
   tell_stats();
+  if (removing_ && removing_->removals.empty()) end_removing();
   crash_point("log.after_sync_before_mark");
   if (state_.tail.top == top_before) return {};
   auto marked = mark_->write(state_.tail.top);
@@ -342,10 +365,40 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
     auto added = batch.add(one.record, one.token.has_value(), one.now);
     if (!added) return added;
   }
-  if (state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint) {
-    batch.add_checkpoint(queued.back().now);
+  if (removing_) {
+    auto removed = remove_a_piece(batch);
+    if (!removed) return removed;
+  }
+  if (state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint) batch.add_checkpoint();
+  return {};
+}
+
+/// The checkpoint first, and durably: whoever finds a record gone must find the low water raised.
+/// Then a little with each batch, so that no decision waits for it.
+Result<> LevelDbLog::Impl::remove_a_piece(Batch& batch) {
+  auto& [oldest, low_water, removals] = *removing_;
+  if (oldest != 0) {
+    state_.oldest = std::max(state_.oldest, oldest);
+    state_.low_water = std::max(state_.low_water, low_water);
+    batch.add_checkpoint();
+    oldest = 0;
+    return {};
+  }
+  for (std::size_t i = 0; i < kRemovalsPerBatch && !removals.empty(); ++i) {
+    auto removed = batch.remove(removals.back());
+    if (!removed) return removed;
+    removals.pop_back();
   }
   return {};
+}
+
+void LevelDbLog::Impl::end_removing() {
+  removing_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    removing_done_ = true;
+  }
+  wake_keeper_.notify_all();
 }
 
 /// One write and one sync for all that waited. An error says nothing about what is on the disk (F
@@ -367,6 +420,9 @@ void LevelDbLog::Impl::tell_stats() {
   stats_.oldest = state_.oldest;
   stats_.log_time = state_.tail.log_time;
   stats_.low_water = state_.low_water;
+  pinned_.clear();
+  for (const auto& [xid, listed] : state_.damaged) pinned_.push_back(listed.number);
+  std::sort(pinned_.begin(), pinned_.end());
 }
 
 void LevelDbLog::Impl::report(const std::vector<Queued>& queued) {
@@ -384,7 +440,7 @@ void LevelDbLog::Impl::remember_missing() {
   if (missing_.empty()) return;
   state_.missing.insert(state_.missing.end(), missing_.begin(), missing_.end());
   Batch batch(store_->db(), log_id_, state_);
-  batch.add_checkpoint(state_.tail.log_time);
+  batch.add_checkpoint();
   static_cast<void>(write_durably(batch.writes()));
 }
 
@@ -394,17 +450,92 @@ void LevelDbLog::Impl::fail(const Error& error) {
     failed_ = true;
     queue_.clear();
   }
+  wake_keeper_.notify_all();
   listener_.failed(error);
 }
 
 // ---- the other threads
 
-void LevelDbLog::Impl::verify(const LogState& found) {
+/// Verifies, then removes: what is being removed would look like a loss.
+void LevelDbLog::Impl::keep(const LogState& found) {
   yield_to_others();
-  const auto missing = verify_all(store_->db(), log_id_, found, stop_verifying_);
-  if (!missing) return make_writer_fail(missing.error());
-  if (!missing->empty()) return make_writer_tell_missing(*missing);
-  if (!stop_verifying_ && found.may_presume()) store_->stop_keeping();
+  const bool whole = verify(found);
+  if (whole && found.may_presume() && retention_ > Duration{}) remove_what_is_old();
+}
+
+bool LevelDbLog::Impl::verify(const LogState& found) {
+  const auto missing = verify_all(store_->db(), log_id_, found, stop_keeping_);
+  if (!missing) {
+    make_writer_fail(missing.error());
+    return false;
+  }
+  if (!missing->empty()) {
+    make_writer_tell_missing(*missing);
+    return false;
+  }
+  if (stop_keeping_) return false;
+  if (found.may_presume()) store_->stop_keeping();
+  return true;
+}
+
+/// Begins at the first record that is there: an earlier opening may have been interrupted.
+void LevelDbLog::Impl::remove_what_is_old() {
+  std::uint64_t first = 0;
+  std::uint64_t freed_to = 0;
+  while (!stop_keeping_) {
+    const auto next = remove_some(first);
+    if (!next) return make_writer_fail(next.error());
+    const bool more = *next > first;
+    first = *next;
+    if (first - freed_to >= kRecordsPerFreeing || (!more && first > freed_to)) {
+      free_space(freed_to, first);
+      freed_to = first;
+    }
+    if (more) continue;
+    std::unique_lock lock(mutex_);
+    wake_keeper_.wait_for(lock, kRemovalInterval, [this] { return stop_keeping_.load(); });
+  }
+}
+
+/// Returns where to go on.
+Result<std::uint64_t> LevelDbLog::Impl::remove_some(std::uint64_t first) {
+  std::vector<std::uint64_t> pinned;
+  WallTime cutoff;
+  {
+    const std::lock_guard lock(mutex_);
+    pinned = pinned_;
+    cutoff = stats_.log_time + -retention_;
+  }
+  auto records = find_removable(store_->db(), first, cutoff, pinned);
+  if (!records) return records.error();
+  const std::uint64_t next = records->oldest;
+  if (next == first || remove(std::move(*records))) return next;
+  return first;
+}
+
+/// Waits until the writing thread has done it; false: it won't.
+bool LevelDbLog::Impl::remove(RemovableRecords&& records) {
+  // From the back: the writing thread takes them from there.
+  std::reverse(records.removals.begin(), records.removals.end());
+  std::unique_lock lock(mutex_);
+  to_remove_ = std::move(records);
+  removing_done_ = false;
+  wake_writer_.notify_one();
+  wake_keeper_.wait(lock, [this] { return removing_done_ || stop_keeping_ || failed_; });
+  return removing_done_;
+}
+
+void LevelDbLog::Impl::free_space(std::uint64_t first, std::uint64_t last) {
+  const std::string begin = record_key(first);
+  const std::string end = record_key(last);
+  const leveldb::Slice from(begin);
+  const leveldb::Slice to(end);
+  store_->db().CompactRange(&from, &to);
+}
+
+void LevelDbLog::Impl::wake_keeper() {
+  const std::lock_guard lock(mutex_);
+  wake_keeper_.notify_all();
 }
 
 /// The coordinator has presumed that all was there: it must stop, and not presume again.
@@ -537,7 +668,7 @@ LevelDbLog::~LevelDbLog() = default;
 Result<std::unique_ptr<LevelDbLog>> LevelDbLog::open(const Options& options, Listener listener) {
   auto store = LevelDbStore::open(options.dir, options.env, options.restored);
   if (!store) return refused(options.dir, std::move(store).error());
-  auto impl = std::make_unique<Impl>(std::move(*store), std::move(listener));
+  auto impl = std::make_unique<Impl>(std::move(*store), std::move(listener), options.retention);
   auto begun = impl->begin();
   if (!begun) return refused(options.dir, std::move(begun).error());
   return std::unique_ptr<LevelDbLog>(new LevelDbLog(std::move(impl)));
@@ -555,16 +686,22 @@ void LevelDbLog::append(Record record, WallTime now) {
   impl_->append(std::move(record), now, std::nullopt);
 }
 
+// What is removed between the look at an index and the look at the record is no damage: the second
+// look tells.
+
 Result<std::optional<Decided>> LevelDbLog::find_key(std::string_view key) {
-  return impl_->find_key(key);
+  auto found = impl_->find_key(key);
+  return found ? found : impl_->find_key(key);
 }
 
 Result<std::optional<Decided>> LevelDbLog::find_gtrid(const Gtrid& gtrid) {
-  return impl_->find_gtrid(gtrid);
+  auto found = impl_->find_gtrid(gtrid);
+  return found ? found : impl_->find_gtrid(gtrid);
 }
 
 Result<std::vector<ToldRecord>> LevelDbLog::find_story(const Gtrid& gtrid) {
-  return impl_->find_story(gtrid);
+  auto story = impl_->find_story(gtrid);
+  return story ? story : impl_->find_story(gtrid);
 }
 
 Result<CommitsPiece> LevelDbLog::find_commits(std::string_view participant, std::uint64_t after) {

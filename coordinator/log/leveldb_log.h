@@ -40,6 +40,7 @@ class LevelDbLog : public DecisionLog {
     std::filesystem::path dir;  ///< the log's own; made, with a new log, in a parent that is there
     leveldb::Env* env = nullptr;  ///< below ours; nullptr: the host's. Outlives the log.
     bool restored = false;        ///< also a copy made by `log backup`
+    Duration retention{};         ///< what is older leaves the log (R15); 0: nothing does
   };
 
   /// Raises the epoch durably (R2). Where records or the mark are missing, or the folder is a copy,

@@ -84,8 +84,10 @@ Result<> Server::read_tokens() {
 }
 
 Result<> Server::open_log() {
-  auto log =
-      LevelDbLog::open({.dir = options_.data_dir, .restored = options_.restored}, log_listener());
+  auto log = LevelDbLog::open({.dir = options_.data_dir,
+                               .restored = options_.restored,
+                               .retention = options_.core.retention},
+                              log_listener());
   if (log.has_error()) return log.error();
   log_ = std::move(*log);
   const LogOpening& opening = log_->opening();

@@ -29,7 +29,8 @@ void LogFixture::open() {
   log_.reset();
   all_reports_.push_back(std::make_unique<Reports>());
   reports_ = all_reports_.back().get();
-  auto opened = LevelDbLog::open({.dir = dir_, .env = &disk_}, reports_->listener());
+  auto opened =
+      LevelDbLog::open({.dir = dir_, .env = &disk_, .retention = retention_}, reports_->listener());
   INFO((opened ? std::string() : opened.error().message));
   REQUIRE(opened.has_value());
   log_ = std::move(*opened);

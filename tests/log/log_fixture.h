@@ -27,8 +27,9 @@ class LogFixture {
   coordinator::LevelDbLog& log() { return *log_; }
   Reports& reports() { return *reports_; }  // of the newest opening
 
-  void open();               // must succeed
-  std::string open_error();  // must not; returns what it said
+  void retain(Duration retention) { retention_ = retention; }  // from the next opening on
+  void open();                                                 // must succeed
+  std::string open_error();                                    // must not; returns what it said
   void close();
 
   // Appends example_commit(first) to example_commit(last), without waiting. The token is the
@@ -58,6 +59,7 @@ class LogFixture {
   TemporaryFolder folder_;
   std::filesystem::path dir_;
   int copies_ = 0;
+  Duration retention_{};
   FaultEnv disk_;
   std::vector<std::unique_ptr<Reports>> all_reports_;
   Reports* reports_ = nullptr;

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "protocol/base/time.h"
+#include "protocol/base/xid.h"
+
+namespace leveldb {
+class DB;
+}
+
+/// What may leave the log (R15). A decision stays until its end and its not_after are older than
+/// the retention, a damage until somebody forgets it, what was done by hand for ever.
+
+namespace assent::coordinator {
+
+/// Records that go together with their index entries.
+struct Removal {
+  std::vector<std::uint64_t> numbers;
+  std::optional<Gtrid> gtrid;  ///< whose entry names them
+  std::string key;             ///< whose entry names them; empty: none does
+};
+
+struct RemovableRecords {
+  std::uint64_t oldest = 0;        ///< all from here on stay
+  std::optional<Gtrid> low_water;  ///< the highest gtrid of a decision that goes
+  std::vector<Removal> removals;
+};
+
+/// Looks at a bounded number of records from `first` on, up to the first that was written at
+/// `cutoff` or later. `pinned`: numbers of damages that nobody has forgotten, in order. Reads only.
+Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, WallTime cutoff,
+                                        const std::vector<std::uint64_t>& pinned);
+
+}  // namespace assent::coordinator

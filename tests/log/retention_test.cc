@@ -1,0 +1,186 @@
+// R15: what is older than the retention leaves the log, and nothing else does.
+
+#include <chrono>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "tests/log/log_fixture.h"
+
+namespace assent::coordinator {
+namespace {
+
+using assent::testing::end_of;
+using assent::testing::example_commit;
+using assent::testing::example_heuristic;
+using assent::testing::example_key;
+using assent::testing::example_rollback;
+using assent::testing::LogFixture;
+
+constexpr auto kRetention = std::chrono::hours(1);
+
+class RetentionFixture : public LogFixture {
+ public:
+  void reopen() {
+    open();
+    forced_ = 0;
+  }
+
+  RetentionFixture() {
+    retain(kRetention);
+    open();
+    log_id_ = log().opening().log_id;
+    start_ = log().opening().log_time;
+  }
+
+  WallTime at(std::chrono::minutes after_start) const { return start_ + after_start; }
+  CommitRecord example(std::uint64_t i) const { return example_commit(log_id_, Epoch{1}, i); }
+
+  // And waits until it and all before it are durable.
+  void append(Record record, std::chrono::minutes when) {
+    log().append_forced(std::move(record), at(when), LogToken{1});
+    ++forced_;
+    REQUIRE(reports().wait_for(forced_));
+  }
+  void commit_and_end(std::uint64_t i, std::chrono::minutes when) {
+    log().append_forced(example(i), at(when), LogToken{i});
+    ++forced_;
+    log().append(end_of(example(i)), at(when));
+  }
+  HandRecord forget(std::uint64_t i) const {
+    HandRecord hand;
+    hand.action = HandAction::kForget;
+    hand.gtrid = example(i).gtrid;
+    hand.by = "ops@host";
+    hand.reason = "corrected";
+    return hand;
+  }
+
+  bool is_there(std::uint64_t i) {
+    const auto by_key = log().find_key(example_key(i));
+    const auto by_gtrid = log().find_gtrid(example(i).gtrid);
+    REQUIRE(by_key.has_value());
+    REQUIRE(by_gtrid.has_value());
+    return by_key->has_value() || by_gtrid->has_value();
+  }
+  bool wait_until_gone(std::uint64_t i) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (is_there(i)) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
+
+ private:
+  LogId log_id_{};
+  WallTime start_;
+  std::size_t forced_ = 0;  // since the last opening
+};
+
+using std::chrono::minutes;
+
+TEST_CASE("R15: what has ended longer ago than the retention goes", "[log][retention]") {
+  RetentionFixture f;
+  for (std::uint64_t i = 1; i <= 300; ++i) f.commit_and_end(i, minutes(0));
+  f.append(example_rollback(f.example(1).gtrid.log_id, Epoch{1}, 301), minutes(0));
+  for (std::uint64_t i = 400; i <= 410; ++i) f.commit_and_end(i, minutes(10));
+  f.append(f.example(500), minutes(65));
+  REQUIRE(f.wait_until_gone(1));  // the removal is told from the oldest on, each piece as a whole
+  REQUIRE(f.wait_until_gone(300));
+  for (std::uint64_t i = 400; i <= 410; ++i) CHECK(f.is_there(i));
+  CHECK(f.is_there(500));
+  const auto stats = f.log().stats();
+  CHECK(stats.low_water >= f.example(300).gtrid);
+  CHECK(stats.low_water < f.example(400).gtrid);
+  CHECK(f.log().low_water() == stats.low_water);
+  CHECK(stats.oldest > 600);
+  // What is left verifies, twice: at an opening, and in the background.
+  for (int i = 0; i < 2; ++i) {
+    f.reopen();
+    CHECK(f.log().opening().missing.empty());
+    CHECK(f.log().opening().low_water == stats.low_water);
+    CHECK(f.log().opening().unfinished == std::vector{f.example(500)});
+    CHECK(f.is_there(410));
+    CHECK(!f.is_there(300));
+    f.close();
+    CHECK(f.reports().failures().empty());
+  }
+}
+
+TEST_CASE("R15: the low water is raised before anything is gone", "[log][retention]") {
+  RetentionFixture f;
+  for (std::uint64_t i = 1; i <= 1'000; ++i) f.commit_and_end(i, minutes(0));
+  f.append(f.example(2'000), minutes(120));
+  // The lookup first, as scans do (R2).
+  for (std::uint64_t i = 1; i <= 1'000; ++i) {
+    const auto found = f.log().find_gtrid(f.example(i).gtrid);
+    REQUIRE(found.has_value());
+    if (!*found) CHECK(f.log().low_water() >= f.example(i).gtrid);
+  }
+  REQUIRE(f.wait_until_gone(1));
+}
+
+TEST_CASE("R15: what is not finished, damaged or still wanted stays", "[log][retention]") {
+  RetentionFixture f;
+  f.append(f.example(1), minutes(0));  // never ended
+  f.commit_and_end(2, minutes(0));
+  const auto damage = example_heuristic(f.example(2).gtrid.log_id, Epoch{1}, 2);
+  f.append(damage, minutes(0));
+  f.commit_and_end(3, minutes(0));
+  f.append(f.example(4), minutes(70));
+  REQUIRE(f.wait_until_gone(3));
+  CHECK(f.is_there(1));
+  CHECK(f.log().find_story(f.example(2).gtrid)->size() == 1);
+  f.reopen();
+  CHECK(f.log().opening().unfinished == std::vector{f.example(1), f.example(4)});
+  CHECK(f.log().opening().damaged == std::vector{damage});
+
+  // Ended and forgotten: they go an hour later, what was done by hand does not.
+  f.log().append(end_of(f.example(1)), f.at(minutes(80)));
+  f.append(f.forget(2), minutes(80));
+  CommitRecord promised = f.example(5);
+  promised.not_after = f.at(minutes(400));
+  f.append(promised, minutes(80));
+  f.log().append(end_of(promised), f.at(minutes(80)));
+  f.append(f.example(6), minutes(200));
+  REQUIRE(f.wait_until_gone(1));
+  CHECK(f.is_there(5));
+  f.reopen();
+  CHECK(f.log().opening().damaged.empty());
+  CHECK(f.log().opening().missing.empty());
+  const auto story = f.log().find_story(f.example(2).gtrid);
+  REQUIRE(story.has_value());
+  REQUIRE(!story->empty());
+  CHECK(story->back().record == Record(f.forget(2)));
+  f.append(f.example(7), minutes(500));
+  REQUIRE(f.wait_until_gone(5));
+}
+
+TEST_CASE("R15: a key that is used again is found under its newer decision", "[log][retention]") {
+  RetentionFixture f;
+  f.commit_and_end(1, minutes(0));
+  CommitRecord again = f.example(2);
+  again.key = example_key(1);
+  f.append(again, minutes(30));
+  f.append(f.example(3), minutes(70));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (f.log().stats().oldest < 4) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(*f.log().find_key(example_key(1)) == Decided{again});
+}
+
+TEST_CASE("R15: a clock that jumped while the coordinator was away removes nothing",
+          "[log][retention]") {
+  RetentionFixture f;
+  f.commit_and_end(1, minutes(0));
+  f.close();
+  // The log's time is that of its records; the opening's own carries no new one.
+  f.reopen();
+  CHECK(f.log().opening().log_time == f.at(minutes(0)));
+}
+
+}  // namespace
+}  // namespace assent::coordinator
