@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -84,6 +85,11 @@ class DecisionLog {
   /// be asked after a lookup. Any thread.
   virtual std::optional<Gtrid> low_water() const = 0;
   virtual LogStats stats() const = 0;  ///< any thread
+
+  /// Copies the log as it is now, marked as a copy, into the folder `to`, which must not exist (its
+  /// parent must). Any thread; blocking, as long as it takes to read and write it all, so not the
+  /// thread that appends.
+  virtual Result<> back_up(const std::filesystem::path& to) = 0;
 
   /// Number of the newest forced record that is durable. Any thread.
   virtual std::uint64_t top() const = 0;

@@ -23,6 +23,7 @@
 #include "coordinator/log/leveldb_removal.h"
 #include "coordinator/log/leveldb_store.h"
 #include "coordinator/log/leveldb_verify.h"
+#include "coordinator/log/log_copy.h"
 #include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/crash_point.h"
@@ -106,6 +107,7 @@ class LevelDbLog::Impl {
   Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after);
   std::optional<Gtrid> low_water() const;
   LogStats stats() const;
+  Result<> back_up(const std::filesystem::path& to);
   std::uint64_t top() const { return top_; }
 
  private:
@@ -659,6 +661,11 @@ LogStats LevelDbLog::Impl::stats() const {
   return stats;
 }
 
+Result<> LevelDbLog::Impl::back_up(const std::filesystem::path& to) {
+  if (failed_) return failed_before();
+  return copy_log(store_->db(), log_id_, top_, std::filesystem::absolute(to));
+}
+
 // ---- the door
 
 LevelDbLog::LevelDbLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -714,6 +721,10 @@ std::optional<Gtrid> LevelDbLog::low_water() const {
 
 LogStats LevelDbLog::stats() const {
   return impl_->stats();
+}
+
+Result<> LevelDbLog::back_up(const std::filesystem::path& to) {
+  return impl_->back_up(to);
 }
 
 std::uint64_t LevelDbLog::top() const {

@@ -19,7 +19,8 @@ namespace assent::coordinator {
 ///
 /// Threads: one writes (all that waits goes into one batch, one sync), one syncs the high-water
 /// mark, one verifies the older part of the log after an opening. All calls one at a
-/// time, also from within the listener, except `top`, `low_water` and `stats`. The listener is
+/// time, also from within the listener, except `top`, `low_water`, `stats` and
+/// `back_up`. The listener is
 /// called on the writing thread only, and not any more once the destructor has returned; the
 /// destructor writes and reports what is queued.
 ///
@@ -63,6 +64,7 @@ class LevelDbLog : public DecisionLog {
   Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) override;
   std::optional<Gtrid> low_water() const override;
   LogStats stats() const override;
+  Result<> back_up(const std::filesystem::path& to) override;
   std::uint64_t top() const override;
 
  private:

@@ -257,9 +257,15 @@ void Driver::carry_out_find(FindCommits find) {
 }
 
 void Driver::carry_out_copy(CopyLog& copy) {
-  ActionTold told;
-  told.refused = Error{.message = "this coordinator cannot copy its log while it runs yet"};
-  clients_.reply(copy.session, copy.request, std::move(told));
+  auto work = [this, path = copy.path] { return log_.back_up(path); };
+  host_.beside(std::move(work), [this, copy](const Result<>& done) {
+    ActionTold told;
+    told.acted = done.has_value();
+    told.plan = {"the log is copied to " + copy.path};
+    if (done.has_error()) told.refused = done.error();
+    told.next = "assentctl log verify " + copy.path;
+    if (!halted_) clients_.reply(copy.session, copy.request, std::move(told));
+  });
 }
 
 }  // namespace assent::coordinator

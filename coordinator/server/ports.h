@@ -45,6 +45,9 @@ class HostPort {
   virtual void crash_point_after_sends(std::string_view name) = 0;
   /// Calls it when whatever else has come meanwhile has had its turn. Never from within.
   virtual void later(std::function<void()> call) = 0;
+  /// Calls `work` on a thread of its own, one after another if there are several, then `done` as
+  /// `later` does. `done` is not called if the process ends first; `work` always ends before it.
+  virtual void beside(std::function<Result<>()> work, std::function<void(Result<>)> done) = 0;
   /// The log can no longer be trusted (R12). Nobody is answered from here on: close everything and
   /// end the process; the next opening reads the truth. Called once.
   virtual void halt(const Error& why) = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 
 #include "coordinator/log/leveldb_log.h"
 #include "protocol/base/crash_point.h"
@@ -202,6 +203,12 @@ void Server::crash_point_after_sends(std::string_view name) {
 
 void Server::later(std::function<void()> call) {
   turn_.run_from_loop(std::move(call));
+}
+
+void Server::beside(std::function<Result<>()> work, std::function<void(Result<>)> done) {
+  boost::asio::post(beside_, [this, work = std::move(work), done = std::move(done)] {
+    turn_.run_from_loop([done, result = work()] { done(result); });
+  });
 }
 
 void Server::halt(const Error& why) {

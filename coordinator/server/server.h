@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "coordinator/log/decision_log.h"
 #include "coordinator/server/agents.h"
@@ -52,6 +53,7 @@ class Server final : private HostPort {
   void note(const Note& note) override;
   void crash_point_after_sends(std::string_view name) override;
   void later(std::function<void()> call) override;
+  void beside(std::function<Result<>()> work, std::function<void(Result<>)> done) override;
   void halt(const Error& why) override;
 
   void arm(Instant due);
@@ -73,6 +75,7 @@ class Server final : private HostPort {
   std::optional<Instant> due_;    ///< what the core wants
   std::optional<Instant> armed_;  ///< what the timer is set to, never later than due_
   const bool crash_points_;
+  boost::asio::thread_pool beside_{1};  ///< last: its work uses the others, and ends first
 };
 
 }  // namespace assent::coordinator
