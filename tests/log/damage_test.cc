@@ -1,8 +1,6 @@
 // F 7: LevelDB loses records silently. Every way that was found, and then some: the log is refused,
 // or nothing is missing.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -11,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/log/fast_folder.h"
 #include "tests/log/log_fixture.h"
 
 namespace assent::coordinator {
@@ -18,32 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using assent::testing::example_key;
+using assent::testing::FastFolder;
 using assent::testing::LogFixture;
 using assent::testing::read_file;
 using assent::testing::write_file;
 
 constexpr std::uint64_t kDecisions = 100;
-
-// In memory where that is possible: these tests open a log thousands of times.
-class FastFolder {
- public:
-  FastFolder() {
-    static int count = 0;
-    const fs::path parent =
-        ::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm") : fs::temp_directory_path();
-    path_ = parent /
-            ("assent-log-damage-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
-    fs::create_directory(path_);
-  }
-  ~FastFolder() { fs::remove_all(path_); }
-  FastFolder(const FastFolder&) = delete;
-  FastFolder& operator=(const FastFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Missing: opened, and it says that decisions are missing.
 enum class Verdict { kWhole, kMissing, kRefused, kLost };

@@ -68,14 +68,15 @@ void FaultEnv::disk_is_full_after(int good) {
   good_appends_ = good;
 }
 
-void FaultEnv::disk_has_room() {
+void FaultEnv::heal() {
   const std::lock_guard lock(mutex_);
   good_appends_.reset();
+  good_syncs_.reset();
 }
 
-void FaultEnv::fail_next_sync() {
+void FaultEnv::fail_sync_after(int good) {
   const std::lock_guard lock(mutex_);
-  fail_sync_ = true;
+  good_syncs_ = good;
 }
 
 std::uint64_t FaultEnv::syncs() const {
@@ -123,8 +124,8 @@ leveldb::Status FaultEnv::syncing(bool write_ahead) {
   changed_.wait(lock, [this] { return !hold_; });
   held_ = false;
   ++syncs_;
-  if (!fail_sync_) return leveldb::Status::OK();
-  fail_sync_ = false;
+  if (!good_syncs_ || (*good_syncs_)-- > 0) return leveldb::Status::OK();
+  good_syncs_.reset();
   return leveldb::Status::IOError("Input/output error");
 }
 

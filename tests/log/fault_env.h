@@ -21,13 +21,16 @@ class FaultEnv : public leveldb::EnvWrapper {
   leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** file) override;
   leveldb::Status RenameFile(const std::string& from, const std::string& to) override;
 
-  // The append after `good` more ones, and every one after it until disk_has_room(), writes half of
+  // The append after `good` more ones, and every one after it until heal(), writes half of
   // its bytes and fails as a full disk does.
   void disk_is_full_after(int good);
-  void disk_has_room();
   // The next sync fails once; as on Linux, what was written is still in the page cache, and the
   // next sync says nothing of it.
-  void fail_next_sync();
+  void fail_next_sync() { fail_sync_after(0); }
+  // The same for the sync after `good` more ones.
+  void fail_sync_after(int good);
+  // From now on nothing fails.
+  void heal();
 
   std::uint64_t syncs() const;  // of write-ahead files
 
@@ -49,7 +52,7 @@ class FaultEnv : public leveldb::EnvWrapper {
   std::condition_variable changed_;
   std::map<std::string, std::uint64_t> synced_size_;
   std::optional<int> good_appends_;
-  bool fail_sync_ = false;
+  std::optional<int> good_syncs_;
   bool hold_ = false;
   bool held_ = false;
   std::uint64_t syncs_ = 0;

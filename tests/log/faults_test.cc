@@ -2,16 +2,19 @@
 
 #include <sys/mount.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include <catch2/catch.hpp>
 
+#include "tests/log/fast_folder.h"
 #include "tests/log/log_fixture.h"
 
 namespace assent::coordinator {
 namespace {
 
 using assent::testing::example_key;
+using assent::testing::FastFolder;
 using assent::testing::LogFixture;
 
 void refuses_everything(LogFixture& f) {
@@ -43,7 +46,7 @@ TEST_CASE("F 5: after a failed append nothing is accepted, and nothing accepted 
   const auto failed = commit_until_failure(f, 21);
   CHECK(f.reports().failures().front().effect == Effect::kUnknown);
   CHECK(f.reports().durable().size() == failed - 1);
-  f.disk().disk_has_room();
+  f.disk().heal();
   f.commit(failed + 1, failed + 1'000);  // LevelDB alone accepts these and loses them
   refuses_everything(f);
   f.close();
@@ -104,9 +107,50 @@ TEST_CASE("a disk that is full when the log is opened refuses it and loses nothi
   f.kill();
   f.disk().disk_is_full_after(0);
   CHECK(f.open_error() != "opened");
-  f.disk().disk_has_room();
+  f.disk().heal();
   f.open();
   CHECK(f.has_all(1, 10));
+}
+
+// The k-th append or sync fails, for every k that a run of 200 transactions has, or every fifth;
+// all of them with ASSENT_LONG_TESTS=1.
+TEST_CASE("F 5, F 6: a failure at any call of a run loses nothing acknowledged", "[log][faults]") {
+  constexpr std::uint64_t kTransactions = 200;
+  const int stride = std::getenv("ASSENT_LONG_TESTS") != nullptr ? 1 : 5;
+  const bool sync_fails = GENERATE(false, true);
+  const bool power_goes = GENERATE(false, true);
+  for (int good = 0;; good += stride) {
+    INFO((sync_fails ? "sync " : "append ") << good << (power_goes ? ", then a power cut" : ""));
+    const FastFolder folder;
+    LogFixture f(folder.path() / "log");
+    f.open();
+    if (sync_fails) {
+      f.disk().fail_sync_after(good);
+    } else {
+      f.disk().disk_is_full_after(good);
+    }
+    for (std::uint64_t i = 1; i <= kTransactions && f.reports().failures().empty(); ++i) {
+      f.commit(i, i);
+      f.log().append(assent::testing::end_of(f.commit_record(i)), assent::testing::kExampleTime);
+      REQUIRE(f.reports().wait_for(i));
+    }
+    const auto acknowledged = f.reports().durable().size();
+    const bool failed = !f.reports().failures().empty();
+    f.disk().heal();
+    if (power_goes) {
+      f.cut_power();
+    } else {
+      f.kill();
+    }
+    f.open();
+    CHECK(f.log().opening().missing.empty());
+    REQUIRE(f.has_all(1, acknowledged));
+    if (!failed) {
+      CHECK(acknowledged == kTransactions);
+      CHECK(good >= static_cast<int>(kTransactions));
+      break;
+    }
+  }
 }
 
 // A real small disk. Needs the right to mount, so it may not run everywhere.
