@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -117,11 +121,35 @@ std::optional<Xid> our_xid(const std::string& gid, LogId log_id, const Settings&
   return xid;
 }
 
+/// Transactions that voted since this agent took control, the newest of them: so its table may
+/// forget a branch, a coordinator may start anew, and what became of the branch can still be told.
+/// Any thread.
+class VotedHere {
+ public:
+  void add(std::uint64_t transaction_id) {
+    const std::lock_guard lock(mutex_);
+    ids_.push_back(transaction_id);
+    if (ids_.size() > kMax) ids_.pop_front();
+  }
+
+  bool has(std::uint64_t transaction_id) const {
+    const std::lock_guard lock(mutex_);
+    return std::find(ids_.rbegin(), ids_.rend(), transaction_id) != ids_.rend();
+  }
+
+ private:
+  static constexpr std::size_t kMax = 100'000;  // 800 KB
+
+  mutable std::mutex mutex_;
+  std::deque<std::uint64_t> ids_;
+};
+
 /// The database as it was when this agent took control of it.
 struct Takeover {
   SessionId control{};  ///< the session that holds the lock
   DatabaseIdentity database;
   std::uint64_t next_transaction = 0;  ///< the next that will get an id
+  std::shared_ptr<VotedHere> voted_here = std::make_shared<VotedHere>();
 };
 
 /// Is a transaction's status in `now` proof of what became of the one that voted? Only in the
@@ -134,8 +162,9 @@ bool is_same_history(const BranchProof& vote, PreparedBy by, const Takeover& tak
                      const DatabaseIdentity& now) {
   const DatabaseIdentity& then = vote.database;
   if (then.timeline != now.timeline || now.position < then.position) return false;
-  return by != PreparedBy::kUnknown || (then.position <= takeover.database.position &&
-                                        vote.transaction_id < takeover.next_transaction);
+  if (by != PreparedBy::kUnknown || takeover.voted_here->has(vote.transaction_id)) return true;
+  return then.position <= takeover.database.position &&
+         vote.transaction_id < takeover.next_transaction;
 }
 
 // ---------------------------------------------------------------- session
@@ -350,6 +379,7 @@ Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Ans
     proof.database.position = numbers->wal_position;
     proof.transaction_id = widen(numbers->transaction, numbers->snapshot_xmax);
     if (!is_still_ours(proof.transaction_id)) return replaced();
+    takeover_.voted_here->add(proof.transaction_id);
   } else if (writes) {
     const auto& rows = answer.results.back().rows;
     if (rows.size() != 1 || !is_still_ours(unsigned_at(rows.front(), 0))) return replaced();
@@ -669,7 +699,8 @@ Result<Takeover> PostgresControl::look_at_takeover() {
   if (!rows) return rows.error();
   return Takeover{.control = id_,
                   .database = identity_at(rows->front(), 1),
-                  .next_transaction = unsigned_at(rows->front(), 0)};
+                  .next_transaction = unsigned_at(rows->front(), 0),
+                  .voted_here = std::make_shared<VotedHere>()};
 }
 
 /// An advisory lock lives as long as its session: nobody else can take it away.
