@@ -58,6 +58,9 @@ void Clients::reply(ClientSessionId session, RequestId request, ClientReply repl
   if (auto* list = std::get_if<ParticipantList>(&reply)) {
     for (ParticipantSummary& each : list->participants) each.agent_address = agents_.at(each.name);
   }
+  if (auto* status = std::get_if<CoordinatorStatus>(&reply)) {
+    if (no_work_) status->findings.push_back({no_work_->message, {}, ""});
+  }
   found->second->reply(request, std::move(reply));
 }
 
@@ -83,7 +86,10 @@ bool Clients::requested(ClientSessionId session, RequestId request, ClientReques
   // While draining the link closes without an answer: a refusal would promise that the key is free
   // (R15).
   if (when_drained_) return false;
-  if (is_work(body) && !busy && !take_seat(session)) busy = no_seat(limits_.sessions_max);
+  if (is_work(body) && !busy) {
+    busy = no_work_;
+    if (!busy && !take_seat(session)) busy = no_seat(limits_.sessions_max);
+  }
   ++under_way_;
   const RequestHash hash = hash_of(body);
   driver_->client_requested(session, request, std::move(body), hash, std::move(busy));

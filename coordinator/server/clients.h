@@ -45,6 +45,9 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
 
   void reply(ClientSessionId session, RequestId request, ClientReply reply) override;
 
+  /// New work is refused with this, after its key was looked up; nullopt: taken again.
+  void refuse_work(std::optional<Error> why) { no_work_ = std::move(why); }
+
   /// No new connection; requests that arrive from now on are not looked at. When every request
   /// under way has been answered all sessions are closed; then `when_done`, from the loop.
   void drain(std::function<void()> when_done);
@@ -67,6 +70,7 @@ class Clients final : public ClientsPort, private ClientSession::Owner {
   std::map<ClientSessionId, std::shared_ptr<ClientSession>> sessions_;
   std::set<ClientSessionId> seats_;
   std::uint64_t sessions_begun_ = 0;
+  std::optional<Error> no_work_;
   std::size_t under_way_ = 0;           ///< requests not yet answered, of all sessions
   std::function<void()> when_drained_;  ///< set: draining
 };

@@ -107,6 +107,17 @@ void Driver::time_passed() {
   happen(TimePassed{});
 }
 
+void Driver::drain() {
+  // Of no session: the answer is dropped.
+  happen(ClientRequested{.body = SetDrain{true}});
+}
+
+CoordinatorStatus Driver::status() const {
+  CoordinatorStatus status = core_.status();
+  status.log = log_.stats();
+  return status;
+}
+
 void Driver::log_durable(const std::vector<LogToken>& tokens) {
   if (halted_) return;
   for (const LogToken token : tokens) waiting_.emplace_back(LogDurable{token});
@@ -135,7 +146,9 @@ void Driver::run_waiting() {
     take(std::move(event));
   }
   running_ = false;
-  if (!halted_) host_.wake_at(core_.next_deadline());
+  if (halted_) return;
+  host_.wake_at(core_.next_deadline());
+  if (core_.drained()) host_.drained();
 }
 
 void Driver::take(Event event) {

@@ -33,6 +33,12 @@ class Driver {
   void agent_disconnected(std::string participant, Error why, std::uint64_t fence_top = 0);
   void agent_replied(std::string participant, AgentReply reply);
   void time_passed();
+  /// As when a person asks for it: no new work; HostPort::drained follows when all is finished.
+  void drain();
+
+  /// What a person would be told.
+  CoordinatorStatus status() const;
+
   /// DecisionLog::Listener's reports, brought over to this thread: one call for each.
   void log_durable(const std::vector<LogToken>& tokens);
   /// Drops every event still waiting: nobody is answered after this (R12).

@@ -81,8 +81,8 @@ class Table {
 
   /// Keeps what `into` holds when the key is missing.
   template <typename Number>
-  void count(const std::string& key, Number& into, std::int64_t max = kCountMax) {
-    const auto number = whole_number(key, max);
+  void count(const std::string& key, Number& into, std::int64_t min = 1) {
+    const auto number = whole_number(key, kCountMax, min);
     if (number) into = static_cast<Number>(*number);
   }
 
@@ -119,11 +119,12 @@ class Table {
     return found;
   }
 
-  std::optional<std::int64_t> whole_number(const std::string& key, std::int64_t max) {
+  std::optional<std::int64_t> whole_number(const std::string& key, std::int64_t max,
+                                           std::int64_t min = 1) {
     const toml::value* found = find(key);
     if (found == nullptr) return std::nullopt;
-    if (!found->is_integer() || found->as_integer() < 1 || found->as_integer() > max) {
-      wrong(*found, key, fmt::format("must be a whole number from 1 to {}", max));
+    if (!found->is_integer() || found->as_integer() < min || found->as_integer() > max) {
+      wrong(*found, key, fmt::format("must be a whole number from {} to {}", min, max));
       return std::nullopt;
     }
     return found->as_integer();
@@ -177,6 +178,8 @@ void read_limits(Table table, ServerOptions& options) {
   table.count("branches_per_participant_max", core.branches_per_participant_max);
   table.count("sessions_max", options.sessions_max);
   table.count("session_requests_max", options.session_requests_max);
+  table.count("disk_free_min_mib", options.disk_free_min_mib, 0);
+  table.milliseconds("drain_timeout_ms", options.drain_timeout);
   table.milliseconds("default_timeout_ms", core.default_timeout);
   table.milliseconds("timeout_max_ms", core.timeout_max);
   table.milliseconds("interactive_timeout_ms", core.interactive_timeout);

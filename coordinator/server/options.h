@@ -28,6 +28,11 @@ struct ServerOptions {
   std::size_t sessions_max = 1'000;
   /// Requests of one session that may wait for their answer (R14).
   std::size_t session_requests_max = 1'000;
+  /// How long SIGTERM waits for unfinished transactions.
+  Duration drain_timeout = std::chrono::seconds(10);
+  /// New work is refused while the log's file system has less free: a decision that can't be
+  /// written stops the process (R12). 0: never refused for that.
+  std::size_t disk_free_min_mib = 64;
 };
 
 /// One line for everything that is wrong, each naming file, line and key; unknown keys are wrong

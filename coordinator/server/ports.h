@@ -48,6 +48,9 @@ class HostPort {
   /// Calls `work` on a thread of its own, one after another if there are several, then `done` as
   /// `later` does. `done` is not called if the process ends first; `work` always ends before it.
   virtual void beside(std::function<Result<>()> work, std::function<void(Result<>)> done) = 0;
+  /// The core drains, and nothing is left that the process must stay for. Called after every event
+  /// for which that holds.
+  virtual void drained() = 0;
   /// The log can no longer be trusted (R12). Nobody is answered from here on: close everything and
   /// end the process; the next opening reads the truth. Called once.
   virtual void halt(const Error& why) = 0;

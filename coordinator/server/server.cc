@@ -1,9 +1,13 @@
 #include "coordinator/server/server.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -15,7 +19,11 @@
 namespace assent::coordinator {
 namespace {
 
-constexpr Duration kDrainMax = std::chrono::seconds(2);
+/// For requests under way when the sessions are closed.
+constexpr Duration kLastAnswersMax = std::chrono::seconds(2);
+constexpr Duration kTellEvery = std::chrono::seconds(1);
+constexpr Duration kDiskEvery = std::chrono::seconds(1);
+constexpr std::uint64_t kMiB = 1024 * 1024;
 
 Past past_of(const LogOpening& opening) {
   Past past;
@@ -71,6 +79,7 @@ Server::Server(const ServerOptions& options)
       signals_(turn_.executor()),
       timer_(turn_.executor()),
       patience_(turn_.executor()),
+      disk_(turn_.executor()),
       clients_(turn_.executor(), {options.sessions_max, options.session_requests_max}),
       agents_(turn_.executor()),
       crash_points_(std::getenv("ASSENT_CRASH_POINT") != nullptr) {}
@@ -109,6 +118,7 @@ bool Server::run() {
   take_signals();
   turn_.run([this] {  // the log may fail meanwhile
     driver_->start();
+    watch_disk();
     connect_agents();
   });
   const auto stays = boost::asio::make_work_guard(io_);  // every end stops it
@@ -150,17 +160,82 @@ void Server::take_signals() {
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) stop_gently();
+    if (!error) on_signal();
   });
 }
 
-void Server::stop_gently() {
-  spdlog::info("stopping: no new work is taken");
-  patience_.expires_after(kDrainMax);
+void Server::on_signal() {
+  if (stop_ != Stop::kNo) {
+    spdlog::warn("stopping at once: what is unfinished goes on at the next start");
+    io_.stop();
+    return;
+  }
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (!error) on_signal();
+  });
+  stop_ = Stop::kDraining;
+  spdlog::info(
+      "stopping: no new work is taken, what is unfinished is finished within {} ms",
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.drain_timeout).count());
+  wait_for_drain(options_.drain_timeout);
+  driver_->drain();
+}
+
+void Server::wait_for_drain(Duration left) {
+  patience_.expires_after(std::min(left, kTellEvery));
+  patience_.async_wait([this, left](const boost::system::error_code& error) {
+    if (error || stop_ != Stop::kDraining) return;
+    tell_what_holds_up();
+    if (left > kTellEvery) return wait_for_drain(left - kTellEvery);
+    spdlog::warn("stopping all the same: what is unfinished goes on at the next start");
+    stop_sessions();
+  });
+}
+
+/// Once for each thing and change.
+void Server::tell_what_holds_up() {
+  std::vector<std::string> holding_up = driver_->status().holding_up;
+  if (holding_up == holding_up_) return;
+  for (const std::string& one : holding_up) spdlog::warn("stopping waits for: {}", one);
+  holding_up_ = std::move(holding_up);
+}
+
+void Server::drained() {
+  if (stop_ == Stop::kDraining) stop_sessions();
+}
+
+void Server::stop_sessions() {
+  stop_ = Stop::kClosing;
+  patience_.expires_after(kLastAnswersMax);
   patience_.async_wait([this](const boost::system::error_code& error) {
     if (!error) io_.stop();
   });
   clients_.drain([this] { io_.stop(); });
+}
+
+/// A decision that can't be written stops the process (R12), so there is to be room for those under
+/// way.
+void Server::watch_disk() {
+  const auto why = no_space();
+  if (why && space_) spdlog::error("no new work is taken: {}", why->message);
+  if (!why && !space_) spdlog::info("new work is taken again: there is space for the log");
+  space_ = !why;
+  clients_.refuse_work(why);
+  disk_.expires_after(kDiskEvery);
+  disk_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) watch_disk();
+  });
+}
+
+std::optional<Error> Server::no_space() const {
+  std::error_code unknown;
+  const auto space = std::filesystem::space(options_.data_dir, unknown);
+  if (unknown || space.available >= options_.disk_free_min_mib * kMiB) return std::nullopt;
+  return Error{.code = ErrorCode::kLogUnavailable,
+               .message = fmt::format(
+                   "the file system of the decision log, {}, has {} MiB free and should have {} "
+                   "(disk_free_min_mib): make room there; work is taken again at once",
+                   options_.data_dir.string(), space.available / kMiB, options_.disk_free_min_mib)};
 }
 
 Now Server::now() {

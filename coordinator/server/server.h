@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -35,6 +36,8 @@ class Server final : private HostPort {
   Result<> open_log();
 
   /// Serves until SIGTERM or SIGINT (true) or until the log fails (false). After `open_log`, once.
+  /// The signal drains: no new work, what is unfinished is finished as far as databases can be
+  /// reached within the drain timeout. A second signal ends at once.
   bool run();
 
   const Address& address() const { return clients_.address(); }
@@ -46,7 +49,12 @@ class Server final : private HostPort {
   DecisionLog::Listener log_listener();
   void connect_agents();
   void take_signals();
-  void stop_gently();
+  void on_signal();
+  void wait_for_drain(Duration left);
+  void tell_what_holds_up();
+  void stop_sessions();
+  void watch_disk();
+  std::optional<Error> no_space() const;
 
   Now now() override;
   void wake_at(std::optional<Instant> due) override;
@@ -54,6 +62,7 @@ class Server final : private HostPort {
   void crash_point_after_sends(std::string_view name) override;
   void later(std::function<void()> call) override;
   void beside(std::function<Result<>()> work, std::function<void(Result<>)> done) override;
+  void drained() override;
   void halt(const Error& why) override;
 
   void arm(Instant due);
@@ -66,7 +75,8 @@ class Server final : private HostPort {
   Turn turn_{io_};
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_;     ///< of the core's deadlines
-  boost::asio::steady_timer patience_;  ///< with requests under way when stopping
+  boost::asio::steady_timer patience_;  ///< with what is under way when stopping
+  boost::asio::steady_timer disk_;      ///< until the next look at its space
   Clients clients_;
   Agents agents_;
   std::unique_ptr<DecisionLog> log_;
@@ -75,6 +85,9 @@ class Server final : private HostPort {
   std::optional<Instant> due_;    ///< what the core wants
   std::optional<Instant> armed_;  ///< what the timer is set to, never later than due_
   const bool crash_points_;
+  enum class Stop { kNo, kDraining, kClosing } stop_ = Stop::kNo;
+  std::vector<std::string> holding_up_;  ///< as last told
+  bool space_ = true;
   boost::asio::thread_pool beside_{1};  ///< last: its work uses the others, and ends first
 };
 

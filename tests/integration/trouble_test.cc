@@ -498,7 +498,7 @@ live::Process start_with_small_files(Till& at) {
 }  // namespace
 
 TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") {
-  Till own(small_house());
+  Till own(small_house(), with_limits("disk_free_min_mib = 0\n"));
   const auto folder = own.sandbox().spec().directory / "coordinator";
   own.sandbox().stop("coordinator");
   std::filesystem::remove_all(folder);
@@ -522,6 +522,41 @@ TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") 
   disk.free();
   own.sandbox().start("coordinator");
   CHECK(own.settle_up(*payers) == "");
+  own.sandbox().stop("coordinator");
+}
+
+TEST_CASE("while the disk is nearly full work is refused, and taken again when there is room") {
+  House own(small_house(), with_limits("disk_free_min_mib = 1\n"));
+  const auto folder = own.sandbox().spec().directory / "coordinator";
+  own.sandbox().stop("coordinator");
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  SmallDisk disk(folder);
+  if (!disk.is_mounted()) {
+    WARN("skipped: mounting a small file system is not permitted here");
+    return;
+  }
+  own.sandbox().start("coordinator");
+  REQUIRE(own.wait_until_linked());
+  const auto card = own.fresh_card();
+  const auto before = own.payment(card, 10);
+  REQUIRE(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
+
+  disk.fill();
+  // Questions only, so that nothing has to be written before the coordinator has seen it.
+  CHECK(comes_true([&] {
+    const auto status = own.client().status();
+    return status && status->findings.size() == 1;
+  }));
+  const Answer refused = pay(own, card);
+  INFO(why(refused));
+  CHECK(is(refused, Outcome::kRefused, ErrorCode::kLogUnavailable));
+  CHECK_THAT(refused.error->message, Catch::Contains(folder.string()));
+  CHECK(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
+  CHECK(own.paid(card) == 10);
+
+  disk.free();
+  CHECK(comes_true([&] { return pay(own, card).outcome == Outcome::kCommitted; }));
   own.sandbox().stop("coordinator");
 }
 
