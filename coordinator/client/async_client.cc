@@ -410,4 +410,25 @@ awaitable<Result<ParticipantList>> AsyncClient::participants() {
   return Impl::ask<ParticipantList>(impl_, ListParticipants{});
 }
 
+awaitable<Result<InDoubtList>> AsyncClient::in_doubt(ListInDoubt list) {
+  return Impl::ask<InDoubtList>(impl_, list);
+}
+
+awaitable<Result<StoryTold>> AsyncClient::story(TellStory tell) {
+  return Impl::ask<StoryTold>(impl_, tell);
+}
+
+awaitable<Result<ActionTold>> AsyncClient::act(ActionRequest request) {
+  auto any = [](auto&& one) -> ClientRequest { return std::forward<decltype(one)>(one); };
+  return Impl::ask<ActionTold>(impl_, std::visit(any, std::move(request)));
+}
+
+awaitable<Result<CoordinatorStatus>> AsyncClient::status() {
+  return Impl::ask<CoordinatorStatus>(impl_, AskStatus{});
+}
+
+awaitable<Result<CoordinatorStatus>> AsyncClient::drain(bool drain) {
+  return Impl::ask<CoordinatorStatus>(impl_, SetDrain{drain});
+}
+
 }  // namespace assent

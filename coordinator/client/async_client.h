@@ -45,6 +45,11 @@ class AsyncClient {
   boost::asio::awaitable<Result<TransactionList>> transactions();
   boost::asio::awaitable<Result<TransactionShown>> transaction(Gtrid gtrid);
   boost::asio::awaitable<Result<ParticipantList>> participants();
+  boost::asio::awaitable<Result<InDoubtList>> in_doubt(ListInDoubt list);
+  boost::asio::awaitable<Result<StoryTold>> story(TellStory tell);
+  boost::asio::awaitable<Result<ActionTold>> act(ActionRequest request);
+  boost::asio::awaitable<Result<CoordinatorStatus>> status();
+  boost::asio::awaitable<Result<CoordinatorStatus>> drain(bool drain);
 
  private:
   class Impl;

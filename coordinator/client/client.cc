@@ -96,6 +96,26 @@ Result<ParticipantList> Client::participants() {
   return impl_->run(impl_->async().participants());
 }
 
+Result<InDoubtList> Client::in_doubt(ListInDoubt list) {
+  return impl_->run(impl_->async().in_doubt(list));
+}
+
+Result<StoryTold> Client::story(const TellStory& tell) {
+  return impl_->run(impl_->async().story(tell));
+}
+
+Result<CoordinatorStatus> Client::status() {
+  return impl_->run(impl_->async().status());
+}
+
+Result<ActionTold> Client::act(ActionRequest request) {
+  return impl_->run(impl_->async().act(std::move(request)));
+}
+
+Result<CoordinatorStatus> Client::drain(bool drain) {
+  return impl_->run(impl_->async().drain(drain));
+}
+
 Transaction::Transaction(std::shared_ptr<Client::Impl> client, OpenTransaction open)
     : client_(std::move(client)), open_(std::move(open)) {}
 

@@ -31,6 +31,8 @@ class Transaction;
 ///                ...)
 ///   kInProgress, kUnknown   not decided, or cannot be told from here: ask outcome_of(key) later
 ///   kExpired     past not_after, no effect;  kNoRecord   nothing is known of the key now
+/// With kCommitted and kRolledBack `damaged` names participants whose branch stands against that
+/// all the same (X/Open's heuristic outcomes): a person has to mend it.
 class Client {
  public:
   /// Connects at once. An error: the coordinator can't be reached or speaks another version; no
@@ -62,6 +64,14 @@ class Client {
   Result<TransactionList> transactions();
   Result<TransactionShown> transaction(const Gtrid& gtrid);
   Result<ParticipantList> participants();
+  Result<InDoubtList> in_doubt(ListInDoubt list = {});
+  Result<StoryTold> story(const TellStory& tell);
+  Result<CoordinatorStatus> status();
+
+  /// For people and tools that change something. An error: could not be asked; its effect says
+  /// whether it may have been done all the same.
+  Result<ActionTold> act(ActionRequest request);
+  Result<CoordinatorStatus> drain(bool drain);
 
  private:
   friend class Transaction;

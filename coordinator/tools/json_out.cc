@@ -1,43 +1,18 @@
 #include "coordinator/tools/json_out.h"
 
-#include <chrono>
 #include <cmath>
-#include <optional>
-#include <string_view>
 #include <variant>
 #include <vector>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 
 #include "coordinator/tools/base64.h"
+#include "coordinator/tools/json_parts.h"
 
 namespace assent::tools {
 namespace {
 
 namespace json = boost::json;
-
-std::string_view word_of(Effect effect) {
-  switch (effect) {
-    case Effect::kNone:
-      return "none";
-    case Effect::kDone:
-      return "done";
-    case Effect::kUnknown:
-      return "unknown";
-  }
-  return "unknown";
-}
-
-json::string text(std::string_view from) {
-  return json::string(from.data(), from.size());
-}
-
-std::int64_t ms(Duration duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-}
 
 struct ValueToJson {
   json::value operator()(std::monostate) const { return nullptr; }
@@ -54,35 +29,6 @@ struct ValueToJson {
     return json::object{{"bytes", text(to_base64(value.data))}};
   }
 };
-
-template <typename Items, typename Convert>
-json::array array_of(const Items& items, Convert convert) {
-  json::array made;
-  made.reserve(items.size());
-  for (const auto& item : items) made.emplace_back(convert(item));
-  return made;
-}
-
-json::array texts(const std::vector<std::string>& items) {
-  return array_of(items, [](const std::string& item) { return text(item); });
-}
-
-json::object object_of(const Error& error) {
-  json::object made;
-  made["code"] = text(to_string(error.code));
-  made["effect"] = text(word_of(error.effect));
-  made["message"] = text(error.message);
-  if (!error.participant.empty()) made["participant"] = text(error.participant);
-  if (!error.sqlstate.empty()) made["sqlstate"] = text(error.sqlstate);
-  if (error.native != 0) made["native"] = error.native;
-  if (error.step >= 0) made["step"] = error.step;
-  return made;
-}
-
-json::value value_of(const std::optional<Error>& error) {
-  if (!error) return nullptr;
-  return object_of(*error);
-}
 
 json::object object_of(const StatementResult& result) {
   json::object made;
@@ -110,8 +56,7 @@ json::object object_of(const TransactionSummary& transaction) {
   made["gtrid"] = text(to_string(transaction.gtrid));
   made["key"] = text(transaction.key);
   made["phase"] = text(transaction.phase);
-  made["outcome"] =
-      transaction.outcome ? json::value(text(to_string(*transaction.outcome))) : nullptr;
+  made["outcome"] = value_of(transaction.outcome);
   made["age_ms"] = ms(transaction.age);
   made["branches"] =
       array_of(transaction.branches, [](const BranchSummary& branch) { return object_of(branch); });
@@ -133,6 +78,9 @@ json::object object_of(const ParticipantSummary& participant) {
   made["foreign"] = participant.foreign_listed;
   made["last_scan_ago_ms"] = ms(participant.last_scan_ago);
   made["last_error"] = value_of(participant.last_error);
+  made["health"] = text(participant.health);
+  made["incarnation"] = participant.incarnation;
+  made["prepared_max"] = participant.prepared_max;
   return made;
 }
 
@@ -147,6 +95,8 @@ std::string to_json(const Answer& answer) {
   made["results"] =
       array_of(answer.results, [](const StatementResult& result) { return object_of(result); });
   made["error"] = value_of(answer.error);
+  made["damaged"] =
+      array_of(answer.damaged, [](const Damage& damage) { return object_of(damage); });
   return json::serialize(made);
 }
 
@@ -156,10 +106,6 @@ std::string to_json(const TransactionList& list) {
       array_of(list.transactions, [](const TransactionSummary& each) { return object_of(each); });
   made["more"] = list.more;
   return json::serialize(made);
-}
-
-std::string to_json(const TransactionSummary& transaction) {
-  return json::serialize(object_of(transaction));
 }
 
 std::string to_json(const ParticipantList& list) {

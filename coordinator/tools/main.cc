@@ -1,131 +1,26 @@
-#include <fmt/format.h>
-
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iostream>
-#include <iterator>
-#include <optional>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include "coordinator/client/client.h"
-#include "coordinator/tools/exit_status.h"
-#include "coordinator/tools/json_in.h"
-#include "coordinator/tools/json_out.h"
-#include "coordinator/tools/text_out.h"
+#include "coordinator/tools/commands.h"
 
 namespace assent::tools {
 namespace {
 
-struct Arguments {
-  std::string coordinator = "127.0.0.1:7400";
-  bool json = false;
-  std::string file;
-  std::string key;
-  bool settle = false;
-  std::string gtrid;
-};
-
-template <typename Shown>
-void print(const Arguments& arguments, const Shown& shown) {
-  if (arguments.json) {
-    fmt::print("{}\n", to_json(shown));
-  } else {
-    fmt::print("{}", to_text(shown));
-  }
-}
-
-ExitStatus bad_input(const std::string& message) {
-  fmt::print(stderr, "assentctl: {}\n", message);
-  return ExitStatus::kBadInput;
-}
-
-ExitStatus could_not_ask(const Arguments& arguments, const Error& error) {
-  if (arguments.json) fmt::print("{}\n", to_json(error));
-  fmt::print(stderr, "assentctl: {}", to_text(error));
-  return error.code == ErrorCode::kInvalid ? ExitStatus::kBadInput : ExitStatus::kRefused;
-}
-
-Result<Client> connect(const Arguments& arguments) {
-  return Client::connect({.coordinator = arguments.coordinator, .application = "assentctl"});
-}
-
-Answer not_asked(Outcome outcome, const Error& error) {
-  Answer answer;
-  answer.outcome = outcome;
-  answer.error = error;
-  return answer;
-}
-
-std::optional<std::string> read_all(const std::string& file) {
-  if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
-ExitStatus submit(const Arguments& arguments) {
-  const auto text = read_all(arguments.file);
-  if (!text) return bad_input(fmt::format("{} can't be read", arguments.file));
-  auto submission = read_submission(*text);
-  if (submission.has_error())
-    return bad_input(fmt::format("{}: {}", arguments.file, submission.error().message));
-  auto client = connect(arguments);
-  const Answer answer = client.has_error() ? not_asked(Outcome::kRefused, client.error())
-                                           : client->submit(std::move(*submission));
-  print(arguments, answer);
-  return status_of_submit(answer);
-}
-
-ExitStatus outcome(const Arguments& arguments) {
-  auto client = connect(arguments);
-  Answer answer;
-  if (client.has_error()) {
-    answer = not_asked(Outcome::kUnknown, client.error());
-  } else {
-    answer = arguments.settle ? client->settle(arguments.key) : client->outcome_of(arguments.key);
-  }
-  print(arguments, answer);
-  return status_of_outcome(answer);
-}
-
-ExitStatus list(const Arguments& arguments) {
-  auto client = connect(arguments);
-  if (client.has_error()) return could_not_ask(arguments, client.error());
-  const auto found = client->transactions();
-  if (found.has_error()) return could_not_ask(arguments, found.error());
-  print(arguments, *found);
-  return ExitStatus::kCommitted;
-}
-
-ExitStatus show(const Arguments& arguments) {
-  const auto gtrid = parse_gtrid(arguments.gtrid);
-  if (!gtrid)
-    return bad_input(
-        fmt::format("'{}' is no gtrid, such as 0123456789abcdef-1-2a", arguments.gtrid));
-  auto client = connect(arguments);
-  if (client.has_error()) return could_not_ask(arguments, client.error());
-  const auto found = client->transaction(*gtrid);
-  if (found.has_error()) return could_not_ask(arguments, found.error());
-  if (!found->transaction) {
-    fmt::print(stderr, "assentctl: no record of {}\n", arguments.gtrid);
-    return ExitStatus::kNoRecord;
-  }
-  print(arguments, *found->transaction);
-  return ExitStatus::kCommitted;
-}
-
-ExitStatus participants(const Arguments& arguments) {
-  auto client = connect(arguments);
-  if (client.has_error()) return could_not_ask(arguments, client.error());
-  const auto found = client->participants();
-  if (found.has_error()) return could_not_ask(arguments, found.error());
-  print(arguments, *found);
-  return ExitStatus::kCommitted;
-}
+constexpr const char* kExitStatuses =
+    "Exit status:\n"
+    "  0  committed; or shown, done, or (without --yes) fit to be done; status: ready\n"
+    "  1  rolled back\n"
+    "  2  wrong usage or bad input: no effect\n"
+    "  3  unknown or in progress: ask again; status: not ready; drain: not yet drained;\n"
+    "     list --in-doubt: a database did not answer, so the list may lack something\n"
+    "  4  refused, or the coordinator is unreachable: no effect\n"
+    "  5  no record\n"
+    "  6  expired\n"
+    "\n"
+    "What changes something (resolve, forget, allow) tells what it would do, and on what\n"
+    "evidence, and does it only with --yes.";
 
 class Commands {
  public:
@@ -136,23 +31,15 @@ class Commands {
         ->envname("ASSENT_COORDINATOR")
         ->capture_default_str();
     app_.add_flag("--json", arguments_.json, "print one JSON object");
-    app_.footer(
-        "Exit status: 0 committed (or shown), 1 rolled back, 2 wrong usage or bad input,\n"
-        "3 unknown or in progress, 4 refused or unreachable without any effect, 5 no record,\n"
-        "6 expired.");
-
-    add("submit", "run a transaction from a JSON file", submit)
-        ->add_option("FILE", arguments_.file, "the file; - reads standard input")
-        ->required();
-    CLI::App* asked = add("outcome", "what became of an idempotency key", outcome);
-    asked->add_option("--key", arguments_.key, "the key")->required();
-    asked->add_flag("--settle", arguments_.settle, "bind an undecided key to rolled back first");
-    add("list", "unfinished transactions", list);
-    add("show", "one transaction", show)->add_option("GTRID", arguments_.gtrid)->required();
-    add("participants", "databases and their agents", participants);
+    app_.footer(kExitStatuses);
+    add_paying();
+    add_looking();
+    add_acting();
+    add_log();
   }
 
   int run(int argc, char** argv) {
+    arguments_.command.assign(argv + 1, argv + argc);
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -164,15 +51,97 @@ class Commands {
  private:
   using Verb = ExitStatus (*)(const Arguments&);
 
-  CLI::App* add(const std::string& name, const std::string& what, Verb verb) {
-    CLI::App* command = app_.add_subcommand(name, what);
+  CLI::App* add(CLI::App& under, const std::string& name, const std::string& what, Verb verb) {
+    CLI::App* command = under.add_subcommand(name, what);
     command->callback([this, verb] { chosen_ = verb; });
     return command;
   }
 
+  CLI::App* add(const std::string& name, const std::string& what, Verb verb) {
+    return add(app_, name, what, verb);
+  }
+
+  void add_paying() {
+    add("submit", "run a transaction from a JSON file", submit)
+        ->add_option("FILE", arguments_.file, "the file; - reads standard input")
+        ->required();
+    CLI::App* asked = add("outcome", "what became of an idempotency key", outcome);
+    asked->add_option("--key", arguments_.key, "the key")->required();
+    asked->add_flag("--settle", arguments_.settle, "bind an undecided key to rolled back first");
+  }
+
+  void add_looking() {
+    add("status", "is it ready, and what needs a person", status);
+    add("list", "unfinished transactions", list)
+        ->add_flag(
+            "--in-doubt", arguments_.in_doubt,
+            "with what log, coordinator and databases say of each branch, and whom it blocks");
+    take_gtrid(add("show", "one transaction's whole story", show));
+    add("participants", "databases and their agents", participants);
+  }
+
+  void add_acting() {
+    take_gtrid(add("retry", "tell every unfinished branch again now", retry));
+    add_resolve();
+    CLI::App* forgotten =
+        add("forget", "damage was seen and dealt with: show it no longer", forget);
+    take_gtrid(forgotten);
+    take_participant(forgotten, "only the damage there");
+    take_hand(forgotten);
+    CLI::App* allowed = add("allow", "what only a person may allow", allow);
+    allowed
+        ->add_option("WHAT", arguments_.allowance,
+                     "presume: that what the log lacks was not decided; history: a participant "
+                     "whose history changed; clock: that its jump was right; violation: new work "
+                     "after one was seen")
+        ->required();
+    take_participant(allowed, "of history");
+    take_hand(allowed);
+    add("drain", "take no new work, finish the rest, say what holds it up", drain);
+    add("undrain", "take work again", undrain);
+  }
+
+  void add_resolve() {
+    CLI::App* resolved =
+        add("resolve", "decide a transaction that nothing else can decide", resolve);
+    take_gtrid(resolved);
+    CLI::Option_group* decision = resolved->add_option_group("decision");
+    decision->add_flag("--commit", arguments_.commit);
+    decision->add_flag("--rollback", arguments_.rollback);
+    decision->require_option(1);
+    resolved->add_option("--despite", arguments_.despite, "a participant that need not be reached")
+        ->allow_extra_args(false);
+    take_participant(resolved, "only the branch there, which is in heuristic hazard");
+    take_hand(resolved);
+  }
+
+  void add_log() {
+    CLI::App* log = app_.add_subcommand("log", "the coordinator's decision log");
+    log->require_subcommand(1);
+    add(*log, "stats", "how long and how big it is", log_stats);
+    add(*log, "backup", "copy it, marked as a copy", log_backup)
+        ->add_option("PATH", arguments_.paths,
+                     "a folder on the coordinator's host, which must not exist")
+        ->required()
+        ->expected(1);
+  }
+
+  void take_gtrid(CLI::App* command) {
+    command->add_option("GTRID", arguments_.gtrid, "such as 0123456789abcdef-1-2a")->required();
+  }
+
+  void take_participant(CLI::App* command, const std::string& what) {
+    command->add_option("--participant", arguments_.participant, what);
+  }
+
+  void take_hand(CLI::App* command) {
+    command->add_option("--reason", arguments_.reason, "why, for the audit record")->required();
+    command->add_flag("--yes", arguments_.yes, "do it");
+  }
+
   Arguments arguments_;
   Verb chosen_ = nullptr;
-  CLI::App app_{"assentctl: submit transactions to Assent and see what became of them."};
+  CLI::App app_{"assentctl: submit transactions to Assent, see what became of them, and help."};
 };
 
 }  // namespace

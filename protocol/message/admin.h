@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "protocol/base/outcome.h"
@@ -173,6 +174,10 @@ struct BackUpLog {
 
   friend bool operator==(const BackUpLog&, const BackUpLog&) = default;
 };
+
+/// What ActionTold answers.
+using ActionRequest =
+    std::variant<RetryTransaction, ResolveTransaction, ForgetDamage, Allow, BackUpLog>;
 
 // ---------------------------------------------------------------- replies
 

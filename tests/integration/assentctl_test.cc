@@ -12,6 +12,7 @@
 #include "coordinator/tools/exit_status.h"
 #include "coordinator/tools/json_in.h"
 #include "coordinator/tools/json_out.h"
+#include "coordinator/tools/text_out.h"
 #include "tests/integration/support_house.h"
 #include "tests/support/print_result.h"
 
@@ -176,10 +177,80 @@ TEST_CASE("an answer as JSON") {
         R"("pending":["payments"],"results":[{"rows_affected":1,"columns":["id","name"],)"
         R"("rows":[[7,{"bytes":"Zg=="}],[null,"x"]]}],"error":{"code":"statement_failed",)"
         R"("effect":"none","message":"no","participant":"points","sqlstate":"23505",)"
-        R"("native":7,"step":0}})");
+        R"("native":7,"step":0},"damaged":[]})");
   CHECK(
       to_json(Answer{}) ==
-      R"({"gtrid":null,"outcome":"unknown","applied":false,"pending":[],"results":[],"error":null})");
+      R"({"gtrid":null,"outcome":"unknown","applied":false,"pending":[],"results":[],"error":null,"damaged":[]})");
+}
+
+TEST_CASE("a damaged answer says at whom, and stays what it is") {
+  Answer answer;
+  answer.gtrid = Gtrid{LogId{0xab}, Epoch{1}, Sequence{42}};
+  answer.outcome = Outcome::kCommitted;
+  answer.damaged = {{"payments", Heuristic::kRolledBack, "ROLLBACK PREPARED by hand"}};
+  CHECK(status_of_outcome(answer) == ExitStatus::kCommitted);
+  CHECK(to_text(answer) ==
+        "committed 00000000000000ab-1-2a, damaged at payments\n"
+        "  payments: heuristic rollback: ROLLBACK PREPARED by hand\n");
+}
+
+TEST_CASE("what is in doubt, for a person at 3 a.m.") {
+  const Xid xid{{LogId{0xab}, Epoch{1}, Sequence{42}}, "points"};
+  InDoubtList list;
+  InDoubtTransaction& transaction = list.transactions.emplace_back();
+  transaction.gtrid = xid.gtrid;
+  transaction.key = "order-7";
+  transaction.phase = "committing";
+  transaction.outcome = Outcome::kCommitted;
+  transaction.age = std::chrono::seconds(252);
+  BranchTruth& points = transaction.branches.emplace_back();
+  points.xid = xid;
+  points.logged = "commit";
+  points.state = "committing";
+  points.sight = BranchSight{.xid = xid,
+                             .completion = Completion::kStillPrepared,
+                             .evidence = Evidence::kListed,
+                             .age = std::chrono::seconds(250)};
+  points.sight->blocked = {
+      {4711, "shop", "UPDATE card SET points = 1", std::chrono::seconds(61), "row of card"}};
+  points.waits_for = "the next try of commit";
+  points.tries = 3;
+  points.next_try_in = std::chrono::milliseconds(1300);
+  BranchTruth& payments = transaction.branches.emplace_back();
+  payments.xid = {xid.gtrid, "payments"};
+  payments.logged = "commit";
+  payments.state = "done";
+  list.foreign = {{"points", {"other-7", std::chrono::hours(30), {}}}};
+  list.unreached = {{.code = ErrorCode::kParticipantUnavailable,
+                     .message = "no link to the agent",
+                     .participant = "payments"}};
+
+  CHECK(to_text(list) ==
+        "00000000000000ab-1-2a  age 4m12s  committing  committed  key order-7\n"
+        "    BRANCH    LOG     COORDINATOR  DATABASE\n"
+        "    points    commit  committing   still prepared (listed) for 4m10s\n"
+        "      waits for the next try of commit\n"
+        "      told 3 times, again in 1.3s\n"
+        "      blocks 1:\n"
+        "        session 4711  shop  waits 1m01s  row of card  UPDATE card SET points = 1\n"
+        "    payments  commit  done         not reached\n"
+        "\n"
+        "foreign branches (1), of other transaction managers, never touched:\n"
+        "  points  other-7  age 1d06h\n"
+        "\n"
+        "not reached; what these databases hold may be missing above:\n"
+        "  participant_unavailable: no link to the agent, at payments\n");
+}
+
+TEST_CASE("what would be done is told with the command that does it") {
+  ActionTold told;
+  told.plan = {"commit is decided for the whole transaction"};
+  CHECK(to_text(told, "assentctl resolve 1 --commit --reason 'it is paid' --yes") ==
+        "nothing is done yet; this would be done\n"
+        "  commit is decided for the whole transaction\n"
+        "\n"
+        "to do it\n"
+        "  assentctl resolve 1 --commit --reason 'it is paid' --yes\n");
 }
 
 TEST_CASE("the command pays, repeats and looks") {

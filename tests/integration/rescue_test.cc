@@ -1,0 +1,124 @@
+// What an operator meets at night: a decided payment with an agent gone, foreign branches, a
+// drained coordinator; seen and mended with assentctl alone.
+
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "tests/integration/support_untold.h"
+#include "tests/support/print_result.h"
+
+using namespace assent;
+using namespace assent::testing;
+
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kUnknown = 3;
+constexpr int kRefused = 4;
+
+live::CommandResult assentctl(House& house, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), ASSENT_BINARY_DIR "/coordinator/tools/assentctl");
+  live::ProcessSpec spec;
+  spec.argv = std::move(arguments);
+  spec.environment["ASSENT_COORDINATOR"] = house.sandbox().coordinator_address();
+  return live::run_command(spec, {}, kPatience);
+}
+
+}  // namespace
+
+TEST_CASE("a decided payment whose agent is gone is seen, explained, and finished") {
+  House house(postgres_and_mariadb());
+  const auto card = house.fresh_card();
+  const std::string gtrid = decided_and_untold(house, card);
+
+  const auto listed = assentctl(house, {"list", "--in-doubt"});
+  INFO(listed.standard_output << listed.standard_error);
+  CHECK(listed.end.exit_code == kUnknown);  // a database was not asked
+  CHECK_THAT(listed.standard_output, Catch::StartsWith(gtrid) && Catch::Contains("committed") &&
+                                         Catch::Contains("payments") &&
+                                         Catch::Contains("not reached"));
+
+  const auto shown = assentctl(house, {"show", gtrid});
+  INFO(shown.standard_output << shown.standard_error);
+  CHECK(shown.end.exit_code == kDone);
+  CHECK_THAT(shown.standard_output,
+             Catch::StartsWith(gtrid) && Catch::Contains("story") && Catch::Contains("record "));
+  const auto as_json = assentctl(house, {"show", gtrid, "--json"});
+  CHECK_THAT(as_json.standard_output,
+             Catch::StartsWith(R"({"gtrid":")" + gtrid) && Catch::Contains(R"("story":[{)"));
+
+  CHECK(assentctl(house, {"retry", gtrid}).end.exit_code == kDone);
+
+  // What was decided is not decided otherwise by anybody.
+  const auto against = assentctl(house, {"resolve", gtrid, "--rollback", "--despite", "payments",
+                                         "--reason", "the shop wants it", "--yes"});
+  INFO(against.standard_output << against.standard_error);
+  CHECK(against.end.exit_code == kRefused);
+  CHECK_THAT(against.standard_output, Catch::StartsWith("refused, nothing was done"));
+
+  const auto participants = assentctl(house, {"participants"});
+  CHECK_THAT(participants.standard_output, Catch::Contains("down") && Catch::Contains("HEALTH"));
+
+  start_payments_again(house);
+  CHECK(house.left_behind() == "");
+  CHECK(house.paid(card) == 10);
+  REQUIRE(house.wait_until_linked());
+  CHECK(comes_true([&] {
+    return assentctl(house, {"list", "--in-doubt"}).end.exit_code == kDone;
+  }));
+  CHECK(assentctl(house, {"list", "--in-doubt"}).standard_output == "nothing is in doubt\n");
+  CHECK(comes_true([&] { return assentctl(house, {"status"}).end.exit_code == kDone; }));
+}
+
+TEST_CASE("a drained coordinator takes no work, says what holds it up, and takes work again") {
+  House house(postgres_and_mariadb());
+  const auto card = house.fresh_card();
+  const std::string gtrid = decided_and_untold(house, card);
+
+  const auto drained = assentctl(house, {"drain"});
+  INFO(drained.standard_output << drained.standard_error);
+  CHECK(drained.end.exit_code == kUnknown);
+  CHECK_THAT(drained.standard_output,
+             Catch::Contains("waits for") && Catch::Contains(gtrid) && Catch::Contains("payments"));
+  const Answer refused = house.client().submit(House::submission(house.payment(card, 10)));
+  CHECK(refused.outcome == Outcome::kRefused);
+  REQUIRE(refused.error);
+  CHECK(refused.error->code == ErrorCode::kStopping);
+
+  start_payments_again(house);
+  CHECK(comes_true([&] { return assentctl(house, {"drain"}).end.exit_code == kDone; }));
+  CHECK(house.paid(card) == 10);
+  CHECK(assentctl(house, {"undrain"}).end.exit_code == kDone);
+  REQUIRE(house.wait_until_linked());
+  CHECK(comes_true([&] {
+    return house.client().submit(House::submission(house.payment(card, 10))).outcome ==
+           Outcome::kCommitted;
+  }));
+}
+
+TEST_CASE("foreign branches are shown with whom they block, and left alone") {
+  House house(postgres_and_mariadb());
+  const auto card = house.fresh_card();
+  const std::string row =
+      "UPDATE card SET points = points WHERE id = " + std::to_string(card) + ";";
+  auto& points = house.database("points");
+  points.query("points", "BEGIN; " + row + " PREPARE TRANSACTION 'other-7';");
+  std::thread blocked([&] { points.query("points", row); });
+
+  live::CommandResult listed;
+  const bool seen = comes_true([&] {
+    listed = assentctl(house, {"list", "--in-doubt"});
+    return listed.standard_output.find(row.substr(0, 20)) != std::string::npos;
+  });
+  points.query("points", "ROLLBACK PREPARED 'other-7';");  // it stood until here
+  blocked.join();
+  INFO(listed.standard_output << listed.standard_error);
+  CHECK(seen);
+  CHECK_THAT(listed.standard_output, Catch::StartsWith("nothing is in doubt") &&
+                                         Catch::Contains("never touched") &&
+                                         Catch::Contains("other-7") && Catch::Contains("blocks 1"));
+}
