@@ -7,7 +7,34 @@
 #include <variant>
 
 namespace assent::coordinator {
-namespace {}  // namespace
+namespace {
+
+/// False: there is nothing left to leave out.
+template <typename List>
+bool halve(List& list) {
+  auto& transactions = list.transactions;
+  if (transactions.empty()) return false;
+  const std::size_t keep = transactions.size() / 2;
+  list.more += transactions.size() - keep;
+  transactions.resize(keep);
+  return true;
+}
+
+/// Leaves out what the answer is still true without. False: nothing of that kind is left.
+bool shorten(ClientReply& reply) {
+  if (auto* answer = std::get_if<Answer>(&reply)) {
+    return !std::exchange(answer->results, {}).empty();
+  }
+  if (auto* list = std::get_if<TransactionList>(&reply)) return halve(*list);
+  if (auto* list = std::get_if<InDoubtList>(&reply)) {
+    const bool foreign = !list->foreign.empty();
+    list->foreign.resize(list->foreign.size() / 2);
+    return halve(*list) || foreign;
+  }
+  return false;
+}
+
+}  // namespace
 
 std::shared_ptr<ClientSession> ClientSession::make(ClientSessionId id, const ClientWelcome& welcome,
                                                    std::size_t requests_max, Owner& owner) {
@@ -110,14 +137,10 @@ void ClientSession::refuse(const Error& error) {
 
 void ClientSession::send_reply(RequestId request, ClientReply reply) {
   ClientCallReply message{static_cast<std::uint64_t>(request), std::move(reply)};
-  const auto sent = channel_->send(message);
-  if (!sent.has_error()) return;
-  // Longer than a frame: the outcome still fits when the rows are left out.
-  if (auto* answer = std::get_if<Answer>(&message.reply)) {
-    answer->results.clear();
-    if (!channel_->send(message).has_error()) return;
-  }
-  channel_->close(sent.error());
+  auto sent = channel_->send(message);
+  // Longer than a frame.
+  while (sent.has_error() && shorten(message.reply)) sent = channel_->send(message);
+  if (sent.has_error()) channel_->close(sent.error());
 }
 
 }  // namespace assent::coordinator
