@@ -72,7 +72,7 @@ class Payers {
   std::vector<std::thread> threads_;          // last: they use all of the above
 };
 
-// The coordinator can be asked, and has a link to the agent of every participant.
+// The coordinator can be asked, and every participant is well: linked, looked at, listed.
 bool is_linked(Client& client);
 
 // One submit, noted.

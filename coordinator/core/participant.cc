@@ -15,6 +15,15 @@ std::size_t Participant::branches_max(std::size_t configured) const {
   return std::min<std::size_t>(configured, welcome->prepared_max);
 }
 
+std::string Participant::health() const {
+  if (!connected) return "no link";
+  if (history.state == History::State::kChanged) return "history changed";
+  if (unreached) return "database not reached";
+  if (history.state == History::State::kUnseen) return "history being looked at";
+  if (!scanned) return "first scan under way";
+  return "well";
+}
+
 ParticipantSummary Participant::summary(Instant now) const {
   ParticipantSummary out;
   out.name = name;
@@ -23,6 +32,8 @@ ParticipantSummary Participant::summary(Instant now) const {
     out.kind = welcome->kind;
     out.server_version = welcome->server_version;
     out.database_id = welcome->database.id;
+    out.incarnation = static_cast<std::uint64_t>(welcome->incarnation);
+    out.prepared_max = welcome->prepared_max;
   }
   out.since = now - since;
   out.open_branches = branches.size();
@@ -30,6 +41,7 @@ ParticipantSummary Participant::summary(Instant now) const {
   out.foreign_listed = foreign_listed;
   if (scanned) out.last_scan_ago = std::max(now - *scanned, Duration{1});
   out.last_error = last_error;
+  out.health = health();
   return out;
 }
 

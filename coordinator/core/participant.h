@@ -119,6 +119,7 @@ struct Participant {
   std::optional<Instant> due() const;
   /// How many branches may be open at once: never more than the database can hold prepared (R14).
   std::size_t branches_max(std::size_t configured) const;
+  std::string health() const;  ///< "well", or in a few words what new work waits for
   ParticipantSummary summary(Instant now) const;
 };
 

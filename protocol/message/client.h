@@ -198,7 +198,7 @@ struct ParticipantSummary {
   std::optional<Error> last_error;
   std::uint64_t incarnation = 0;   ///< of the agent that is or was last connected; 0: none yet
   std::uint32_t prepared_max = 0;  ///< what `prepared_listed` may reach; 0: no limit known
-  /// In a few words: well, not connected, first scan under way, history changed ...
+  /// In a few words: well, no link, first scan under way, history changed ...
   std::string health;
 
   friend bool operator==(const ParticipantSummary&, const ParticipantSummary&) = default;
