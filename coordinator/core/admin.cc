@@ -105,10 +105,8 @@ void Coordinator::on_request(ClientRequested& asked, ListParticipants&) {
   reply(asked.session, asked.request, std::move(list));
 }
 
-void Coordinator::refuse_admin(const ClientRequested& asked) {
-  reply(asked.session, asked.request,
-        Answer{.outcome = Outcome::kRefused,
-               .error = Error{.message = "This coordinator does not answer that yet."}});
+void Coordinator::on_request(ClientRequested& asked, BackUpLog& backup) {
+  effects_.push_back(CopyLog{asked.session, asked.request, std::move(backup.path)});
 }
 
 }  // namespace assent::coordinator

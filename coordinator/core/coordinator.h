@@ -118,11 +118,7 @@ class Coordinator {
   void on_request(ClientRequested& asked, Allow& allow);
   void on_request(ClientRequested& asked, SetDrain& drain);
   void on_request(ClientRequested& asked, AskStatus& ask);
-  template <typename Request>
-  void on_request(ClientRequested& asked, Request&) {
-    refuse_admin(asked);
-  }
-  void refuse_admin(const ClientRequested& asked);
+  void on_request(ClientRequested& asked, BackUpLog& backup);
 
   void on_request(ClientRequested& asked, ListInDoubt& list);
   void on_request(ClientRequested& asked, TellStory& tell);

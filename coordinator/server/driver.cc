@@ -274,9 +274,12 @@ void Driver::carry_out_copy(CopyLog& copy) {
   host_.beside(std::move(work), [this, copy](const Result<>& done) {
     ActionTold told;
     told.acted = done.has_value();
-    told.plan = {"the log is copied to " + copy.path};
-    if (done.has_error()) told.refused = done.error();
-    told.next = "assentctl log verify " + copy.path;
+    if (done) {
+      told.plan = {"the log is copied to " + copy.path};
+      told.next = "assentctl log verify " + copy.path;
+    } else {
+      told.refused = done.error();
+    }
     if (!halted_) clients_.reply(copy.session, copy.request, std::move(told));
   });
 }

@@ -25,5 +25,13 @@ ExitStatus allow(const Arguments& arguments);
 ExitStatus drain(const Arguments& arguments);
 ExitStatus undrain(const Arguments& arguments);
 ExitStatus log_backup(const Arguments& arguments);
+/// With the command that does what was only planned.
+void print_action(const Arguments& arguments, const ActionTold& told);
+
+// ---- logs that no coordinator has open (commands_log.cc)
+ExitStatus log_verify(const Arguments& arguments);
+ExitStatus log_dump(const Arguments& arguments);
+ExitStatus log_stats_offline(const Arguments& arguments);
+ExitStatus log_backup_offline(const Arguments& arguments);
 
 }  // namespace assent::tools

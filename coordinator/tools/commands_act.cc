@@ -50,14 +50,6 @@ std::string again_with_yes(const Arguments& arguments) {
   return made + " --yes";
 }
 
-void print_action(const Arguments& arguments, const ActionTold& told) {
-  if (arguments.json) {
-    fmt::print("{}\n", to_json(told));
-  } else {
-    fmt::print("{}", to_text(told, again_with_yes(arguments)));
-  }
-}
-
 ExitStatus act(const Arguments& arguments, ActionRequest request,
                Duration patience = kActPatience) {
   auto client = connect(arguments, patience);
@@ -87,6 +79,14 @@ std::optional<Allowance> allowance_of(std::string_view name) {
 }
 
 }  // namespace
+
+void print_action(const Arguments& arguments, const ActionTold& told) {
+  if (arguments.json) {
+    fmt::print("{}\n", to_json(told));
+  } else {
+    fmt::print("{}", to_text(told, again_with_yes(arguments)));
+  }
+}
 
 ExitStatus retry(const Arguments& arguments) {
   const auto gtrid = parse_gtrid(arguments.gtrid);
@@ -133,6 +133,7 @@ ExitStatus undrain(const Arguments& arguments) {
 }
 
 ExitStatus log_backup(const Arguments& arguments) {
+  if (arguments.paths.size() > 1) return log_backup_offline(arguments);
   const auto path = std::filesystem::absolute(arguments.paths.front()).lexically_normal();
   return act(arguments, BackUpLog{path.string()}, kCopyPatience);
 }

@@ -67,6 +67,7 @@ ExitStatus status(const Arguments& arguments) {
 }
 
 ExitStatus log_stats(const Arguments& arguments) {
+  if (!arguments.paths.empty()) return log_stats_offline(arguments);
   const auto ask = [](Client& client) -> Result<LogStats> {
     auto status = client.status();
     if (status.has_error()) return status.error();

@@ -14,6 +14,7 @@ enum class ExitStatus : int {
   kRefused = 4,   ///< or unreachable: nothing of this call had any effect
   kNoRecord = 5,
   kExpired = 6,
+  kDamaged = 7,  ///< log verify: the log is not whole
 };
 
 ExitStatus status_of_submit(const Answer& answer);

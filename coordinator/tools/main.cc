@@ -18,6 +18,7 @@ constexpr const char* kExitStatuses =
     "  4  refused, or the coordinator is unreachable: no effect\n"
     "  5  no record\n"
     "  6  expired\n"
+    "  7  log verify: the log is not whole\n"
     "\n"
     "What changes something (resolve, forget, allow) tells what it would do, and on what\n"
     "evidence, and does it only with --yes.";
@@ -116,12 +117,24 @@ class Commands {
   }
 
   void add_log() {
-    CLI::App* log = app_.add_subcommand("log", "the coordinator's decision log");
+    CLI::App* log = app_.add_subcommand("log", "decision logs");
     log->require_subcommand(1);
-    add(*log, "stats", "how long and how big it is", log_stats);
-    add(*log, "backup", "copy it, marked as a copy", log_backup)
-        ->add_option("PATH", arguments_.paths,
-                     "a folder on the coordinator's host, which must not exist")
+    take_folder(add(*log, "verify", "read and doubt all of a log that is closed", log_verify));
+    take_folder(add(*log, "dump", "every record of a log that is closed", log_dump));
+    add(*log, "stats", "how long and how big the coordinator's log is, or the one in DIR",
+        log_stats)
+        ->add_option("DIR", arguments_.paths, "folder of a log that is closed")
+        ->expected(0, 1);
+    add(*log, "backup", "copy the coordinator's log, or the one in DIR, marked as a copy",
+        log_backup)
+        ->add_option("[DIR] PATH", arguments_.paths,
+                     "PATH must not exist; it is on the coordinator's host")
+        ->required()
+        ->expected(1, 2);
+  }
+
+  void take_folder(CLI::App* command) {
+    command->add_option("DIR", arguments_.paths, "the log's folder (data_dir)")
         ->required()
         ->expected(1);
   }

@@ -25,7 +25,7 @@ const std::map<std::string, Areas, std::less<>>& arrows() {
       {"coordinator/log", {"coordinator/core"}},
       {"coordinator/server", {"coordinator/log", "protocol/channel"}},
       {"coordinator/client", {"protocol/channel"}},
-      {"coordinator/tools", {"coordinator/client"}},
+      {"coordinator/tools", {"coordinator/client", "coordinator/log"}},
       {"participant_agents/core", {"protocol/message"}},
       {"participant_agents/rm", {"protocol/message"}},
       {"participant_agents/server",

@@ -122,3 +122,32 @@ TEST_CASE("foreign branches are shown with whom they block, and left alone") {
                                          Catch::Contains("never touched") &&
                                          Catch::Contains("other-7") && Catch::Contains("blocks 1"));
 }
+
+TEST_CASE("the log is copied while the coordinator serves, and the copy is looked at") {
+  House house(postgres_and_mariadb());
+  const Answer paid =
+      house.client().submit(House::submission(house.payment(house.fresh_card(), 1)));
+  REQUIRE(paid.outcome == Outcome::kCommitted);
+  const auto folder = house.sandbox().spec().directory;
+  const std::string copy = folder / "copy";
+  const std::string open = folder / "coordinator";
+
+  const auto made = assentctl(house, {"log", "backup", copy});
+  INFO(made.standard_output << made.standard_error);
+  CHECK(made.end.exit_code == kDone);
+  const auto again = assentctl(house, {"log", "backup", copy});
+  CHECK(again.end.exit_code == kRefused);
+  CHECK_THAT(again.standard_output, Catch::Contains("is there already"));
+
+  const auto verified = assentctl(house, {"log", "verify", copy});
+  INFO(verified.standard_output << verified.standard_error);
+  CHECK(verified.end.exit_code == kDone);
+  CHECK_THAT(verified.standard_output, Catch::Contains("the log is whole"));
+  CHECK_THAT(assentctl(house, {"log", "dump", copy}).standard_output,
+             Catch::Contains(to_string(*paid.gtrid)));
+  CHECK_THAT(assentctl(house, {"log", "stats", copy}).standard_output,
+             Catch::Contains("log records"));
+  CHECK_THAT(assentctl(house, {"log", "stats"}).standard_output, Catch::Contains("log records"));
+  const auto in_use = assentctl(house, {"log", "verify", open});
+  CHECK(in_use.end.exit_code == kRefused);
+}
