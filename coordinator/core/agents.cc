@@ -395,7 +395,7 @@ void Coordinator::tell_orphan(Participant& participant, const Gtrid& gtrid, Orph
   if (!participant.connected || participant.unreached || orphan.told) return;
   orphan.told = true;
   ++orphan.tries;
-  send(participant, Rollback{{gtrid, participant.name}});
+  send(participant, Rollback{{gtrid, participant.name}, std::nullopt});
 }
 
 void Coordinator::on_orphan_finished(Participant& participant, const Finished& finished) {

@@ -472,7 +472,7 @@ void Coordinator::finish_listed(const Deed& deed) {
   if (deed.hand.decision == Decision::kCommit) {
     send(participant, Commit{listed.xid, listed.proof});
   } else {
-    send(participant, Rollback{listed.xid});
+    send(participant, Rollback{listed.xid, listed.proof});
   }
 }
 

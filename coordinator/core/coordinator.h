@@ -181,7 +181,7 @@ class Coordinator {
                            std::vector<StatementResult>& results);
   static Error reason_in_request(const Branch& branch, std::optional<Error> told);
   void on_vote_while_undecided(Transaction& tx, Branch& branch, Voted& voted);
-  void on_vote_after_rollback(Transaction& tx, Branch& branch, const Voted& voted);
+  void on_vote_after_rollback(Transaction& tx, Branch& branch, Voted& voted);
 
   // ---- decisions (decision.cc)
   void decide_commit(Transaction& tx);

@@ -208,8 +208,10 @@ void Coordinator::on_vote_while_undecided(Transaction& tx, Branch& branch, Voted
   }
 }
 
-void Coordinator::on_vote_after_rollback(Transaction& tx, Branch& branch, const Voted& voted) {
+void Coordinator::on_vote_after_rollback(Transaction& tx, Branch& branch, Voted& voted) {
   if (voted.vote == Vote::kPrepared) {
+    doubt(voted, branch);
+    if (voted.vote == Vote::kPrepared) branch.proof = std::move(voted.proof);
     branch.told = false;
     return tell_decision(tx, branch);
   }
@@ -365,7 +367,8 @@ bool Coordinator::send_decision(Transaction& tx, Branch& branch) {
   if (commit) {
     send(participant, Commit{tx.xid(branch), branch.proof});
   } else {
-    send(participant, Rollback{tx.xid(branch)});
+    send(participant,
+         Rollback{tx.xid(branch), branch.voted() ? std::optional(branch.proof) : std::nullopt});
   }
   return true;
 }

@@ -147,9 +147,7 @@ std::vector<BranchAsked> Coordinator::branches_to_inspect(const Participant& par
 std::optional<BranchProof> Coordinator::proof_of(const Xid& xid, const Look& look) {
   if (Transaction* tx = find(xid.gtrid)) {
     const Branch* branch = tx->find_branch(participants_.at(xid.bqual));
-    const bool voted =
-        branch != nullptr && (branch->proof.transaction_id != 0 || branch->proof.witness_row);
-    if (voted) return branch->proof;
+    if (branch != nullptr && branch->voted()) return branch->proof;
   }
   for (const ToldRecord& told : look.story) {
     const auto* commit = std::get_if<CommitRecord>(&told.record);

@@ -119,6 +119,8 @@ struct Branch {
   std::optional<Error> last_error;
   Evidence evidence = Evidence::kNone;  ///< of its end
 
+  /// Voted yes, or was listed with what its vote would have had.
+  bool voted() const { return proof.transaction_id != 0 || proof.witness_row; }
   bool done() const { return state == BranchState::kDone; }
   /// Nobody has to be told anything any more.
   bool settled() const { return done() || state == BranchState::kDamaged; }

@@ -299,7 +299,7 @@ void Agent::on_request(LinkId id, Rollback&& rollback, Outbox& out) {
                                   Evidence::kNone, std::move(error)});
   }
   const auto at = branch_of(id, rollback.xid);
-  at->second.on_rollback(id, out);
+  at->second.on_rollback(id, rollback, out);
   after_change(at, out);
 }
 

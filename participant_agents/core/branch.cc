@@ -180,7 +180,7 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
   out.add(StartCommit{xid_, commit.proof, voted_here, tried});
 }
 
-void Branch::on_rollback(LinkId link, Outbox& out) {
+void Branch::on_rollback(LinkId link, const Rollback& rollback, Outbox& out) {
   if (frozen_) return answer_finished_again(link, Decision::kRollback, out);
   if (told_ == Decision::kCommit && !in_hazard_) {
     return freeze(link, Decision::kRollback, "rollback came for a branch that was told commit",
@@ -188,6 +188,7 @@ void Branch::on_rollback(LinkId link, Outbox& out) {
   }
   if (finished_) return answer_finished_again(link, Decision::kRollback, out);
   told_ = Decision::kRollback;
+  if (rollback.proof) told_proof_ = rollback.proof;
   finish_asker_ = link;
   continue_rollback(out);
 }
@@ -207,7 +208,7 @@ void Branch::continue_rollback(Outbox& out) {
     case Phase::kPrepared:
     case Phase::kUnsettled:
       phase_ = Phase::kRollingBack;
-      out.add(StartRollback{xid_, proof_});
+      out.add(StartRollback{xid_, proof_ ? proof_ : told_proof_, proof_.has_value()});
       return;
     case Phase::kReadOnly:
     case Phase::kDead:

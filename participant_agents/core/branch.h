@@ -77,7 +77,7 @@ class Branch {
   void on_work(LinkId link, Work&& work, Outbox& out);
   void on_prepare(LinkId link, const Prepare& prepare, Outbox& out);
   void on_commit(LinkId link, const Commit& commit, Outbox& out);
-  void on_rollback(LinkId link, Outbox& out);
+  void on_rollback(LinkId link, const Rollback& rollback, Outbox& out);
 
   void on_work_ended(WorkEnded&& ended, Outbox& out);
   void on_finish_ended(FinishEnded&& ended, Outbox& out);
@@ -161,7 +161,8 @@ class Branch {
   bool interrupted_ = false;  ///< of the work under way: once is enough
   std::optional<LinkId> work_asker_;
   std::variant<std::monostate, Worked, Voted> work_reply_;
-  std::optional<BranchProof> proof_;  ///< from kPrepared on
+  std::optional<BranchProof> proof_;       ///< from kPrepared on
+  std::optional<BranchProof> told_proof_;  ///< as the last rollback that had one told it
 
   std::optional<Decision> told_;
   bool in_hazard_ = false;  ///< the last answer was that nothing can be told

@@ -70,6 +70,7 @@ struct StartCommit {
 struct StartRollback {
   Xid xid;
   std::optional<BranchProof> proof;
+  bool voted_here = false;  ///< the proof is of this incarnation
 };
 
 /// Makes the StartWork or StartPrepare under way end soon: taken out of the queue, or, if it does

@@ -97,7 +97,8 @@ FinishReport BranchSession::commit(const Xid& xid, const BranchProof& proof, Pre
   return settled(*failed.seen, failed.why);
 }
 
-FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
+FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof,
+                                     PreparedBy by) {
   ASSENT_CHECK(!open_);
   give_time();
   const odbc::Answer answer = link_->run(say_rollback(xid));
@@ -106,7 +107,9 @@ FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchP
   if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
   if (failed.seen->listed)
     return unfinished(Completion::kStillPrepared, Evidence::kListed, failed.why);
-  return explained(xid, Decision::kRollback, proof, settle_absent(*failed.seen, proof));
+  if (proof && proof->database.id != failed.seen->database.id)
+    return settle_here(*failed.seen, *proof, by, failed.why);
+  return explained(xid, Decision::kRollback, proof, settle_absent(*failed.seen, proof, by));
 }
 
 /// The same name in another database is another branch.

@@ -26,7 +26,8 @@ class BranchSession : public Session {
   WorkReport prepare(const Xid& xid) override;
   FinishReport roll_back_open(const Xid& xid) override;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
-  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
+  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof,
+                        PreparedBy by) override;
   Result<Inspection> inspect(LogId log_id, const std::vector<InspectedBranch>& asked) override;
 
  protected:
@@ -100,7 +101,8 @@ class BranchSession : public Session {
   virtual FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
                               const std::optional<Error>& why) = 0;
   /// Likewise of one that could not be rolled back because it is not listed.
-  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) = 0;
+  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
+                                     PreparedBy by) = 0;
   /// All that the database lists as prepared, with whom it holds up; completion and evidence are
   /// not filled in.
   virtual Result<Inspection> list_with_waits(LogId log_id) = 0;

@@ -135,7 +135,8 @@ class MariadbSession final : public BranchSession {
   FinishReport after_commit(const Xid& xid, PreparedBy by) override;
   FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
                       const std::optional<Error>& why) override;
-  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
+                             PreparedBy by) override;
   Result<Inspection> list_with_waits(LogId log_id) override;
 
  private:
@@ -506,7 +507,8 @@ FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& /*proof
 
 /// The witness row tells, with and without the proof of its vote.
 FinishReport MariadbSession::settle_absent(const Seen& seen,
-                                           const std::optional<BranchProof>& /*proof*/) {
+                                           const std::optional<BranchProof>& /*proof*/,
+                                           PreparedBy /*by*/) {
   return settle(seen, {}, PreparedBy::kUnknown, std::nullopt);
 }
 

@@ -198,7 +198,8 @@ class PostgresSession final : public BranchSession {
   }
   FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
                       const std::optional<Error>& why) override;
-  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
+                             PreparedBy by) override;
   Result<Inspection> list_with_waits(LogId log_id) override;
 
  private:
@@ -448,13 +449,14 @@ void PostgresSession::give_time() {
   if (set) statement_limit_ = limit;
 }
 
-/// 42704 says that it is not there now, as the list does. Of a branch that voted, and in this
-/// incarnation or its vote would not be known, the status tells what became of it; where that can't
-/// be told any more, a rollback need not know (R5).
+/// 42704 says that it is not there now, as the list does. Of a branch that is known to have
+/// voted the status tells what became of it; where that can't be told any more, a rollback need not
+/// know (R5).
 FinishReport PostgresSession::settle_absent(const Seen& seen,
-                                            const std::optional<BranchProof>& proof) {
+                                            const std::optional<BranchProof>& proof,
+                                            PreparedBy by) {
   if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
-  FinishReport found = settle(seen, *proof, PreparedBy::kThisIncarnationTried, std::nullopt);
+  FinishReport found = settle(seen, *proof, by, std::nullopt);
   if (found.completion != Completion::kCannotTell) return found;
   return finished(Completion::kRolledBack, Evidence::kListed);
 }

@@ -109,8 +109,12 @@ class Session {
   virtual FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) = 0;
   /// kRolledBack: proved absent now. An absent branch is not an error: rollback is told until it is
   /// answered (R5). Of an absent branch that is known to have voted, by `proof`, the database is
-  /// asked what became of it: kCommitted when somebody has committed it by hand.
-  virtual FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) = 0;
+  /// asked what became of it: kCommitted when somebody has committed it by hand; kCannotTell in
+  /// another database than the one that it voted in. `by` says who prepared it, where there is a
+  /// proof. Without one MariaDB has the witness row, and PostgreSQL can't tell a branch that
+  /// somebody has committed from one that is rolled back.
+  virtual FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof,
+                                PreparedBy by) = 0;
 
   /// Looks and changes nothing: what the database lists as prepared (of ours at most kInspectedMax,
   /// lowest gtrid first), how old it is and whom it holds up; and of the branches asked for what

@@ -152,7 +152,8 @@ void SessionTable::start(StartCommit&& effect) {
 }
 
 void SessionTable::start(StartRollback&& effect) {
-  enqueue_finish(RunRollback{std::move(effect.xid), std::move(effect.proof)});
+  enqueue_finish(RunRollback{std::move(effect.xid), std::move(effect.proof),
+                             by(effect.voted_here, effect.voted_here)});
 }
 
 void SessionTable::enqueue_finish(Job job) {

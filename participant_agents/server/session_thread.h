@@ -40,6 +40,7 @@ struct RunCommit {
 struct RunRollback {
   Xid xid;
   std::optional<BranchProof> proof;
+  rm::PreparedBy by = rm::PreparedBy::kUnknown;
 };
 
 struct RunInspect {

@@ -89,8 +89,13 @@ struct Commit {
 };
 
 /// The decision is rollback, or the coordinator has none. Repeated until Finished says rolled back.
+/// By the proof an agent that knows nothing of the branch can still tell that somebody has
+/// committed it by hand. The coordinator has none of a branch that did not vote yes to it, such as
+/// an orphan that it only sees listed: when that is gone by the time it is told, PostgreSQL can't
+/// tell whether foreign hands have committed it or rolled it back, and it counts as rolled back.
 struct Rollback {
   Xid xid;
+  std::optional<BranchProof> proof;  ///< as its vote had it, if it voted yes
 
   friend bool operator==(const Rollback&, const Rollback&) = default;
 };

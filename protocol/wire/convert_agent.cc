@@ -68,10 +68,14 @@ Commit take(const v1::Commit& from, const Place& here) {
 
 void put(const Rollback& from, v1::Rollback& to) {
   put(from.xid, *to.mutable_xid());
+  if (from.proof) put(*from.proof, *to.mutable_proof());
 }
 
 Rollback take(const v1::Rollback& from, const Place& here) {
-  return {take(from.xid(), here.in("xid"))};
+  Rollback to;
+  to.xid = take(from.xid(), here.in("xid"));
+  if (from.has_proof()) to.proof = take(from.proof(), here.in("proof"));
+  return to;
 }
 
 void put(const ListPrepared& from, v1::ListPrepared& to) {

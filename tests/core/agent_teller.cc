@@ -113,7 +113,10 @@ decltype(AgentRequest::body) read_body(const StoryCommand& command) {
         xid_of(command), static_cast<std::uint32_t>(command.number("statements", 1)), {}};
   }
   if (name == "commit") return Commit{xid_of(command), proof_of(command)};
-  if (name == "rollback") return Rollback{xid_of(command)};
+  if (name == "rollback") {
+    return Rollback{xid_of(command),
+                    command.has("xid8") ? std::optional(proof_of(command)) : std::nullopt};
+  }
   if (name == "list") return ListPrepared{command.number("scan", 1), command.number("top", 0)};
   if (name == "forget") return ForgetWitnesses{gtrids_of(command)};
   if (name == "inspect") return read_inspect(command);
@@ -272,7 +275,11 @@ struct ShowEffect {
     return "start commit " + show(e.xid) + " xid8=" + std::to_string(e.proof.transaction_id) +
            (e.voted_here ? " voted here" : "") + (e.tried ? ", tried" : "");
   }
-  std::string operator()(const StartRollback& e) const { return "start rollback " + show(e.xid); }
+  std::string operator()(const StartRollback& e) const {
+    const std::string proof =
+        e.proof ? " xid8=" + std::to_string(e.proof->transaction_id) : std::string();
+    return "start rollback " + show(e.xid) + proof + (e.voted_here ? " voted here" : "");
+  }
   std::string operator()(const Interrupt& e) const { return "interrupt " + show(e.xid); }
   std::string operator()(const RaiseFence& e) const {
     return "raise fence " + show(e.link) + " " + show(e.fence);

@@ -63,7 +63,8 @@ std::string body(const Commit& commit) {
 }
 
 std::string body(const Rollback& rollback) {
-  return "rollback " + text(rollback.xid.gtrid);
+  return "rollback " + text(rollback.xid.gtrid) +
+         (rollback.proof ? proof_text(*rollback.proof) : std::string());
 }
 
 std::string body(const ListPrepared& list) {

@@ -522,6 +522,39 @@ TEST_CASE("an agent killed while its work+prepare waits leaves no zombie prepare
   CHECK(house.points(1) == "100");
 }
 
+TEST_CASE("what a person committed while the agent was down is told to a rollback") {
+  const DatabaseKind kind = each_kind();
+  CAPTURE(live::to_string(kind));
+  const bool postgres = kind == DatabaseKind::kPostgres;
+  AgentHouse house(kind);
+  house.agent().start();
+  BranchProof proof;
+  {
+    TestCoordinator pay(house);
+    const Voted voted = pay.prepare_work(1, 1);
+    REQUIRE(voted.vote == Vote::kPrepared);
+    proof = voted.proof;
+  }
+  house.agent().kill();
+  const auto listed = house.database().query(
+      "points",
+      postgres ? "SELECT quote_literal(gid) FROM pg_prepared_xacts;" : "XA RECOVER FORMAT='SQL';");
+  REQUIRE(listed.size() == 1);
+  house.database().run_sql("points",
+                           (postgres ? "COMMIT PREPARED " : "XA COMMIT ") + listed[0].back() + ";");
+
+  house.agent().start();
+  TestCoordinator again(house);
+  const Finished finished = again.roll_back(1, proof);
+  CHECK(finished.told == Decision::kRollback);
+  CHECK(finished.completion == Completion::kCommitted);
+  CHECK(finished.evidence == (postgres ? Evidence::kTransactionStatus : Evidence::kWitnessRow));
+  REQUIRE(finished.error);
+  CHECK(finished.error->code == ErrorCode::kHazard);
+  CHECK(again.roll_back(1, proof) == finished);
+  CHECK(house.points(1) == "99");
+}
+
 TEST_CASE("an agent told to stop rolls back what is not prepared and leaves with status 0") {
   const DatabaseKind kind = each_kind();
   CAPTURE(live::to_string(kind));

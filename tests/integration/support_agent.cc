@@ -226,8 +226,9 @@ Finished TestCoordinator::commit(std::uint64_t sequence, const BranchProof& proo
   return receive<Finished>();
 }
 
-Finished TestCoordinator::roll_back(std::uint64_t sequence) {
-  send(Rollback{xid(sequence)});
+Finished TestCoordinator::roll_back(std::uint64_t sequence,
+                                    const std::optional<BranchProof>& proof) {
+  send(Rollback{xid(sequence), proof});
   return receive<Finished>();
 }
 

@@ -111,7 +111,8 @@ class TestCoordinator {
 
   Voted prepare_work(std::uint64_t sequence, int card);
   Finished commit(std::uint64_t sequence, const BranchProof& proof);
-  Finished roll_back(std::uint64_t sequence);
+  Finished roll_back(std::uint64_t sequence,
+                     const std::optional<BranchProof>& proof = std::nullopt);
 
   Incarnation incarnation{};
 

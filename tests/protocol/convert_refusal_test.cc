@@ -174,9 +174,9 @@ TEST_CASE("numbers that are no enumerator are refused") {
 }
 
 TEST_CASE("a branch without its whole name is refused") {
-  CHECK(request_refusal(Rollback{{kXid.gtrid, ""}})
+  CHECK(request_refusal(Rollback{{kXid.gtrid, ""}, std::nullopt})
             .starts_with("agent_request.rollback.xid.bqual is not a participant's name"));
-  CHECK(request_refusal(Rollback{{{LogId{0}, Epoch{1}, Sequence{1}}, "a"}})
+  CHECK(request_refusal(Rollback{{{LogId{0}, Epoch{1}, Sequence{1}}, "a"}, std::nullopt})
             .starts_with("agent_request.rollback.xid.gtrid is missing or names no transaction"));
   CHECK(request_refusal(ForgetWitnesses{{kXid.gtrid, Gtrid{}}})
             .starts_with("agent_request.forget_witnesses.gtrids[1] is missing"));

@@ -106,7 +106,7 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
                                       true}));
   golden.message("prepare", request(Prepare{kXid, 2, Duration(1000)}));
   golden.message("commit", request(Commit{kXid, kProof}));
-  golden.message("rollback", request(Rollback{kXid}));
+  golden.message("rollback", request(Rollback{kXid, std::nullopt}));
   golden.message("list_prepared", request(ListPrepared{3, 4}));
   golden.message("forget_witnesses", request(ForgetWitnesses{{kGtrid}}));
   golden.message("ping", request(Ping{}));
@@ -118,6 +118,7 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
                                             Evidence::kWitnessRow, kError}));
   golden.message("prepared_list", reply(PreparedList{3, {{kXid, 77, Duration(1000)}}, 2, kError}));
   golden.message("pong", reply(Pong{}));
+  golden.message("rollback with a proof", request(Rollback{kXid, kProof}));
   golden.message("inspect", request(Inspect{5, {{kXid, kProof}, {kXid, std::nullopt}}}));
   golden.message("inspected", reply(Inspected{5, {kSight}, {kForeign}, kError}));
   golden.message("welcome with a fence row",

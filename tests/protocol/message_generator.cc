@@ -156,7 +156,7 @@ AgentRequest MessageGenerator::agent_request() {
       out.body = Commit{xid(), proof()};
       break;
     case 3:
-      out.body = Rollback{xid()};
+      out.body = Rollback{xid(), coin() ? std::optional(proof()) : std::nullopt};
       break;
     case 4:
       out.body = ListPrepared{any_u64(), any_u64()};

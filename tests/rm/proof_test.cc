@@ -97,9 +97,11 @@ TEST_CASE("rollback told for a branch that a person committed before is answered
   Server& server = shared_server(each_kind());
   Agent agent(server);
   const bool postgres = server.kind() == Kind::kPostgres;
+  const auto by = each_who();
   const auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, true);
-  const FinishReport finish = agent.session->rollback(xid, proof);
+  if (by == PreparedBy::kUnknown) agent.restart(server);
+  const FinishReport finish = agent.session->rollback(xid, proof, by);
   CHECK(finish.completion == Completion::kCommitted);
   CHECK(finish.evidence == (postgres ? Evidence::kTransactionStatus : Evidence::kWitnessRow));
   REQUIRE(finish.error);
@@ -114,15 +116,21 @@ TEST_CASE("rollback told for a branch that a person committed before is answered
 TEST_CASE("rollback told for a branch that a person rolled back is answered without a word") {
   Server& server = shared_server(each_kind());
   Agent agent(server);
+  const auto by = each_who();
   auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, false);
-  const FinishReport finish = agent.session->rollback(xid, proof);
+  if (by == PreparedBy::kUnknown) agent.restart(server);
+  const FinishReport finish = agent.session->rollback(xid, proof, by);
   CHECK(finish.completion == Completion::kRolledBack);
   CHECK_FALSE(finish.error);
 
   // Where no status is known the branch is absent, which is all that a rollback needs.
   proof.transaction_id += 1ULL << 30U;
-  CHECK(agent.session->rollback(xid, proof).completion == Completion::kRolledBack);
+  CHECK(agent.session->rollback(xid, proof, by).completion == Completion::kRolledBack);
+
+  // In another database its absence says nothing.
+  proof.database.id = "7/7";
+  CHECK(agent.session->rollback(xid, proof, by).completion == Completion::kCannotTell);
 }
 
 TEST_CASE("another database, or another history of it, proves nothing") {
@@ -183,15 +191,15 @@ TEST_CASE("F 9: a branch that is not listed and holds its witness row is neither
              ", " + number(xid.gtrid.epoch) + ", " + number(xid.gtrid.sequence) + ", '" +
              xid.bqual + "'); XA END 'holder'; XA PREPARE 'holder';");
 
-  for (const FinishReport& finish :
-       {commit(*agent.session, xid, proof), agent.session->rollback(xid, proof)}) {
+  for (const FinishReport& finish : {commit(*agent.session, xid, proof),
+                                     agent.session->rollback(xid, proof, PreparedBy::kUnknown)}) {
     CHECK(finish.completion == Completion::kStillPrepared);
     CHECK(finish.evidence == Evidence::kNoWitnessRow);
     REQUIRE(finish.error);
     CHECK_THAT(finish.error->message, Catch::Contains("restart the server"));
   }
   server.roll_back_foreign("holder");
-  CHECK(agent.session->rollback(xid, proof).completion == Completion::kRolledBack);
+  CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("F 9: a prepared branch is free of its session at once") {

@@ -49,7 +49,8 @@ void require_lost(Agent& agent, const Branch& branch) {
   CHECK(told.error->code == ErrorCode::kHazard);
   CHECK_THAT(told.error->message,
              Catch::Contains(postgres ? "restore" : "a copy of the database from before"));
-  CHECK(agent.session->rollback(branch.xid, std::nullopt).completion == Completion::kRolledBack);
+  CHECK(agent.session->rollback(branch.xid, branch.proof, PreparedBy::kUnknown).completion ==
+        Completion::kRolledBack);
 }
 
 }  // namespace
