@@ -29,7 +29,8 @@ Coordinator::Coordinator(Config config, Past past, Now now)
       opened_(now.steady),
       now_(now),
       missing_(std::move(past.missing)),
-      missing_to_(past.missing_to) {
+      missing_to_(past.missing_to),
+      given_up_to_(past.given_up_to) {
   ASSENT_CHECK(check_past(config_, past).has_value());
   open_clock(past.log_time);
   for (const std::string& name : config_.participants) {
@@ -39,7 +40,7 @@ Coordinator::Coordinator(Config config, Past past, Now now)
   }
   for (const NewestCommit& newest : past.newest) {
     Participant* participant = find_participant(newest.branch.xid.bqual);
-    if (participant != nullptr) participant->history.newest = newest.branch;
+    if (participant != nullptr) participant->history.newest = newest;
   }
   for (HeuristicRecord& record : past.damaged) {
     Damaged& damaged = damage_[record.xid.gtrid][record.xid.bqual];

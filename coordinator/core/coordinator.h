@@ -53,6 +53,8 @@ class Coordinator {
   WallTime log_time() const { return log_time_; }
   /// It drains, and nothing is left that the process must stay for.
   bool drained() const;
+  /// The highest record number that a person has given up; 0: none. Who was told of it is let in.
+  std::uint64_t given_up_to() const { return given_up_to_; }
   /// All but the log's part.
   CoordinatorStatus status() const;
 
@@ -270,6 +272,7 @@ class Coordinator {
   void look_at_history(Participant& participant);
   bool took_for_history(Participant& participant, const Inspected& inspected);
   void judge_newest(Participant& participant, const Inspected& inspected);
+  bool is_excused(const Participant& participant);
   static std::optional<std::string> set_back(const Participant& participant,
                                              const DatabaseIdentity& before);
   bool is_unfinished(Participant& participant, const Xid& xid);

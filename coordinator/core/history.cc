@@ -39,7 +39,7 @@ std::string error_text(const BranchSight& sight) {
 /// Its witness row stays until a newer one takes its place.
 void Coordinator::note_newest(Participant& participant, const DecidedBranch& branch) {
   History& history = participant.history;
-  history.newest = branch;
+  history.newest = NewestCommit{0, branch};
   if (!history.spared) return;
   participant.forgettable.push_back(*history.spared);
   history.spared.reset();
@@ -58,11 +58,11 @@ void Coordinator::greet_history(Participant& participant) {
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
   if (!history.newest) {
     history.state = History::State::kGood;
-  } else if (history.newest->proof.database.id != welcome.database.id) {
+  } else if (history.newest->branch.proof.database.id != welcome.database.id) {
     history_changed(participant, "it is database " + welcome.database.id +
                                      " now, and its newest committed branch, xid=" +
-                                     to_string(history.newest->xid) + ", is in database " +
-                                     history.newest->proof.database.id);
+                                     to_string(history.newest->branch.xid) + ", is in database " +
+                                     history.newest->branch.proof.database.id);
   }
 }
 
@@ -72,7 +72,7 @@ void Coordinator::look_at_history(Participant& participant) {
   if (history.serial != 0) return;
   Inspect inspect;
   if (history.state == History::State::kUnseen) {
-    inspect.branches.push_back({history.newest->xid, history.newest->proof});
+    inspect.branches.push_back({history.newest->branch.xid, history.newest->branch.proof});
   } else if (history.state == History::State::kChanged && !history.search.done) {
     if (history.search.commits.empty()) return search_on(participant);
     for (const NumberedCommit& found : history.search.commits) {
@@ -102,7 +102,7 @@ bool Coordinator::took_for_history(Participant& participant, const Inspected& in
 }
 
 void Coordinator::judge_newest(Participant& participant, const Inspected& inspected) {
-  const DecidedBranch newest = *participant.history.newest;
+  const DecidedBranch newest = participant.history.newest->branch;
   const BranchSight* sight = sight_of(inspected, newest.xid);
   if (sight == nullptr || sight->completion == Completion::kUnreached) return;
   const std::string name = "its newest committed branch, xid=" + to_string(newest.xid) + ", ";
@@ -117,7 +117,7 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
     case Completion::kRolledBack:
     case Completion::kCannotTell:
     case Completion::kUnreached:
-      if (find_damage(newest.xid) == nullptr) {
+      if (!is_excused(participant)) {
         return history_changed(participant, name + "is not there any more" + error_text(*sight));
       }
       break;
@@ -127,6 +127,14 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
     return history_changed(participant, *why);
   }
   history_is_good(participant);
+}
+
+/// Its damage was recorded before the database was told of the log's top: it was there then. What a
+/// search has recorded since says only that the database has lost it.
+bool Coordinator::is_excused(const Participant& participant) {
+  const NewestCommit& newest = *participant.history.newest;
+  return find_damage(newest.branch.xid) != nullptr &&
+         participant.welcome->fence_top >= newest.number;
 }
 
 std::optional<std::string> Coordinator::set_back(const Participant& participant,
@@ -166,7 +174,8 @@ void Coordinator::history_changed(Participant& participant, const std::string& w
   history.search = {};
   history.search.after = participant.welcome->fence_top;
   // Nothing of it can be looked up in another database.
-  history.search.elsewhere = history.newest->proof.database.id != participant.welcome->database.id;
+  history.search.elsewhere =
+      history.newest->branch.proof.database.id != participant.welcome->database.id;
   history.search.done = history.search.elsewhere;
   participant.orphans.clear();
   const Error error = *refusal_for_history(participant);
@@ -212,8 +221,10 @@ void Coordinator::on(CommitsFound event) {
 void Coordinator::judge_commits(Participant& participant, const Inspected& inspected) {
   History::Search& search = participant.history.search;
   std::vector<NumberedCommit> untold;
+  NewestCommit& newest = *participant.history.newest;
   for (NumberedCommit& found : std::exchange(search.commits, {})) {
     const Xid& xid = branch_at(found.commit, participant)->xid;
+    if (xid == newest.branch.xid) newest.number = found.number;
     const BranchSight* sight = sight_of(inspected, xid);
     if (sight == nullptr || sight->completion == Completion::kUnreached) {
       untold.push_back(std::move(found));

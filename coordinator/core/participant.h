@@ -54,13 +54,15 @@ struct History {
   };
 
   State state = State::kUnseen;
-  std::string why;                      ///< of kChanged
-  std::optional<DecidedBranch> newest;  ///< by its record; nullopt: none, or not to be relied on
-  std::optional<Gtrid> spared;          ///< its witness row could go, were it not the newest
-  Incarnation incarnation{};            ///< of the last link
-  std::uint64_t fence_top_seen = 0;     ///< the highest
-  std::uint64_t serial = 0;             ///< of the Inspect under way; 0: none
-  bool finding = false;                 ///< CommitsFound is to come
+  std::string why;  ///< of kChanged
+  /// By its record; nullopt: none, or not to be relied on. Number 0: recorded since the opening,
+  /// and not yet found in the log.
+  std::optional<NewestCommit> newest;
+  std::optional<Gtrid> spared;       ///< its witness row could go, were it not the newest
+  Incarnation incarnation{};         ///< of the last link
+  std::uint64_t fence_top_seen = 0;  ///< the highest
+  std::uint64_t serial = 0;          ///< of the Inspect under way; 0: none
+  bool finding = false;              ///< CommitsFound is to come
   Search search;
 };
 

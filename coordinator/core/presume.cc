@@ -45,14 +45,14 @@ bool Coordinator::all_tried() const {
                      [](const auto& entry) { return entry.second.tried; });
 }
 
-/// A database whose fence row stands above our log has been told of decisions that the log does not
-/// hold; one that has seen another opening will obey only that (R10).
+/// A database whose fence row was told of more than our log holds of that opening knows of
+/// decisions that are missing; one that has seen another opening will obey only that (R10).
 void Coordinator::on_fenced(const Participant& participant, const Error& why,
                             std::uint64_t fence_top) {
   if (fence_top == 0) return depose(participant, why);
   if (fence_top <= given_up_to_ || fence_top <= missing_to_) return;  // of a hello sent before
   miss("participant " + participant.name + " was told of record " + std::to_string(fence_top) +
-           ", which is above the top of this log",
+           ", which this log does not hold",
        fence_top);
 }
 

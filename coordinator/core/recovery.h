@@ -33,7 +33,8 @@ struct Past {
   std::vector<NewestCommit> newest;
   /// Decisions may be missing: the core must not presume (design section 7). A sentence each.
   std::vector<std::string> missing;
-  std::uint64_t missing_to = 0;  ///< the highest number that is known to be missing
+  std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing
+  std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up
 };
 
 /// One record of a transaction, for its story.

@@ -16,6 +16,7 @@
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
 #include "protocol/message/admin.h"
+#include "protocol/message/agent.h"
 
 /// The durable memory of decisions (design section 7). A port: LevelDB stands behind it now; a
 /// replicated log can later.
@@ -37,7 +38,11 @@ struct LogOpening {
   /// Why nobody may presume that what is not in the log was not decided: a sentence each. Empty:
   /// all is there, or a person has allowed it (Allowance::kPresume).
   std::vector<std::string> missing;
-  std::uint64_t missing_to = 0;  ///< the highest number that is known to be missing; 0: none
+  std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing; 0: none
+  std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up; 0: none
+  /// What openings before these told of has numbers up to these: the newest, oldest first, the last
+  /// is this one. Not further back than the opening before the newest checkpoint.
+  std::vector<HeldTop> held;
 };
 
 struct CommitsPiece {

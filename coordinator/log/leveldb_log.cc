@@ -278,12 +278,16 @@ Result<> LevelDbLog::Impl::open_mark() {
 void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.log_id = log_id_;
   for (const Missing& one : state_.missing) {
+    if (one.why == Missing::Why::kGivenUp) {
+      opening_.given_up_to = std::max(opening_.given_up_to, one.last);
+    }
     if (one.allowed) continue;
     opening_.missing.push_back(text(one));
     opening_.missing_to = std::max(opening_.missing_to, one.last);
   }
   opening_.epoch = state_.tail.epoch;
   opening_.top = state_.tail.top;
+  opening_.held = state_.held;
   opening_.log_time = state_.tail.log_time;
   opening_.low_water = state_.low_water;
   opening_.unfinished = std::move(past.unfinished);

@@ -125,15 +125,15 @@ Result<> load_listed(leveldb::DB& db, LogId log_id, const std::vector<ListedReco
   return {};
 }
 
-Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, const CheckpointRecord& checkpoint,
-                             LogPast& past) {
+Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, Epoch epoch,
+                             const CheckpointRecord& checkpoint, LogPast& past) {
   LogState& state = past.state;
   state.oldest = checkpoint.oldest;
   state.low_water = checkpoint.low_water;
   state.tail.top = checkpoint.newest_forced;
   state.last_hand = checkpoint.last_hand;
   state.missing = checkpoint.missing;
-  state.tail.opening = checkpoint.opening;
+  if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening);
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);
   }
@@ -160,7 +160,7 @@ Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, std::uint64_
     if (!followed) return followed;
     const auto* checkpoint = std::get_if<CheckpointRecord>(&record->payload);
     if (**number == first && checkpoint != nullptr) {
-      auto begun = begin_at_checkpoint(db, log_id, *checkpoint, past);
+      auto begun = begin_at_checkpoint(db, log_id, record->header.epoch, *checkpoint, past);
       if (!begun) return begun;
     } else if (**number == first && first != 1) {
       past.missing.push_back({Missing::Why::kGap, 1, first - 1});

@@ -56,7 +56,7 @@ void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
 void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
                      const OpeningRecord& record) {
   advance(header);
-  tail.opening = header.number;
+  opened(header.epoch, header.number);
   missing.insert(missing.end(), record.missing.begin(), record.missing.end());
 }
 
@@ -99,6 +99,12 @@ void LogState::allow_to_presume(std::uint64_t number, std::uint64_t missing_to) 
   missing.push_back({Missing::Why::kGivenUp, number + 1, missing_to, true});
   tail.newest = missing_to;
   tail.top = missing_to;
+}
+
+void LogState::opened(Epoch epoch, std::uint64_t number) {
+  tail.opening = number;
+  held.push_back({epoch, number - 1});
+  if (held.size() > kHeldTopsMax) held.erase(held.begin());
 }
 
 CheckpointRecord LogState::checkpoint() const {

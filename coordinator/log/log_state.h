@@ -12,6 +12,7 @@
 #include "coordinator/log/record.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
+#include "protocol/message/agent.h"
 
 namespace assent::coordinator {
 
@@ -37,6 +38,7 @@ struct LogState {
   std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
   HandLink last_hand;
   std::vector<Missing> missing;
+  std::vector<HeldTop> held;  ///< see LogOpening
 
   explicit LogState(LogId log_id);
 
@@ -50,6 +52,9 @@ struct LogState {
   void apply(const RecordHeader& header, std::string_view bytes, const HeuristicRecord& record);
   void apply(const RecordHeader& header, std::string_view bytes, const ChainedHand& record);
   void apply(const StoredRecord& record, std::string_view bytes);
+
+  /// An opening of this epoch is the record of this number.
+  void opened(Epoch epoch, std::uint64_t number);
 
   CheckpointRecord checkpoint() const;
 

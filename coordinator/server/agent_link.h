@@ -21,7 +21,7 @@ namespace assent::coordinator {
 /// kWaiting -> kConnecting -> kGreeting -> kOpen; from each back to kWaiting when it fails.
 class AgentLink final : public std::enable_shared_from_this<AgentLink> {
  public:
-  /// Says the hello anew for each link: the top of the log moves.
+  /// Says the hello anew for each link: a person may give up what is missing.
   using MakeHello = std::function<Hello()>;
 
   /// The driver must outlive the link's last turn of the loop.

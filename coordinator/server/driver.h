@@ -44,6 +44,7 @@ class Driver {
   /// Drops every event still waiting: nobody is answered after this (R12).
   void log_failed(const Error& why);
 
+  std::uint64_t given_up_to() const { return core_.given_up_to(); }
   bool halted() const { return halted_; }
 
  private:

@@ -35,6 +35,7 @@ Past past_of(const LogOpening& opening) {
   past.newest = opening.newest;
   past.missing = opening.missing;
   past.missing_to = opening.missing_to;
+  past.given_up_to = opening.given_up_to;
   return past;
 }
 
@@ -149,7 +150,8 @@ void Server::connect_agents() {
       made.log_id = opening.log_id;
       made.epoch = opening.epoch;
       made.opening_nonce = opening.nonce;
-      made.log_top = log_->top();
+      made.held = opening.held;
+      for (HeldTop& one : made.held) one.top = std::max(one.top, driver_->given_up_to());
       return made;
     };
     agents_.add(*driver_, participant.name, participant.agent, std::move(hello));

@@ -21,8 +21,8 @@ std::string link_name(LinkId id) {
   return "link=" + std::to_string(static_cast<std::uint64_t>(id));
 }
 
-FenceTop fence_of(const Hello& hello) {
-  return {hello.coordinator, hello.log_id, hello.epoch, hello.opening_nonce, hello.log_top};
+FenceTop fence_of(const Hello& hello, std::uint64_t log_top) {
+  return {hello.coordinator, hello.log_id, hello.epoch, hello.opening_nonce, log_top, hello.held};
 }
 
 std::string about(const Hello& hello) {
@@ -53,13 +53,14 @@ std::optional<Instant> Agent::next_deadline() const {
 // ---------------------------------------------------------------- links
 
 /// The fence row is the only judge of epochs: until it has let this hello in, the link that is
-/// served now goes on, so that a deposed coordinator can't disturb its successor (R10).
+/// served now goes on, so that a deposed coordinator can't disturb its successor (R10). Its top
+/// waits for a list: what the database may have lost lies above it, until the coordinator knows.
 void Agent::on(HelloArrived&& event, Outbox& out) {
   Link link;
   link.coordinator = index_of(event.hello.coordinator);
   link.hello = std::move(event.hello);
   link.hello.token.clear();
-  out.add(RaiseFence{event.link, fence_of(link.hello)});
+  out.add(RaiseFence{event.link, fence_of(link.hello, 0)});
   const bool is_new = links_.emplace(event.link, std::move(link)).second;
   ASSENT_CHECK(is_new);
 }
@@ -69,13 +70,13 @@ void Agent::on(FenceRaised&& event, Outbox& out) {
   if (at == links_.end()) return;  // the link has ended meanwhile
   if (event.error) {
     out.add(warning(about(at->second.hello) + " hello refused: " + event.error->message));
-    const bool longer = event.top > at->second.hello.log_top;
-    out.add(SendRefused{event.link, {std::move(*event.error), longer ? event.top : 0}});
+    out.add(SendRefused{event.link, {std::move(*event.error), event.missing ? event.top : 0}});
     links_.erase(at);
     return;
   }
   at->second.database = std::move(event.database);
   at->second.fence_top = event.top;
+  at->second.told_top = event.top;
   at->second.phase = Link::Phase::kDraining;
   end_older_links(event.link, out);
   cancel_older_branches(event.link, out);
@@ -306,9 +307,9 @@ void Agent::on_request(LinkId id, Rollback&& rollback, Outbox& out) {
 void Agent::on_request(LinkId id, ListPrepared&& list, Outbox& out) {
   Link& link = links_.at(id);
   std::optional<FenceTop> fence;
-  if (list.log_top > link.hello.log_top) {
-    link.hello.log_top = list.log_top;
-    fence = fence_of(link.hello);
+  if (list.log_top > link.told_top) {
+    link.told_top = list.log_top;
+    fence = fence_of(link.hello, list.log_top);
   }
   ++lists_under_way_;
   out.add(StartList{id, list.scan, link.hello.log_id, std::move(fence)});
@@ -393,7 +394,7 @@ void Agent::on(ListEnded&& event, Outbox& out) {
   if (--lists_under_way_ == 0) finished_while_listing_.clear();
   const auto link = links_.find(event.link);
   if (link == links_.end()) return;
-  if (event.error) link->second.hello.log_top = 0;  // the row may be behind: raise it next time
+  if (event.error) link->second.told_top = 0;  // the row may be behind: raise it next time
   out.reply(event.link, PreparedList{event.scan, std::move(event.branches), event.foreign,
                                      std::move(event.error)});
 }

@@ -52,6 +52,7 @@ class Agent {
     CoordinatorIndex coordinator{};
     DatabaseIdentity database;
     std::uint64_t fence_top = 0;  ///< before this hello
+    std::uint64_t told_top = 0;   ///< the row says at least this; 0: not known
     std::set<Xid> awaited;        ///< kDraining: whose sessions are not seen gone yet
   };
   using Branches = std::map<Xid, Branch>;

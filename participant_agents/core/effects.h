@@ -88,7 +88,8 @@ struct FenceTop {
   LogId log_id{};
   Epoch epoch{};
   std::uint64_t opening_nonce = 0;
-  std::uint64_t log_top = 0;
+  std::uint64_t log_top = 0;  ///< 0: the row's stays
+  std::vector<HeldTop> held;  ///< as in the hello
 };
 
 struct RaiseFence {

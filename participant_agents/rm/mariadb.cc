@@ -774,22 +774,31 @@ Result<> MariadbControl::heartbeat() {
                     "this agent does not hold the lock of its database any more");
 }
 
-/// Two statements that are each whole: only the holder of the lock writes here.
+/// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
   FenceAnswer answer;
   const auto before = link_->query(
-      "SELECT CONCAT(log_top) FROM assent_fence WHERE log_id = " + number(fence.log_id),
+      "SELECT CONCAT(log_top), epoch FROM assent_fence WHERE log_id = " + number(fence.log_id),
       Effect::kNone);
   if (!before) return before.error();
-  if (!before->empty()) answer.top = unsigned_at(before->front(), 0);
+  if (!before->empty()) {
+    answer.top = unsigned_at(before->front(), 0);
+    const Epoch epoch{static_cast<std::uint32_t>(integer_at(before->front(), 1))};
+    answer.missing = is_missing({epoch, answer.top}, fence);
+  }
+  if (answer.missing) {
+    answer.refused = who_fences(fence);
+    return answer;
+  }
   const auto insert = lex_statement(
       Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))",
       Author::kAssent);
   const auto update = lex_statement(
       Kind::kMariadb,
-      "UPDATE assent_fence SET coordinator = ?, epoch = ?, opening_nonce = ?, log_top = ?, "
-      "raised_at = UTC_TIMESTAMP(6) WHERE log_id = ? AND (epoch < ? OR (epoch = ? AND "
-      "opening_nonce = ?)) AND log_top <= ?",
+      "UPDATE assent_fence SET coordinator = ?, epoch = ?, opening_nonce = ?, log_top = "
+      "GREATEST(log_top, CAST(? AS UNSIGNED)), raised_at = UTC_TIMESTAMP(6) WHERE log_id = ? AND "
+      "(epoch < ? OR "
+      "(epoch = ? AND opening_nonce = ?))",
       Author::kAssent);
   ASSENT_CHECK(insert.has_value() && update.has_value());
   const std::string log = number(fence.log_id);
@@ -798,9 +807,8 @@ Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
   const std::string top = std::to_string(fence.log_top);
   const auto inserting =
       render(Kind::kMariadb, *insert, {log, fence.coordinator, epoch, nonce, top});
-  const auto updating =
-      render(Kind::kMariadb, *update,
-             {fence.coordinator, epoch, nonce, top, log, epoch, epoch, nonce, top});
+  const auto updating = render(Kind::kMariadb, *update,
+                               {fence.coordinator, epoch, nonce, top, log, epoch, epoch, nonce});
   if (!inserting) return inserting.error();
   if (!updating) return updating.error();
   for (const std::string& sql : {*inserting, *updating}) {

@@ -712,23 +712,32 @@ Result<> PostgresControl::heartbeat() {
   return {};
 }
 
+/// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
   FenceAnswer answer;
-  const auto before = link_->query(
-      "SELECT log_top::text FROM assent.fence WHERE log_id = '" + to_string(fence.log_id) + "'",
-      Effect::kNone);
+  const auto before =
+      link_->query("SELECT log_top::text, epoch FROM assent.fence WHERE log_id = '" +
+                       to_string(fence.log_id) + "'",
+                   Effect::kNone);
   if (!before) return before.error();
-  if (!before->empty()) answer.top = unsigned_at(before->front(), 0);
+  if (!before->empty()) {
+    answer.top = unsigned_at(before->front(), 0);
+    const Epoch epoch{static_cast<std::uint32_t>(integer_at(before->front(), 1))};
+    answer.missing = is_missing({epoch, answer.top}, fence);
+  }
+  if (answer.missing) {
+    answer.refused = who_fences(fence);
+    return answer;
+  }
   const auto statement = lex_statement(
       Kind::kPostgres,
       "INSERT INTO assent.fence AS f (log_id, coordinator, epoch, opening_nonce, log_top, "
       "raised_at) "
       "VALUES (?, ?, ?, ?::numeric, ?::numeric, now()) ON CONFLICT (log_id) DO UPDATE SET "
       "coordinator = excluded.coordinator, epoch = excluded.epoch, "
-      "opening_nonce = excluded.opening_nonce, log_top = excluded.log_top, raised_at = now() "
-      "WHERE (f.epoch < excluded.epoch OR "
-      "(f.epoch = excluded.epoch AND f.opening_nonce = excluded.opening_nonce)) "
-      "AND f.log_top <= excluded.log_top RETURNING 1",
+      "opening_nonce = excluded.opening_nonce, log_top = greatest(f.log_top, excluded.log_top), "
+      "raised_at = now() WHERE f.epoch < excluded.epoch OR "
+      "(f.epoch = excluded.epoch AND f.opening_nonce = excluded.opening_nonce) RETURNING 1",
       Author::kAssent);
   ASSENT_CHECK(statement.has_value());
   const auto sql = render(Kind::kPostgres, *statement,

@@ -146,14 +146,26 @@ struct Fence {
   LogId log_id{};
   Epoch epoch{};
   std::uint64_t opening_nonce = 0;
-  std::uint64_t log_top = 0;
+  std::uint64_t log_top = 0;  ///< 0: the row's stays
+  std::vector<HeldTop> held;  ///< as in the hello
 };
 
 /// What the row of this log said.
 struct FenceAnswer {
   std::uint64_t top = 0;         ///< before; 0: there was no row
   std::optional<Error> refused;  ///< kFenced: the row is as it was
+  bool missing = false;          ///< refused because the log does not hold what the row was told of
 };
+
+/// The row as it is.
+struct FenceRow {
+  Epoch epoch{};
+  std::uint64_t top = 0;
+};
+
+/// Was the row told, by an earlier opening, of what the log does not hold (R10)? What this opening
+/// told, it holds.
+bool is_missing(const FenceRow& row, const Fence& fence);
 
 struct PreparedScan {
   std::vector<PreparedBranch> branches;  ///< of that log id and this participant
@@ -181,8 +193,9 @@ class Control {
   /// kTimeout when it is still there after `wait`.
   virtual Result<> end_session(SessionId id, Duration wait) = 0;
 
-  /// Raises the row of this log durably, or refuses with no effect: a lower epoch, the same epoch
-  /// with another nonce, or a log top below the row's (R10). An error: effect unknown.
+  /// Raises the row of this log durably, its log top never down, or refuses with no effect: a lower
+  /// epoch, the same epoch with another nonce, or a log that has lost what the row was told of
+  /// (R10). An error: effect unknown.
   virtual Result<FenceAnswer> raise_fence(const Fence& fence) = 0;
 
   virtual Result<PreparedScan> list_prepared(LogId log_id) = 0;

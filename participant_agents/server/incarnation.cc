@@ -31,7 +31,8 @@ Incarnation draw_incarnation() {
 }
 
 rm::Fence row_of(FenceTop&& top) {
-  return {std::move(top.coordinator), top.log_id, top.epoch, top.opening_nonce, top.log_top};
+  return {std::move(top.coordinator), top.log_id,  top.epoch,
+          top.opening_nonce,          top.log_top, std::move(top.held)};
 }
 
 }  // namespace
@@ -143,7 +144,7 @@ void IncarnationLife::on_control_error(const Error& error) {
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
   control_.run<FenceRaised>(
       [link = raise.link, row = row_of(std::move(raise.fence))](rm::Control& control) {
-        FenceRaised raised{link, {}, 0, std::nullopt};
+        FenceRaised raised{link, {}, 0, std::nullopt, false};
         crash_point(crash::kFenceBefore);
         auto answer = control.raise_fence(row);
         crash_point(crash::kFenceAfter);
@@ -152,6 +153,7 @@ void IncarnationLife::raise_fence(RaiseFence&& raise) {
           return raised;
         }
         raised.top = answer->top;
+        raised.missing = answer->missing;
         raised.error = std::move(answer->refused);
         if (raised.error) return raised;
         if (auto identity = control.identity()) {

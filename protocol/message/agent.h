@@ -29,6 +29,17 @@ enum class Incarnation : std::uint64_t {};
 
 // ---------------------------------------------------------------- coordinator to agent
 
+/// What openings before `epoch` told of is in the log, or given up by a person, if its number is at
+/// most `top`.
+struct HeldTop {
+  Epoch epoch{};
+  std::uint64_t top = 0;
+
+  friend bool operator==(const HeldTop&, const HeldTop&) = default;
+};
+
+inline constexpr std::size_t kHeldTopsMax = 64;
+
 /// First on every link. The agent answers Welcome or Refused; a refusal closes the link. A new
 /// hello ends older links of the same coordinator first (R6), and is answered only after every
 /// unprepared branch of older ones is gone and the fence row is raised (R10).
@@ -41,7 +52,9 @@ struct Hello {
   Epoch epoch{};
   std::uint64_t opening_nonce =
       0;  ///< random, of this opening of the log: two openings of one epoch differ (R10)
-  std::uint64_t log_top = 0;  ///< number of the newest forced record (R10)
+  /// Of the newest openings, oldest first, the last one of `epoch`. A log that lost its end and has
+  /// grown since is still known by them (R10).
+  std::vector<HeldTop> held;
 
   friend bool operator==(const Hello&, const Hello&) = default;
 };
@@ -171,7 +184,7 @@ struct Welcome {
 struct Refused {
   Error error;
   /// With kFenced because decisions are missing from the log: the log top in the fence row, above
-  /// the hello's. 0: refused for something else.
+  /// what the hello holds of that row's opening. 0: refused for something else.
   std::uint64_t fence_top = 0;
 
   friend bool operator==(const Refused&, const Refused&) = default;

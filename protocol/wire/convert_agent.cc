@@ -351,7 +351,11 @@ void put(const Hello& from, v1::Hello& to) {
   to.set_log_id(static_cast<std::uint64_t>(from.log_id));
   to.set_epoch(static_cast<std::uint32_t>(from.epoch));
   to.set_opening_nonce(from.opening_nonce);
-  to.set_log_top(from.log_top);
+  for (const HeldTop& one : from.held) {
+    v1::HeldTop& held = *to.add_held();
+    held.set_epoch(static_cast<std::uint32_t>(one.epoch));
+    held.set_top(one.top);
+  }
 }
 
 Hello take(const v1::Hello& from, const Place& here) {
@@ -367,7 +371,14 @@ Hello take(const v1::Hello& from, const Place& here) {
   to.epoch = Epoch{from.epoch()};
   if (to.epoch == Epoch{}) here.in("epoch").refuse("is missing or 0");
   to.opening_nonce = from.opening_nonce();
-  to.log_top = from.log_top();
+  const auto held = here.in("held");
+  if (static_cast<std::size_t>(from.held_size()) > kHeldTopsMax) held.refuse("are too many");
+  for (const v1::HeldTop& one : from.held()) {
+    const bool rises =
+        to.held.empty() ? one.epoch() > 0 : Epoch{one.epoch()} > to.held.back().epoch;
+    if (!rises) held.refuse("are not in the order of their epochs");
+    to.held.push_back({Epoch{one.epoch()}, one.top()});
+  }
   return to;
 }
 

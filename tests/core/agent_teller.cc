@@ -75,12 +75,13 @@ HelloArrived read_hello(const StoryCommand& command) {
   hello.log_id = LogId{command.number("log", 1)};
   hello.epoch = Epoch{static_cast<std::uint32_t>(command.number("epoch", 1))};
   hello.opening_nonce = command.number("nonce", 1);
-  hello.log_top = command.number("top", 0);
+  hello.held = {{hello.epoch, command.number("held", 0)}};
   return {link_of(command), hello};
 }
 
 FenceRaised read_fence_raised(const StoryCommand& command) {
-  FenceRaised raised{link_of(command), {}, command.number("had", 0), error_of(command)};
+  FenceRaised raised{
+      link_of(command), {}, command.number("had", 0), error_of(command), command.has("missing")};
   if (!raised.error) raised.database.id = "db";
   return raised;
 }
@@ -237,7 +238,8 @@ struct ShowReply {
 std::string show(const FenceTop& fence) {
   return "coordinator=" + fence.coordinator + " log=" + std::to_string(number_of(fence.log_id)) +
          " epoch=" + std::to_string(number_of(fence.epoch)) +
-         " nonce=" + std::to_string(fence.opening_nonce) + " top=" + std::to_string(fence.log_top);
+         " nonce=" + std::to_string(fence.opening_nonce) + " top=" + std::to_string(fence.log_top) +
+         " held=" + std::to_string(fence.held.back().top);
 }
 
 std::string show_top(std::uint64_t top) {

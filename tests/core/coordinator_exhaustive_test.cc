@@ -349,6 +349,7 @@ class World {
     AgentConnected connected;
     connected.participant = agents_[i].name();
     connected.welcome.incarnation = Incarnation{1};
+    connected.welcome.fence_top = 1;  // told of every record
     connected.welcome.database.id = agents_[i].name();
     tell("connect " + agents_[i].name());
     step(std::move(connected));

@@ -64,6 +64,12 @@ class RowHolder {
   std::thread thread_;
 };
 
+/// As a scan does.
+void tell_top(TestCoordinator& pay, std::uint64_t top) {
+  pay.send(ListPrepared{1, top});
+  CHECK_FALSE(pay.receive<PreparedList>().error);
+}
+
 }  // namespace
 
 TEST_CASE("a branch is worked, prepared and committed; repeats get the same answers") {
@@ -211,8 +217,10 @@ TEST_CASE("an older epoch, another opening of it and a log that lost its end are
   house.agent().start();
   Hello newer = TestCoordinator::hello();
   newer.epoch = Epoch{5};
-  newer.log_top = 40;
-  { TestCoordinator pay(house, newer); }
+  {
+    TestCoordinator pay(house, newer);
+    tell_top(pay, 40);
+  }
 
   // The next incarnation knows it from the database (R10).
   const bool restart = GENERATE(false, true);
@@ -227,8 +235,10 @@ TEST_CASE("an older epoch, another opening of it and a log that lost its end are
   Hello twin = newer;
   twin.opening_nonce = 78;
   CHECK(refusal_of(house, twin).code == ErrorCode::kFenced);
+  // It went on to record 60 while this database was away.
   Hello shorter = newer;
-  shorter.log_top = 39;
+  shorter.epoch = Epoch{7};
+  shorter.held = {{Epoch{6}, 39}, {Epoch{7}, 60}};
   CHECK(refusal_of(house, shorter).code == ErrorCode::kFenced);
 
   // None of them disturbed the one that is let in.
@@ -274,11 +284,23 @@ TEST_CASE("an agent tells what its database says of branches, and whom they hold
 TEST_CASE("the welcome says what the database had been told of the log") {
   AgentHouse house(each_kind());
   house.agent().start();
-  Hello hello = TestCoordinator::hello();
-  hello.log_top = 12;
-  CHECK(TestCoordinator(house, hello).welcome().fence_top == 0);
-  hello.log_top = 15;
-  CHECK(TestCoordinator(house, hello).welcome().fence_top == 12);
+  {
+    TestCoordinator pay(house);
+    CHECK(pay.welcome().fence_top == 0);
+    tell_top(pay, 12);
+  }
+  Hello next = TestCoordinator::hello();
+  next.epoch = Epoch{2};
+  next.held = {{Epoch{2}, 15}};
+  {
+    TestCoordinator pay(house, next);
+    CHECK(pay.welcome().fence_top == 12);
+    tell_top(pay, 0);
+  }
+  // Neither a hello nor a list that is to leave it has raised it.
+  house.agent().stop();
+  house.agent().start();
+  CHECK(TestCoordinator(house, next).welcome().fence_top == 12);
 }
 
 TEST_CASE("a newer hello ends the older link and its unprepared branches") {

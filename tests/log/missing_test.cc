@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "coordinator/log/leveldb_keys.h"
+#include "coordinator/log/log_state.h"
 #include "tests/log/log_fixture.h"
 #include "tests/log/raw_database.h"
 
@@ -62,6 +63,49 @@ class MissingFixture : public LogFixture {
 const Sentences kEndMissing{
     "decisions are missing at its end: records 10 to 11 are missing, and 11 was reported durable "
     "(high-water mark)"};
+
+bool holds(const LogOpening& opening, std::vector<HeldTop> newest) {
+  const auto n = static_cast<std::ptrdiff_t>(newest.size());
+  return opening.held.size() >= newest.size() &&
+         std::equal(newest.begin(), newest.end(), opening.held.end() - n);
+}
+
+TEST_CASE("each opening says what those before it can have told of", "[log]") {
+  MissingFixture f;  // epoch 1: records 1 to 11
+  CHECK(holds(f.reopen(), {{Epoch{1}, 0}, {Epoch{2}, 11}}));
+  f.commit_durably(20, 21);
+  CHECK(holds(f.reopen(), {{Epoch{1}, 0}, {Epoch{2}, 11}, {Epoch{3}, 14}}));
+  SECTION("from the opening before a checkpoint on") {
+    f.commit_durably(100, 10'200);
+    const LogOpening& opening = f.reopen();
+    CHECK(opening.held.size() == 2);
+    CHECK(opening.held.front() == HeldTop{Epoch{3}, 14});
+  }
+  SECTION("not of what is lost") {
+    f.lose_end(15, 2);  // its opening and the record before
+    fs::remove(f.dir() / "high_water_mark");
+    const LogOpening& opening = f.reopen();
+    CHECK(opening.held.front() == HeldTop{Epoch{1}, 0});
+    CHECK(opening.held.back().top < 14);
+  }
+}
+
+TEST_CASE("only the newest openings are remembered", "[log]") {
+  LogState state(LogId{1});
+  for (std::uint32_t i = 1; i <= kHeldTopsMax + 1; ++i) state.opened(Epoch{i}, i);
+  CHECK(state.held.size() == kHeldTopsMax);
+  CHECK(state.held.front() == HeldTop{Epoch{2}, 1});
+  CHECK(state.held.back() == HeldTop{Epoch{kHeldTopsMax + 1}, kHeldTopsMax});
+}
+
+TEST_CASE("what a person has given up is told at every opening", "[log]") {
+  MissingFixture f;
+  f.lose_end(11, 2);
+  CHECK(f.reopen().given_up_to == 0);
+  f.allow(40);
+  CHECK(f.reopen().given_up_to == 40);
+  CHECK(f.log().opening().held.back().top == 40);
+}
 
 TEST_CASE("a lost end is told at every opening until a person allows to presume", "[log]") {
   MissingFixture f;

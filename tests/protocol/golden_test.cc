@@ -94,8 +94,14 @@ TEST_CASE("frames have the bytes of docs/PROTOCOL.md") {
 
 TEST_CASE("messages between coordinator and agent have their golden bytes") {
   Golden golden;
-  golden.message("hello", Hello{kProtocolVersion, "main", "secret", "accounts", kGtrid.log_id,
-                                Epoch{2}, 5, 6});
+  golden.message("hello", Hello{kProtocolVersion,
+                                "main",
+                                "secret",
+                                "accounts",
+                                kGtrid.log_id,
+                                Epoch{2},
+                                5,
+                                {{Epoch{1}, 0}, {Epoch{2}, 6}}});
   golden.message("work", request(Work{kXid,
                                       1,
                                       {kStep.statement},

@@ -23,12 +23,14 @@ std::int64_t sessions_of_the_agent(Server& server) {
           : "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'assent';"));
 }
 
-Fence fence(std::uint32_t epoch, std::uint64_t nonce, std::uint64_t top) {
+Fence fence(std::uint32_t epoch, std::uint64_t nonce, std::uint64_t top,
+            std::vector<HeldTop> held = {}) {
   return {.coordinator = "bank",
           .log_id = kLog,
           .epoch = Epoch{epoch},
           .opening_nonce = nonce,
-          .log_top = top};
+          .log_top = top,
+          .held = std::move(held)};
 }
 
 void check_fenced(const Result<FenceAnswer>& result, std::uint64_t top, const std::string& why) {
@@ -122,13 +124,14 @@ TEST_CASE("the fence goes up, never down") {
   {
     Agent agent(server);
     constexpr std::uint64_t kNonce = 0xFFFF'FFFF'FFFF'FFF0;
+    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 0))) == 0);
     CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 10))) == 0);
-    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 10))) == 10);
     CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 12))) == 10);
+    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 0))) == 12);
+    CHECK(raised_from(agent.control->raise_fence(fence(3, kNonce, 11))) == 12);
     check_fenced(agent.control->raise_fence(fence(2, 5, 20)), 12, "epoch 3");
     check_fenced(agent.control->raise_fence(fence(3, 5, 20)), 12, "nonce 18446744073709551600");
-    check_fenced(agent.control->raise_fence(fence(3, kNonce, 11)), 12, "log top 12");
-    check_fenced(agent.control->raise_fence(fence(4, 6, 11)), 12, "by bank");
+    CHECK(raised_from(agent.control->raise_fence(fence(4, 6, 0, {{Epoch{4}, kNonce}}))) == 12);
     CHECK(raised_from(agent.control->raise_fence(fence(4, 6, kNonce))) == 12);
     Fence other = fence(1, 1, 1);
     other.log_id = LogId{0xFFFF'FFFF'FFFF'FFFF};
@@ -138,6 +141,30 @@ TEST_CASE("the fence goes up, never down") {
   server->start();
   Agent agent(server);
   check_fenced(agent.control->raise_fence(fence(3, 5, 30)), 0xFFFF'FFFF'FFFF'FFF0, "epoch 4");
+}
+
+TEST_CASE("a log that lost its end is known by what its openings hold, however long it is by now") {
+  Server server(each_kind());
+  Agent agent(server);
+  const auto check_missing = [&](std::vector<HeldTop> held) {
+    const Result<FenceAnswer> refused = agent.control->raise_fence(fence(9, 6, 0, std::move(held)));
+    check_fenced(refused, 40, "log top 40");
+    CHECK(refused->missing);
+  };
+  must(agent.control->raise_fence(fence(3, 5, 40)));
+
+  check_missing({});
+  check_missing({{Epoch{9}, 39}});
+  check_missing({{Epoch{3}, 20}, {Epoch{4}, 30}, {Epoch{7}, 90}, {Epoch{9}, 95}});
+  const Result<FenceAnswer> twin = agent.control->raise_fence(fence(3, 6, 0));
+  check_fenced(twin, 40, "epoch 3");
+  CHECK_FALSE(twin->missing);
+
+  // Whatever this opening told it about is its own.
+  const std::vector<HeldTop> held{{Epoch{3}, 20}, {Epoch{4}, 40}, {Epoch{9}, 45}};
+  CHECK(raised_from(agent.control->raise_fence(fence(9, 6, 0, held))) == 40);
+  CHECK(raised_from(agent.control->raise_fence(fence(9, 6, 90, held))) == 40);
+  CHECK(raised_from(agent.control->raise_fence(fence(9, 6, 0, held))) == 90);
 }
 
 TEST_CASE("the list shows our branches of one log, and counts the others") {
