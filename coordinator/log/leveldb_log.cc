@@ -18,12 +18,12 @@
 
 #include "coordinator/log/high_water_mark.h"
 #include "coordinator/log/leveldb_batch.h"
+#include "coordinator/log/leveldb_copy.h"
 #include "coordinator/log/leveldb_keys.h"
 #include "coordinator/log/leveldb_reader.h"
 #include "coordinator/log/leveldb_removal.h"
 #include "coordinator/log/leveldb_store.h"
 #include "coordinator/log/leveldb_verify.h"
-#include "coordinator/log/log_copy.h"
 #include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/crash_point.h"

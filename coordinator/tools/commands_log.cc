@@ -4,7 +4,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "coordinator/log/offline_log.h"
+#include "coordinator/log/leveldb_offline.h"
 #include "coordinator/tools/commands.h"
 #include "coordinator/tools/json_parts.h"
 

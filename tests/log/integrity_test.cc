@@ -8,7 +8,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/log/offline_log.h"
+#include "coordinator/log/leveldb_offline.h"
 #include "tests/log/fast_folder.h"
 #include "tests/log/log_fixture.h"
 

@@ -1,11 +1,10 @@
-#include "coordinator/log/offline_log.h"
-
 #include <fstream>
 #include <map>
 
 #include <catch2/catch.hpp>
 
 #include "coordinator/log/leveldb_keys.h"
+#include "coordinator/log/leveldb_offline.h"
 #include "tests/log/log_fixture.h"
 #include "tests/log/raw_database.h"
 

@@ -1,4 +1,4 @@
-#include "coordinator/log/offline_log.h"
+#include "coordinator/log/leveldb_offline.h"
 
 #include <fmt/format.h>
 #include <leveldb/env.h>
@@ -11,10 +11,10 @@
 #include <utility>
 
 #include "coordinator/log/folder_origin.h"
+#include "coordinator/log/leveldb_copy.h"
 #include "coordinator/log/leveldb_reader.h"
 #include "coordinator/log/leveldb_store.h"
 #include "coordinator/log/leveldb_verify.h"
-#include "coordinator/log/log_copy.h"
 #include "coordinator/log/record_text.h"
 
 namespace assent::coordinator {

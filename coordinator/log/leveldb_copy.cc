@@ -1,4 +1,4 @@
-#include "coordinator/log/log_copy.h"
+#include "coordinator/log/leveldb_copy.h"
 
 #include <fmt/format.h>
 #include <leveldb/db.h>
