@@ -104,7 +104,8 @@ TEST_CASE(
   play(story, {"connect points", "submit points", "voted 1.1 points prepared", "submit points",
                "voted 1.2 points prepared", "durable 1", "crash"});
   CHECK(has(story.play("connect points"), "list prepared"));
-  play(story, {"disconnect payments", "inspected points 1.1:still_prepared", "list points 1.1 1.2"});
+  play(story,
+       {"disconnect payments", "inspected points 1.1:still_prepared", "list points 1.1 1.2"});
   CHECK(has(story.play("found"), "rollback 1.2"));
   CHECK(has(story.play("transactions"), "1.1 committing"));
 }
