@@ -33,11 +33,13 @@ leveldb::Status synced(const std::string& folder) {
 
 }  // namespace
 
-/// An opening that was refused earlier may have kept a file of this name: it stays.
+/// An earlier opening may have kept a file of this name: it stays. Numbered, since many openings in
+/// a row, none of which lived to verify the log, would else make the name too long for a file.
 std::string CarefulEnv::kept_name(const std::string& name) {
-  std::string kept = name;
-  do kept += kKept;
-  while (target()->FileExists(kept));
+  std::string kept = name + std::string(kKept);
+  for (int i = 2; target()->FileExists(kept); ++i) {
+    kept = name + "." + std::to_string(i) + std::string(kKept);
+  }
   return kept;
 }
 
