@@ -692,12 +692,12 @@ Result<DatabaseIdentity> PostgresControl::identity() {
   return identity_at(rows->front(), 0);
 }
 
-/// When every earlier session has been seen gone.
+/// When every earlier session has been seen gone. An id of our own is above all that were given; a
+/// snapshot's end is not, since it leaves out what is still prepared.
 Result<Takeover> PostgresControl::look_at_takeover() {
   const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   const auto rows = link_->query(
-      "SELECT pg_snapshot_xmax(pg_current_snapshot())::text, " + std::string(kIdentityColumns),
-      Effect::kNone);
+      "SELECT pg_current_xact_id()::text, " + std::string(kIdentityColumns), Effect::kNone);
   if (!rows) return rows.error();
   return Takeover{.control = id_,
                   .database = identity_at(rows->front(), 1),
