@@ -284,8 +284,8 @@ std::vector<pid_t> DatabaseServer::all_processes() const {
 void DatabaseServer::pause() {
   if (!is_running()) return;
   // The server first, so that it starts no more children while we look.
-  process_.send(SIGSTOP);
-  for (const pid_t process : all_processes()) ::kill(process, SIGSTOP);
+  pause_processes({pid()});
+  pause_processes(children_of(pid()));
 }
 
 void DatabaseServer::resume() {

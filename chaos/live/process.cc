@@ -17,6 +17,7 @@
 #include <deque>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -303,8 +304,9 @@ struct ProcessStat {
   pid_t parent = 0;
 };
 
-std::optional<ProcessStat> read_stat(const std::string& pid) {
-  std::ifstream file("/proc/" + pid + "/stat");
+// `task` is a process, or a thread as PID/task/TID.
+std::optional<ProcessStat> read_stat(const std::string& task) {
+  std::ifstream file("/proc/" + task + "/stat");
   std::string text;
   if (!std::getline(file, text)) return std::nullopt;
   // The program's name stands in parentheses and may hold any character, so look from the last one.
@@ -314,6 +316,20 @@ std::optional<ProcessStat> read_stat(const std::string& pid) {
   std::istringstream fields(text.substr(after_name + 1));
   if (!(fields >> stat.state >> stat.parent)) return std::nullopt;
   return stat;
+}
+
+bool executes_nothing(const std::optional<ProcessStat>& stat) {
+  return !stat || std::string_view("TtZX").find(stat->state) != std::string_view::npos;
+}
+
+bool every_thread_stands_still(pid_t pid) {
+  const std::string tasks = std::to_string(pid) + "/task";
+  std::error_code gone;  // ends the walk, as the process's end does
+  for (std::filesystem::directory_iterator task("/proc/" + tasks, gone), end; task != end;
+       task.increment(gone)) {
+    if (!executes_nothing(read_stat(tasks + "/" + task->path().filename().string()))) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -443,6 +459,14 @@ std::vector<pid_t> children_of(pid_t parent) {
 bool process_exists(pid_t pid) {
   const auto stat = read_stat(std::to_string(pid));
   return stat && stat->state != 'Z' && stat->state != 'X';
+}
+
+void pause_processes(const std::vector<pid_t>& pids) {
+  for (const pid_t pid : pids) ::kill(pid, SIGSTOP);
+  for (const pid_t pid : pids) {
+    if (!wait_until([pid] { return every_thread_stands_still(pid); }, std::chrono::seconds(20)))
+      throw SandboxError("process " + std::to_string(pid) + " does not stand still after SIGSTOP");
+  }
 }
 
 std::uintmax_t size_of(const std::filesystem::path& file) {

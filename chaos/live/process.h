@@ -65,7 +65,7 @@ class Process {
   // False as soon as the process has ended, which also reaps it.
   bool is_alive();
 
-  // No effect on a process that has ended. SIGSTOP and SIGCONT included.
+  // No effect on a process that has ended.
   void send(int signal);
   void send_to_group(int signal);
 
@@ -112,6 +112,11 @@ std::vector<pid_t> children_of(pid_t parent);
 
 // False when there is no such process, or only its corpse waits for somebody else to reap it.
 bool process_exists(pid_t pid);
+
+// SIGSTOP; returns when none of their threads executes any more, which comes a little after the
+// signal: a server could still answer one request. One that has ended counts as standing still; one
+// that has not obeyed in 20 s is a SandboxError.
+void pause_processes(const std::vector<pid_t>& pids);
 
 // Calls `condition` every few milliseconds until it is true or the timeout has passed; returns its
 // last answer.

@@ -59,6 +59,10 @@ void Service::stop() {
                      " s and was killed" + end_of_log());
 }
 
+void Service::pause() {
+  if (is_running()) pause_processes({pid()});
+}
+
 bool Service::wait_for_log(const std::vector<std::string>& words,
                            std::chrono::milliseconds timeout) {
   return wait_until([&] { return has_logged(words); }, timeout);

@@ -40,7 +40,7 @@ class Service {
 
   void stop();  // SIGTERM; no effect when it is not running
   void kill() { process_.kill_and_reap(); }
-  void pause() { process_.send(SIGSTOP); }
+  void pause();  // nothing of it executes any more when this returns
   void resume() { process_.send(SIGCONT); }
 
   bool is_running() { return process_.is_alive(); }
