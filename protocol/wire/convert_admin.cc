@@ -12,10 +12,6 @@ using wire::take;
 
 constexpr std::size_t kPathBytesMax = 4096;
 
-std::string take_short_text(const std::string& text, const Place& here) {
-  return take_text(text, kShortTextBytesMax, Empty::kAllowed, here);
-}
-
 std::string take_sentence(const std::string& text, const Place& here) {
   return take_text(text, kErrorTextBytesMax, Empty::kAllowed, here);
 }

@@ -241,7 +241,7 @@ void put(const BranchSummary& from, v1::BranchSummary& to) {
 BranchSummary take(const v1::BranchSummary& from, const Place& here) {
   BranchSummary to;
   to.xid = take(from.xid(), here.in("xid"));
-  to.state = take_text(from.state(), kShortTextBytesMax, Empty::kAllowed, here.in("state"));
+  to.state = take_short_text(from.state(), here.in("state"));
   if (from.has_last_error()) to.last_error = take(from.last_error(), here.in("last_error"));
   to.tries = from.tries();
   to.next_try_in = take_duration(from.next_try_in_us(), here.in("next_try_in_us"));
@@ -262,7 +262,7 @@ TransactionSummary take(const v1::TransactionSummary& from, const Place& here) {
   TransactionSummary to;
   to.gtrid = take(from.gtrid(), here.in("gtrid"));
   to.key = take_key(from.key(), Empty::kAllowed, here.in("key"));
-  to.phase = take_text(from.phase(), kShortTextBytesMax, Empty::kAllowed, here.in("phase"));
+  to.phase = take_short_text(from.phase(), here.in("phase"));
   if (from.has_outcome()) {
     to.outcome =
         take_enum(from.outcome(), Outcome::kCommitted, Outcome::kNoRecord, here.in("outcome"));
@@ -310,16 +310,13 @@ void put(const ParticipantSummary& from, v1::ParticipantSummary& to) {
 }
 
 ParticipantSummary take(const v1::ParticipantSummary& from, const Place& here) {
-  const auto short_text = [](const std::string& text, const Place& place) {
-    return take_text(text, kShortTextBytesMax, Empty::kAllowed, place);
-  };
   ParticipantSummary to;
   to.name = take_participant_name(from.name(), here.in("name"));
-  to.agent_address = short_text(from.agent_address(), here.in("agent_address"));
+  to.agent_address = take_short_text(from.agent_address(), here.in("agent_address"));
   to.connected = from.connected();
-  to.kind = short_text(from.kind(), here.in("kind"));
-  to.server_version = short_text(from.server_version(), here.in("server_version"));
-  to.database_id = short_text(from.database_id(), here.in("database_id"));
+  to.kind = take_short_text(from.kind(), here.in("kind"));
+  to.server_version = take_short_text(from.server_version(), here.in("server_version"));
+  to.database_id = take_short_text(from.database_id(), here.in("database_id"));
   to.since = take_duration(from.since_us(), here.in("since_us"));
   to.open_branches = from.open_branches();
   to.prepared_listed = from.prepared_listed();
@@ -328,7 +325,7 @@ ParticipantSummary take(const v1::ParticipantSummary& from, const Place& here) {
   if (from.has_last_error()) to.last_error = take(from.last_error(), here.in("last_error"));
   to.incarnation = from.incarnation();
   to.prepared_max = from.prepared_max();
-  to.health = short_text(from.health(), here.in("health"));
+  to.health = take_short_text(from.health(), here.in("health"));
   return to;
 }
 
@@ -408,8 +405,7 @@ void put(const ClientHello& from, v1::ClientHello& to) {
 ClientHello take(const v1::ClientHello& from, const Place& here) {
   ClientHello to;
   to.version = take_version(from.version(), here.in("version"));
-  to.application =
-      take_text(from.application(), kShortTextBytesMax, Empty::kAllowed, here.in("application"));
+  to.application = take_short_text(from.application(), here.in("application"));
   return to;
 }
 

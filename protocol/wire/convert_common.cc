@@ -104,6 +104,10 @@ std::string take_text(const std::string& text, std::size_t bytes_max, Empty empt
   return text;
 }
 
+std::string take_short_text(const std::string& text, const Place& here) {
+  return take_text(text, kShortTextBytesMax, Empty::kAllowed, here);
+}
+
 std::string take_participant_name(const std::string& name, const Place& here) {
   if (!is_participant_name(name)) {
     here.refuse("is not a participant's name: 1 to 32 of a-z 0-9 _ -, beginning with a letter");

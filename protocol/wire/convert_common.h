@@ -45,6 +45,8 @@ std::string take_text(std::string& text, std::size_t bytes_max, Empty empty, con
 /// The same, copied.
 std::string take_text(const std::string& text, std::size_t bytes_max, Empty empty,
                       const Place& here);
+/// A name, version, state or the like; it may be empty.
+std::string take_short_text(const std::string& text, const Place& here);
 std::string take_participant_name(const std::string& name, const Place& here);
 std::string take_key(const std::string& key, Empty empty, const Place& here);
 
