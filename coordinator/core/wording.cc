@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "protocol/base/check.h"
 #include "protocol/base/xid.h"
 
 namespace assent::coordinator {
@@ -15,6 +16,20 @@ std::string command_to(Allowance what, const std::string& participant) {
   std::string command = "assentctl allow " + std::string(to_string(what));
   if (!participant.empty()) command += " --participant " + participant;
   return command + " --reason \"..\" --yes";
+}
+
+std::string_view to_string(HandAction action) {
+  switch (action) {
+    case HandAction::kResolve:
+      return "resolve";
+    case HandAction::kFinish:
+      return "finish";
+    case HandAction::kForget:
+      return "forget";
+    case HandAction::kAllow:
+      return "allow";
+  }
+  check_failed(__FILE__, __LINE__, "a HandAction");
 }
 
 std::string age_text(Duration age) {

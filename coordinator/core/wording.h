@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "coordinator/core/record.h"
 #include "protocol/base/outcome.h"
 #include "protocol/base/time.h"
 #include "protocol/message/agent.h"
@@ -14,6 +16,8 @@ namespace assent::coordinator {
 
 /// The command that allows it, to be completed with a reason.
 std::string command_to(Allowance what, const std::string& participant = "");
+
+std::string_view to_string(HandAction action);  ///< resolve, finish, forget, allow
 
 std::string age_text(Duration age);  ///< "42 s", "3 min", "5 h", "2 days"
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <variant>
 
-#include "protocol/base/check.h"
+#include "coordinator/core/wording.h"
 #include "protocol/base/outcome.h"
 
 namespace assent::coordinator {
@@ -90,23 +90,9 @@ std::string body(const HeuristicRecord& record) {
                      to_string(record.decision), to_string(record.evidence), quoted(record.detail));
 }
 
-std::string_view action_text(HandAction action) {
-  switch (action) {
-    case HandAction::kResolve:
-      return "resolve";
-    case HandAction::kFinish:
-      return "finish";
-    case HandAction::kForget:
-      return "forget";
-    case HandAction::kAllow:
-      return "allow";
-  }
-  check_failed(__FILE__, __LINE__, "a HandAction");
-}
-
 std::string body(const ChainedHand& record) {
   const HandRecord& hand = record.hand;
-  std::string out = fmt::format("by_hand {}", action_text(hand.action));
+  std::string out = fmt::format("by_hand {}", to_string(hand.action));
   if (hand.gtrid) out += " " + to_string(*hand.gtrid);
   if (!hand.participant.empty()) out += " participant=" + hand.participant;
   if (hand.decision) out += fmt::format(" decision={}", to_string(*hand.decision));

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "protocol/base/check.h"
+#include "coordinator/core/wording.h"
 #include "protocol/base/outcome.h"
 #include "protocol/base/result.h"
 
@@ -292,22 +292,8 @@ std::string body(const HeuristicRecord& record) {
          std::string(to_string(record.evidence)) + ": " + record.detail;
 }
 
-std::string_view action_text(HandAction action) {
-  switch (action) {
-    case HandAction::kResolve:
-      return "resolve";
-    case HandAction::kFinish:
-      return "finish";
-    case HandAction::kForget:
-      return "forget";
-    case HandAction::kAllow:
-      return "allow";
-  }
-  check_failed(__FILE__, __LINE__, "a HandAction");
-}
-
 std::string body(const HandRecord& record) {
-  std::string out = "by hand " + std::string(action_text(record.action));
+  std::string out = "by hand " + std::string(to_string(record.action));
   if (record.gtrid) out += " " + text(*record.gtrid);
   if (!record.participant.empty()) out += "/" + record.participant;
   if (record.decision) out += " " + std::string(to_string(*record.decision));
