@@ -82,9 +82,7 @@ class Story {
     words >> verb >> name;
     std::string rest;
     std::getline(words >> std::ws, rest);
-    if (verb == "kill") {
-      house_.kill(name);
-    } else if (verb == "stop") {
+    if (verb == "stop") {
       house_.sandbox().stop(name);
     } else if (verb == "start") {
       house_.sandbox().start(name);
@@ -98,8 +96,6 @@ class Story {
       const Printed printed = shell(name + " " + rest);
       INFO(printed.text);
       REQUIRE(printed.succeeded);
-    } else if (verb == "background") {
-      shell("(" + name + " " + rest + ") >/dev/null 2>&1 </dev/null &");
     } else {
       FAIL("unknown: " << text);
     }

@@ -484,6 +484,15 @@ class SmallDisk {
   bool mounted_ = false;
 };
 
+/// The coordinator is stopped, and its log gone.
+std::filesystem::path emptied_log_folder(live::Sandbox& sandbox) {
+  const auto folder = sandbox.spec().directory / "coordinator";
+  sandbox.stop("coordinator");
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  return folder;
+}
+
 /// The coordinator, which cannot make a file larger than 64 KiB.
 live::Process start_with_small_files(Till& at) {
   live::ProcessSpec spec;
@@ -499,11 +508,7 @@ live::Process start_with_small_files(Till& at) {
 
 TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") {
   Till own(small_house(), with_limits("disk_free_min_mib = 0\n"));
-  const auto folder = own.sandbox().spec().directory / "coordinator";
-  own.sandbox().stop("coordinator");
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directory(folder);
-  SmallDisk disk(folder);
+  SmallDisk disk(emptied_log_folder(own.sandbox()));
   if (!disk.is_mounted()) {
     WARN("skipped: mounting a small file system is not permitted here");
     return;
@@ -527,10 +532,7 @@ TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") 
 
 TEST_CASE("while the disk is nearly full work is refused, and taken again when there is room") {
   House own(small_house(), with_limits("disk_free_min_mib = 1\n"));
-  const auto folder = own.sandbox().spec().directory / "coordinator";
-  own.sandbox().stop("coordinator");
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directory(folder);
+  const auto folder = emptied_log_folder(own.sandbox());
   SmallDisk disk(folder);
   if (!disk.is_mounted()) {
     WARN("skipped: mounting a small file system is not permitted here");
