@@ -129,7 +129,7 @@ void Payers::count(Verdict verdict) {
 bool is_linked(Client& client) {
   const auto list = client.participants();
   return list && std::all_of(list->participants.begin(), list->participants.end(),
-                             [](const ParticipantSummary& each) { return each.health == "well"; });
+                             [](const ParticipantSummary& each) { return each.health == kWell; });
 }
 
 Answer submit(Client& client, const Payment& payment, History& history, Duration timeout) {

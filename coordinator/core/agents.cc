@@ -24,12 +24,6 @@ bool same_transaction(std::uint64_t listed, std::uint64_t recorded) {
   return listed == 0 || recorded == 0 || listed == recorded;
 }
 
-const DecidedBranch* find_branch(const CommitRecord& record, const Xid& xid) {
-  const auto found = std::find_if(record.branches.begin(), record.branches.end(),
-                                  [&xid](const DecidedBranch& b) { return b.xid == xid; });
-  return found == record.branches.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------- links

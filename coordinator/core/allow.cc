@@ -3,17 +3,10 @@
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/request_rules.h"
 #include "coordinator/core/wording.h"
 
 namespace assent::coordinator {
-namespace {
-
-Error invalid(std::string message) {
-  return {
-      .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
-}
-
-}  // namespace
 
 Error Coordinator::nothing_to_allow(const std::string& why) {
   return invalid("there is nothing to allow: " + why);

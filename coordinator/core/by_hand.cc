@@ -135,8 +135,7 @@ void Coordinator::on_request(ClientRequested& asked, RetryTransaction& retry) {
 
 void Coordinator::answer(Look& look, ResolveTransaction& resolve,
                          const std::map<Gtrid, Decided>& decided) {
-  const auto found = decided.find(resolve.gtrid);
-  const Decided* const logged = found == decided.end() ? nullptr : &found->second;
+  const Decided* const logged = find_decided(decided, resolve.gtrid);
   Deed deed;
   deed.hand.action = resolve.participant.empty() ? HandAction::kResolve : HandAction::kFinish;
   deed.hand.gtrid = resolve.gtrid;
@@ -151,14 +150,12 @@ void Coordinator::answer(Look& look, ResolveTransaction& resolve,
 
 void Coordinator::answer(Look& look, ForgetDamage& forget,
                          const std::map<Gtrid, Decided>& decided) {
-  const auto found = decided.find(forget.gtrid);
   Deed deed;
   deed.what = Deed::What::kForget;
   deed.hand.action = HandAction::kForget;
   deed.hand.gtrid = forget.gtrid;
   deed.hand.participant = forget.participant;
-  deed.told.evidence =
-      truth_of(forget.gtrid, look, found == decided.end() ? nullptr : &found->second);
+  deed.told.evidence = truth_of(forget.gtrid, look, find_decided(decided, forget.gtrid));
   deed.told.next = command(forget);
   const Result<> planned = plan_forget(deed, forget);
   go_on(look, std::move(deed), planned, forget.hand);

@@ -15,11 +15,11 @@
 namespace assent::coordinator {
 namespace {
 
-const DecidedBranch* branch_at(const CommitRecord& record, const Participant& participant) {
-  const auto found = std::find_if(
-      record.branches.begin(), record.branches.end(),
-      [&participant](const DecidedBranch& b) { return b.xid.bqual == participant.name; });
-  return found == record.branches.end() ? nullptr : &*found;
+/// Only commits that have one are looked for.
+const DecidedBranch& branch_at(const CommitRecord& record, const Participant& participant) {
+  const DecidedBranch* found = find_branch(record, {record.gtrid, participant.name});
+  ASSENT_CHECK(found != nullptr);
+  return *found;
 }
 
 const BranchSight* sight_of(const Inspected& inspected, const Xid& xid) {
@@ -76,7 +76,7 @@ void Coordinator::look_at_history(Participant& participant) {
   } else if (history.state == History::State::kChanged && !history.search.done) {
     if (history.search.commits.empty()) return search_on(participant);
     for (const NumberedCommit& found : history.search.commits) {
-      const DecidedBranch& branch = *branch_at(found.commit, participant);
+      const DecidedBranch& branch = branch_at(found.commit, participant);
       inspect.branches.push_back({branch.xid, branch.proof});
     }
   } else {
@@ -223,7 +223,7 @@ void Coordinator::judge_commits(Participant& participant, const Inspected& inspe
   std::vector<NumberedCommit> untold;
   NewestCommit& newest = *participant.history.newest;
   for (NumberedCommit& found : std::exchange(search.commits, {})) {
-    const Xid& xid = branch_at(found.commit, participant)->xid;
+    const Xid& xid = branch_at(found.commit, participant).xid;
     if (xid == newest.branch.xid) newest.number = found.number;
     const BranchSight* sight = sight_of(inspected, xid);
     if (sight == nullptr || sight->completion == Completion::kUnreached) {
@@ -265,7 +265,7 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
   if (find_damage(sight.xid) != nullptr) return;
   // Its witness row may have been told to go: then its absence shows nothing.
   const bool proved = sight.completion == Completion::kRolledBack &&
-                      !branch_at(found.commit, participant)->proof.witness_row;
+                      !branch_at(found.commit, participant).proof.witness_row;
   pin({sight.xid, Decision::kCommit, proved ? Heuristic::kRolledBack : Heuristic::kHazard,
        sight.evidence,
        "committed, and lost when the history of the database changed: " + participant.history.why +

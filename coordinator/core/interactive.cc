@@ -16,11 +16,6 @@ Error no_such_transaction() {
               "outcome of its key"};
 }
 
-Error invalid(std::string message) {
-  return {
-      .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
-}
-
 Error too_old_to_join(std::uint64_t others) {
   return {.code = ErrorCode::kTooOld,
           .effect = assent::Effect::kNone,

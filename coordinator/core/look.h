@@ -18,6 +18,12 @@
 
 namespace assent::coordinator {
 
+/// nullptr: the log holds no decision of that gtrid.
+inline const Decided* find_decided(const std::map<Gtrid, Decided>& decided, const Gtrid& gtrid) {
+  const auto found = decided.find(gtrid);
+  return found == decided.end() ? nullptr : &found->second;
+}
+
 /// A person's question for which the databases are looked at first, then the table, then the log:
 /// the order of R2, so that what is in none of them was in none of them.
 struct Look {

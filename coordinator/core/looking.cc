@@ -23,20 +23,6 @@ Error not_in_time(const std::string& participant) {
           .participant = participant};
 }
 
-Error no_link(const Participant& participant) {
-  Error why{.code = ErrorCode::kParticipantUnavailable,
-            .effect = assent::Effect::kNone,
-            .message = "no link to the participant's agent",
-            .participant = participant.name};
-  if (participant.last_error) why.message += ": " + participant.last_error->message;
-  return why;
-}
-
-const Decided* find_in(const std::map<Gtrid, Decided>& decided, const Gtrid& gtrid) {
-  const auto found = decided.find(gtrid);
-  return found == decided.end() ? nullptr : &found->second;
-}
-
 std::optional<Gtrid> gtrid_of(const Look::Question& question) {
   if (const auto* tell = std::get_if<TellStory>(&question)) return tell->gtrid;
   if (const auto* resolve = std::get_if<ResolveTransaction>(&question)) return resolve->gtrid;
@@ -93,7 +79,7 @@ void Coordinator::look(ClientRequested& asked, Look::Question question, Duration
       look.awaited.insert(name);
       participant.next_lookers.insert(id);
     } else {
-      look.unreached.emplace(name, no_link(participant));
+      look.unreached.emplace(name, participant.no_link());
     }
   }
   if (look.awaited.empty()) return on_looked(id, look);
@@ -152,9 +138,7 @@ std::optional<BranchProof> Coordinator::proof_of(const Xid& xid, const Look& loo
   for (const ToldRecord& told : look.story) {
     const auto* commit = std::get_if<CommitRecord>(&told.record);
     if (commit == nullptr || commit->gtrid != xid.gtrid) continue;
-    for (const DecidedBranch& branch : commit->branches) {
-      if (branch.xid == xid) return branch.proof;
-    }
+    if (const DecidedBranch* branch = find_branch(*commit, xid)) return branch->proof;
   }
   return std::nullopt;
 }
@@ -257,7 +241,7 @@ void Coordinator::on(const OutcomesFound& event) {
 void Coordinator::answer(Look& look, const ListInDoubt&, const std::map<Gtrid, Decided>& decided) {
   InDoubtList list;
   for (const Gtrid& gtrid : look.transactions) {
-    list.transactions.push_back(truth_of(gtrid, look, find_in(decided, gtrid)));
+    list.transactions.push_back(truth_of(gtrid, look, find_decided(decided, gtrid)));
   }
   list.more = look.more;
   for (auto& [name, inspected] : look.seen) {
@@ -275,7 +259,7 @@ void Coordinator::answer(Look& look, const ListInDoubt&, const std::map<Gtrid, D
 void Coordinator::answer(Look& look, const TellStory& tell,
                          const std::map<Gtrid, Decided>& decided) {
   StoryTold told;
-  InDoubtTransaction truth = truth_of(tell.gtrid, look, find_in(decided, tell.gtrid));
+  InDoubtTransaction truth = truth_of(tell.gtrid, look, find_decided(decided, tell.gtrid));
   const bool listed =
       std::any_of(truth.branches.begin(), truth.branches.end(), [](const BranchTruth& branch) {
         return branch.damage ||

@@ -10,6 +10,15 @@ std::optional<Instant> Participant::due() const {
   return next_scan ? next_scan : next_probe;
 }
 
+Error Participant::no_link() const {
+  Error why{.code = ErrorCode::kParticipantUnavailable,
+            .effect = assent::Effect::kNone,
+            .message = "no link to the participant's agent",
+            .participant = name};
+  if (last_error) why.message += ": " + last_error->message;
+  return why;
+}
+
 std::size_t Participant::branches_max(std::size_t configured) const {
   if (!welcome || welcome->prepared_max == 0) return configured;
   return std::min<std::size_t>(configured, welcome->prepared_max);
@@ -21,7 +30,7 @@ std::string Participant::health() const {
   if (unreached) return "database not reached";
   if (history.state == History::State::kUnseen) return "history being looked at";
   if (!scanned) return "first scan under way";
-  return "well";
+  return std::string(kWell);
 }
 
 ParticipantSummary Participant::summary(Instant now) const {

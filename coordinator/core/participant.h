@@ -118,6 +118,9 @@ struct Participant {
 
   Timers::Handle timer;
 
+  /// Why nothing can be asked of it while it is not connected; without effect.
+  Error no_link() const;
+
   std::optional<Instant> due() const;
   /// How many branches may be open at once: never more than the database can hold prepared (R14).
   std::size_t branches_max(std::size_t configured) const;

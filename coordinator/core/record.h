@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,13 @@ struct CommitRecord {
 
   friend bool operator==(const CommitRecord&, const CommitRecord&) = default;
 };
+
+/// nullptr: no branch of the commit has that xid.
+inline const DecidedBranch* find_branch(const CommitRecord& record, const Xid& xid) {
+  const auto found = std::find_if(record.branches.begin(), record.branches.end(),
+                                  [&xid](const DecidedBranch& b) { return b.xid == xid; });
+  return found == record.branches.end() ? nullptr : &*found;
+}
 
 /// A final "rolled back", or "expired", for a key: forced before the answer (R15). Presumed abort
 /// needs none for the agents.

@@ -10,11 +10,6 @@
 namespace assent::coordinator {
 namespace {
 
-Error invalid(std::string message) {
-  return {
-      .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
-}
-
 /// The work that an agent is sent is as long as the request and a header more, and must fit a
 /// frame, else it would cost everybody the link.
 constexpr std::size_t kRequestBytesMax = kFrameBytesMax - 64 * 1024;
@@ -91,6 +86,11 @@ std::optional<Error> complaint_about_steps(const Submit& submit, const Config& c
 }
 
 }  // namespace
+
+Error invalid(std::string message) {
+  return {
+      .code = ErrorCode::kInvalid, .effect = assent::Effect::kNone, .message = std::move(message)};
+}
 
 std::optional<Error> complaint_about_length(const std::string& key) {
   if (key.size() <= kKeyBytesMax) return std::nullopt;

@@ -23,6 +23,9 @@ std::optional<Error> complaint_about(const Step& step, const Config& config);
 /// Of a request that is about a key, which can't do without one.
 std::optional<Error> complaint_about_key(const std::string& key);
 
+/// kInvalid, without effect.
+Error invalid(std::string message);
+
 /// What a caller's 0 means, and no more than the bound.
 Duration timeout_or(Duration asked, Duration otherwise, Duration max);
 

@@ -155,14 +155,7 @@ std::optional<Error> Coordinator::refusal_of_new_work() const {
 }
 
 std::optional<Error> Coordinator::refusal_of(const Participant& participant) const {
-  if (!participant.connected) {
-    Error why{.code = ErrorCode::kParticipantUnavailable,
-              .effect = assent::Effect::kNone,
-              .message = "no link to the participant's agent",
-              .participant = participant.name};
-    if (participant.last_error) why.message += ": " + participant.last_error->message;
-    return why;
-  }
+  if (!participant.connected) return participant.no_link();
   if (auto why = refusal_for_history(participant)) return why;
   if (participant.branches.size() < participant.branches_max(config_.branches_per_participant_max))
     return std::nullopt;

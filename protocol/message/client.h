@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -183,6 +184,9 @@ struct TransactionShown {
   friend bool operator==(const TransactionShown&, const TransactionShown&) = default;
 };
 
+/// The health of a participant that is linked, was looked at and has nothing wrong with it.
+inline constexpr std::string_view kWell = "well";
+
 struct ParticipantSummary {
   std::string name;
   std::string agent_address;
@@ -198,7 +202,7 @@ struct ParticipantSummary {
   std::optional<Error> last_error;
   std::uint64_t incarnation = 0;   ///< of the agent that is or was last connected; 0: none yet
   std::uint32_t prepared_max = 0;  ///< what `prepared_listed` may reach; 0: no limit known
-  /// In a few words: well, no link, first scan under way, history changed ...
+  /// In a few words: kWell, no link, first scan under way, history changed ...
   std::string health;
 
   friend bool operator==(const ParticipantSummary&, const ParticipantSummary&) = default;
