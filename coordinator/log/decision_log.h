@@ -74,6 +74,11 @@ class DecisionLog {
   /// second.
   virtual void append(Record record, WallTime now) = 0;
 
+  /// It is `now`. When the newest record is much older, the log appends one of its own: where
+  /// nothing happens the log's time goes on all the same, so that what is old can go and the next
+  /// opening can tell how long nobody wrote (R15). Never blocks on the disk.
+  virtual void keep_time(WallTime now) = 0;
+
   /// What is durable about a key or a gtrid. Blocking, short. An error (a
   /// damaged block, say) is never "no record": kLogUnavailable.
   virtual Result<std::optional<Decided>> find_key(std::string_view key) = 0;

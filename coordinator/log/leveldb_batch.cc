@@ -59,8 +59,8 @@ Result<> Batch::add(const Record& record, bool forced, WallTime now) {
       record);
 }
 
-void Batch::add_checkpoint() {
-  put(next_header(state_.tail.epoch, false, state_.tail.log_time), state_.checkpoint());
+void Batch::add_checkpoint(WallTime now) {
+  put(next_header(state_.tail.epoch, false, now), state_.checkpoint());
 }
 
 void Batch::add_opening(Epoch epoch, const OpeningRecord& opening, WallTime now) {

@@ -29,7 +29,8 @@ class Batch {
 
   /// kLogUnavailable: an index can't be read.
   Result<> add(const Record& record, bool forced, WallTime now);
-  void add_checkpoint();
+  /// `now`: as in `add`; without it the log's time stays.
+  void add_checkpoint(WallTime now = {});
   /// Forced; of the epoch given.
   void add_opening(Epoch epoch, const OpeningRecord& opening, WallTime now);
 

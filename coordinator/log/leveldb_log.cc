@@ -38,6 +38,7 @@ constexpr std::uint32_t kEpochsLeftOut = 1'000'000;
 constexpr std::size_t kRecordsPerPiece = 1'000;        // some milliseconds
 constexpr std::size_t kRemovalsPerBatch = 64;          // about a millisecond
 constexpr std::uint64_t kRecordsPerFreeing = 200'000;  // some tables
+constexpr int kRecordsPerRetention = 8;                // at least, where nothing else is written
 constexpr auto kRemovalInterval = std::chrono::seconds(1);
 constexpr auto kUnforcedDelay = std::chrono::seconds(1);
 
@@ -101,6 +102,7 @@ class LevelDbLog::Impl {
 
   const LogOpening& opening() const { return opening_; }
   void append(Record&& record, WallTime now, std::optional<LogToken> token);
+  void keep_time(WallTime now);
   Result<std::optional<Decided>> find_key(std::string_view key);
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid);
   Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid);
@@ -162,6 +164,7 @@ class LevelDbLog::Impl {
   // The writing thread's own, once it runs.
   LogState state_{LogId{}};
   std::optional<RemovableRecords> removing_;  ///< `oldest` 0: the checkpoint tells of it durably
+  std::optional<WallTime> time_;              ///< to be written now
 
   mutable std::mutex mutex_;
   std::condition_variable wake_writer_;
@@ -171,7 +174,8 @@ class LevelDbLog::Impl {
   bool writer_waits_ = false;
   bool stopping_ = false;
   std::chrono::steady_clock::time_point unforced_due_;  ///< of the first in `queue_`
-  std::optional<Error> failure_;  ///< found by another thread; the writing thread reports it
+  std::optional<WallTime> time_due_;  ///< for the writing thread, since nothing else is written
+  std::optional<Error> failure_;      ///< found by another thread; the writing thread reports it
   std::condition_variable wake_keeper_;
   std::optional<RemovableRecords> to_remove_;  ///< for the writing thread
   bool removing_done_ = true;
@@ -314,6 +318,16 @@ void LevelDbLog::Impl::append(Record&& record, WallTime now, std::optional<LogTo
   if (wake) wake_writer_.notify_one();
 }
 
+void LevelDbLog::Impl::keep_time(WallTime now) {
+  if (retention_ == Duration{}) return;  // nothing ever gets old
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_ || now < stats_.log_time + retention_ / kRecordsPerRetention) return;
+    time_due_ = now;
+  }
+  wake_writer_.notify_one();
+}
+
 void LevelDbLog::Impl::write_all() {
   std::vector<Queued> queued;
   while (take(queued)) {
@@ -328,7 +342,7 @@ void LevelDbLog::Impl::write_all() {
 bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
   std::unique_lock lock(mutex_);
   const auto due = [this] {
-    return forced_queued_ || stopping_ || failure_ || to_remove_ || removing_;
+    return forced_queued_ || stopping_ || failure_ || to_remove_ || removing_ || time_due_;
   };
   writer_waits_ = true;
   wake_writer_.wait(lock, [&] { return !queue_.empty() || due(); });
@@ -344,7 +358,8 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
   queued.swap(queue_);
   forced_queued_ = false;
   if (to_remove_ && !removing_) removing_ = std::exchange(to_remove_, std::nullopt);
-  return !queued.empty() || (removing_ && !stopping_);
+  time_ = std::exchange(time_due_, std::nullopt);
+  return !queued.empty() || time_ || (removing_ && !stopping_);
 }
 
 Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
@@ -375,7 +390,8 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
     auto removed = remove_a_piece(batch);
     if (!removed) return removed;
   }
-  if (state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint) batch.add_checkpoint();
+  const bool many = state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint;
+  if (many || time_) batch.add_checkpoint(time_.value_or(WallTime{}));
   return {};
 }
 
@@ -695,6 +711,10 @@ void LevelDbLog::append_forced(Record record, WallTime now, LogToken token) {
 
 void LevelDbLog::append(Record record, WallTime now) {
   impl_->append(std::move(record), now, std::nullopt);
+}
+
+void LevelDbLog::keep_time(WallTime now) {
+  impl_->keep_time(now);
 }
 
 // What is removed between the look at an index and the look at the record is no damage: the second

@@ -105,6 +105,7 @@ void Driver::agent_replied(std::string participant, AgentReply reply) {
 
 void Driver::time_passed() {
   happen(TimePassed{});
+  if (!halted_) log_.keep_time(core_.log_time());
 }
 
 void Driver::drain() {

@@ -64,8 +64,13 @@ class RetentionFixture : public LogFixture {
     return by_key->has_value() || by_gtrid->has_value();
   }
   bool wait_until_gone(std::uint64_t i) {
+    return comes_true([&] { return !is_there(i); });
+  }
+
+  template <typename Condition>
+  bool comes_true(Condition condition) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (is_there(i)) {
+    while (!condition()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -106,6 +111,36 @@ TEST_CASE("R15: what has ended longer ago than the retention goes", "[log][reten
     f.close();
     CHECK(f.reports().failures().empty());
   }
+}
+
+TEST_CASE("R15: where nothing happens the log's time goes on all the same", "[log][retention]") {
+  RetentionFixture f;
+  f.commit_and_end(1, minutes(0));
+  f.append(f.example(2), minutes(1));
+  f.log().keep_time(f.at(minutes(2)));  // not much later: nothing is written
+  f.append(f.example(3), minutes(2));
+  const std::uint64_t newest = f.log().stats().newest;
+  f.log().keep_time(f.at(minutes(61)));
+  REQUIRE(f.wait_until_gone(1));
+  CHECK(f.log().stats().newest > newest);
+  f.reopen();
+  CHECK(f.log().opening().missing.empty());
+  CHECK(f.log().opening().log_time == f.at(minutes(61)));
+  CHECK(f.is_there(2));
+  f.close();
+  CHECK(f.reports().failures().empty());
+}
+
+TEST_CASE("R15: what has left the log gives its space back", "[log][retention]") {
+  constexpr std::uint64_t kMany = 20'000;
+  RetentionFixture f;
+  for (std::uint64_t i = 1; i <= kMany; ++i) f.commit_and_end(i, minutes(0));
+  f.append(f.example(kMany + 1), minutes(0));
+  f.reopen();  // what was written is in a table now; LevelDB frees only what later tables delete
+  const std::uint64_t bytes = f.log().stats().bytes;
+  f.append(f.example(kMany + 2), minutes(61));
+  REQUIRE(f.wait_until_gone(kMany));
+  CHECK(f.comes_true([&] { return f.log().stats().bytes < bytes / 2; }));
 }
 
 TEST_CASE("R15: the low water is raised before anything is gone", "[log][retention]") {
