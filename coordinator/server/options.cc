@@ -179,6 +179,7 @@ void read_limits(Table table, ServerOptions& options) {
   table.count("sessions_max", options.sessions_max);
   table.count("session_requests_max", options.session_requests_max);
   table.count("disk_free_min_mib", options.disk_free_min_mib, 0);
+  table.count("log_max_mib", options.log_max_mib, 0);
   table.milliseconds("drain_timeout_ms", options.drain_timeout);
   table.milliseconds("default_timeout_ms", core.default_timeout);
   table.milliseconds("timeout_max_ms", core.timeout_max);

@@ -220,7 +220,7 @@ void Server::stop_sessions() {
 void Server::watch_disk() {
   const auto why = no_space();
   if (why && space_) spdlog::error("no new work is taken: {}", why->message);
-  if (!why && !space_) spdlog::info("new work is taken again: there is space for the log");
+  if (!why && !space_) spdlog::info("new work is taken again: there is room for the log");
   space_ = !why;
   clients_.refuse_work(why);
   disk_.expires_after(kDiskEvery);
@@ -230,14 +230,25 @@ void Server::watch_disk() {
 }
 
 std::optional<Error> Server::no_space() const {
+  const std::string folder = options_.data_dir.string();
+  const auto refused = [](std::string message) {
+    return Error{.code = ErrorCode::kLogUnavailable, .message = std::move(message)};
+  };
   std::error_code unknown;
   const auto space = std::filesystem::space(options_.data_dir, unknown);
-  if (unknown || space.available >= options_.disk_free_min_mib * kMiB) return std::nullopt;
-  return Error{.code = ErrorCode::kLogUnavailable,
-               .message = fmt::format(
-                   "the file system of the decision log, {}, has {} MiB free and should have {} "
-                   "(disk_free_min_mib): make room there; work is taken again at once",
-                   options_.data_dir.string(), space.available / kMiB, options_.disk_free_min_mib)};
+  if (!unknown && space.available < options_.disk_free_min_mib * kMiB) {
+    return refused(
+        fmt::format("the file system of the decision log, {}, has {} MiB free and should have {} "
+                    "(disk_free_min_mib): make room there; work is taken again at once",
+                    folder, space.available / kMiB, options_.disk_free_min_mib));
+  }
+  if (options_.log_max_mib == 0) return std::nullopt;
+  const std::uint64_t bytes = log_->stats().bytes;
+  if (bytes < options_.log_max_mib * kMiB) return std::nullopt;
+  return refused(
+      fmt::format("the decision log, {}, has {} MiB and may have {} (log_max_mib): allow it more, "
+                  "or wait until outcomes are older than the retention and have left it",
+                  folder, bytes / kMiB, options_.log_max_mib));
 }
 
 Now Server::now() {

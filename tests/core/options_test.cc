@@ -90,6 +90,7 @@ branches_per_participant_max = 8
 sessions_max = 9
 session_requests_max = 10
 disk_free_min_mib = 20
+log_max_mib = 21
 drain_timeout_ms = 3000
 default_timeout_ms = 1500
 timeout_max_ms = 20000
@@ -107,6 +108,7 @@ retention_hours = 24
   CHECK(options->sessions_max == 9);
   CHECK(options->session_requests_max == 10);
   CHECK(options->disk_free_min_mib == 20);
+  CHECK(options->log_max_mib == 21);
   CHECK(options->drain_timeout == std::chrono::seconds(3));
   CHECK(options->core.default_timeout == std::chrono::milliseconds(1500));
   CHECK(options->core.timeout_max == std::chrono::seconds(20));

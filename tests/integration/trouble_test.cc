@@ -562,6 +562,27 @@ TEST_CASE("while the disk is nearly full work is refused, and taken again when t
   own.sandbox().stop("coordinator");
 }
 
+TEST_CASE("while the log is larger than it may be work is refused, and nothing is forgotten") {
+  Till own(small_house(), with_limits("log_max_mib = 1\n"));
+  House& house = own.house();
+  const auto card = house.fresh_card();
+  const auto before = house.payment(card, 10);
+  REQUIRE(house.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
+  const auto is_full = [&] {
+    const auto status = house.client().status();
+    return status && status->findings.size() == 1;
+  };
+  auto payers = own.pay(20'000);
+  CHECK(comes_true(is_full));
+  payers->stop();
+
+  const Answer refused = pay(house, card);
+  INFO(why(refused));
+  CHECK(is(refused, Outcome::kRefused, ErrorCode::kLogUnavailable));
+  CHECK_THAT(refused.error->message, Catch::Contains("log_max_mib"));
+  CHECK(house.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
+}
+
 TEST_CASE("a log that may not grow stops the coordinator, and loses nothing") {
   Till own(small_house());
   own.sandbox().stop("coordinator");
