@@ -38,6 +38,8 @@ void Coordinator::on(AgentConnected event) {
     turn_away(participant, *unfit);
     return reschedule(participant);
   }
+  const bool same_agent =
+      participant.welcome && participant.welcome->incarnation == event.welcome.incarnation;
   participant.since = now_.steady;
   participant.connected = true;
   participant.welcome = std::move(event.welcome);
@@ -45,6 +47,7 @@ void Coordinator::on(AgentConnected event) {
   note(Note::Level::kInfo,
        "participant=" + participant.name + " connected to " + participant.welcome->database.id);
   greet_history(participant);
+  take_up_votes(participant, same_agent);
   tell_all(participant);
   ask_list(participant);
   reschedule(participant);
@@ -112,7 +115,8 @@ void Coordinator::on(const AgentDisconnected& event) {
 }
 
 /// Votes that had not come count as unknown, and what was open and unprepared is doomed (R5, R10).
-/// What had voted yes stays so, and what was decided is told again on the next link.
+/// What had voted yes waits for the next link (take_up_votes), and what was decided is told again
+/// on it.
 void Coordinator::lose_link(Participant& participant, const std::string& why) {
   if (!participant.connected) return;
   participant.connected = false;
@@ -138,6 +142,24 @@ void Coordinator::lose_link(Participant& participant, const std::string& why) {
     branch.failures = 0;
     branch.next_try.reset();
     if (tx.undecided() && branch.state != BranchState::kPrepared) decide_rollback(tx, lost);
+    drive(tx);
+  }
+}
+
+/// The same agent has had its database in its hand all the time, so its votes stand. Another one
+/// may have found a database that has lost them, by a failover or a restore.
+void Coordinator::take_up_votes(Participant& participant, bool same_agent) {
+  const Error lost{.code = ErrorCode::kConnectionLost,
+                   .effect = assent::Effect::kNone,
+                   .message =
+                       "another agent has taken the database over since the branch voted; "
+                       "its vote counts no more",
+                   .participant = participant.name};
+  const std::vector<Gtrid> gtrids(participant.branches.begin(), participant.branches.end());
+  for (const Gtrid& gtrid : gtrids) {
+    Transaction& tx = *find(gtrid);
+    if (!tx.undecided()) continue;
+    if (!same_agent) decide_rollback(tx, lost);
     drive(tx);
   }
 }

@@ -99,7 +99,8 @@ void Coordinator::drive(Transaction& tx) {
   if (tx.undecided()) {
     send_next_work(tx);
     send_due_prepares(tx);
-    if (tx.phase == Phase::kPreparing && tx.all_voted_yes()) decide_commit(tx);
+    const bool yes = tx.phase == Phase::kPreparing && tx.all_voted_yes();
+    if (yes && tx.all_voters_linked()) decide_commit(tx);
   }
   switch (tx.phase) {
     case Phase::kCommitting:

@@ -227,6 +227,7 @@ class Coordinator {
   std::set<std::string> databases_of_branches(const Participant& participant);
   void turn_away(Participant& participant, const Error& why);
   void lose_link(Participant& participant, const std::string& why);
+  void take_up_votes(Participant& participant, bool same_agent);
   void tell_all(Participant& participant);
   void on_unreached(Participant& participant, const Finished& finished);
   void on_reached(Participant& participant);

@@ -129,6 +129,12 @@ bool Transaction::all_voted_yes() const {
                      [](const Branch& b) { return b.state == BranchState::kPrepared || b.done(); });
 }
 
+bool Transaction::all_voters_linked() const {
+  return std::all_of(branches.begin(), branches.end(), [](const Branch& b) {
+    return b.state != BranchState::kPrepared || b.participant->connected;
+  });
+}
+
 bool Transaction::all_done() const {
   return std::all_of(branches.begin(), branches.end(), [](const Branch& b) { return b.done(); });
 }

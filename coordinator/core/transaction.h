@@ -159,6 +159,8 @@ struct Transaction {
   bool all_worked() const;
   bool all_asked_to_prepare() const;
   bool all_voted_yes() const;
+  /// Else the next link tells whether its database still has what voted yes.
+  bool all_voters_linked() const;
   bool all_done() const;
   bool all_settled() const;
   std::vector<std::string> pending() const;
