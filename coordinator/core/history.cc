@@ -15,6 +15,10 @@
 namespace assent::coordinator {
 namespace {
 
+/// So many are asked for at once: a slow database can look at them within the agent's time for one
+/// look, which is cut whole.
+constexpr std::size_t kSearchedMax = 100;
+
 /// Only commits that have one are looked for.
 const DecidedBranch& branch_at(const CommitRecord& record, const Participant& participant) {
   const DecidedBranch* found = find_branch(record, {record.gtrid, participant.name});
@@ -200,7 +204,7 @@ void Coordinator::search_on(Participant& participant) {
   if (history.finding) return;
   history.finding = true;
   history.search.asked = true;
-  effects_.push_back(FindCommits{participant.name, history.search.after, kInspectedMax});
+  effects_.push_back(FindCommits{participant.name, history.search.after, kSearchedMax});
 }
 
 void Coordinator::on(CommitsFound event) {

@@ -545,7 +545,7 @@ void Story::looked(Words&) {
 }
 
 void Story::commits(Words& words) {
-  const std::size_t max = words.number("max").value_or(kInspectedMax);
+  const auto max = words.number("max");
   const std::deque<FindCommits> asked = std::exchange(searches_, {});
   for (const FindCommits& search : asked) {
     CommitsFound found{search.participant, {}, false};
@@ -558,7 +558,7 @@ void Story::commits(Words& words) {
           std::none_of(commit->branches.begin(), commit->branches.end(), here)) {
         continue;
       }
-      found.more = found.commits.size() == max;
+      found.more = found.commits.size() == max.value_or(search.max);
       if (found.more) break;
       found.commits.push_back({number, *commit});
     }

@@ -324,8 +324,8 @@ std::string line(const FindDecision& find) {
 }
 
 std::string line(const FindCommits& find) {
-  return "log ? commits of " + find.participant + " after record " + std::to_string(find.after) +
-         "\n";
+  return "log ? " + std::to_string(find.max) + " commits of " + find.participant +
+         " after record " + std::to_string(find.after) + "\n";
 }
 
 std::string line(const CopyLog& copy) {
