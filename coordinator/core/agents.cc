@@ -465,8 +465,10 @@ void Coordinator::collect_forgettable(LogToken durable) {
   }
 }
 
+/// In a database that may have lost history a row shows what it has not lost.
 void Coordinator::send_forgettable(Participant& participant) {
   if (!participant.connected || participant.forgettable.empty()) return;
+  if (participant.history.state != History::State::kGood) return;
   send(participant, ForgetWitnesses{std::exchange(participant.forgettable, {})});
 }
 
