@@ -78,6 +78,8 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   last_hand = link_to(header.number, bytes);
   const HandRecord& hand = record.hand;
   if (hand.action == HandAction::kForget) forget(hand);
+  // Nothing is expected of a database that a person took as it is, until its next commit.
+  if (hand.allowance == Allowance::kHistory) newest.erase(hand.participant);
   if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
 }
 

@@ -216,6 +216,8 @@ void Story::open() {
   std::uint64_t number = 0;
   for (const auto& [record, ended] : log_) {
     ++number;
+    const auto* hand = std::get_if<HandRecord>(&record);
+    if (hand != nullptr && hand->allowance == Allowance::kHistory) newest.erase(hand->participant);
     const auto* commit = std::get_if<CommitRecord>(&record);
     if (commit == nullptr) continue;
     if (!ended) past.unfinished.push_back(*commit);

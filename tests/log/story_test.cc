@@ -111,6 +111,22 @@ TEST_CASE("an opening tells the newest committed branch of each participant", "[
                                                 NewestCommit{7, only_points.branches[0]}});
 }
 
+TEST_CASE("of a participant that a person took back as it is nothing is expected", "[log]") {
+  StoryFixture f;
+  f.commit_durably(1, 2);
+  HandRecord hand;
+  hand.action = HandAction::kAllow;
+  hand.allowance = Allowance::kHistory;
+  hand.participant = "points";
+  f.append(hand);
+  f.open();
+  REQUIRE(f.log().opening().newest.size() == 1);
+  CHECK(f.log().opening().newest.front().branch.xid.bqual == "payments");
+  f.commit_durably(3, 3);
+  f.open();
+  CHECK(f.log().opening().newest.size() == 2);
+}
+
 TEST_CASE("a transaction's story is told in its order, without its end", "[log]") {
   StoryFixture f;
   f.commit_durably(1, 2);
