@@ -255,6 +255,8 @@ class Coordinator {
   std::optional<Error> why_not_presume() const;
   void tried(Participant& participant);
   bool all_tried() const;
+  /// It has just been opened, and what its participants' fence rows say is not known yet.
+  bool awaits_fences() const;
   void on_fenced(const Participant& participant, const Error& why, std::uint64_t fence_top);
   void depose(const Participant& participant, const Error& why);
   void miss(const std::string& what, std::uint64_t to);
@@ -263,6 +265,7 @@ class Coordinator {
   std::optional<std::string> why_not_orphan(const Participant& participant) const;
   void hold(Participant& participant, const PreparedBranch& listed, const std::string& why);
   void look_again(Participant& participant);
+  std::optional<Error> why_key_unknown() const;
   static Answer unknown_key(const Error& why);
   Result<std::vector<std::string>> plan_presuming() const;
   void presume_again(const Allowing& allowing);

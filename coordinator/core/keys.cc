@@ -102,7 +102,7 @@ void Coordinator::on_request(ClientRequested& asked, OutcomeOf& outcome_of) {
     return join(found->second, waiter);
   }
   if (asked.known) return answer(answer_from(*asked.known));
-  if (const auto why = why_not_presume()) return answer(unknown_key(*why));
+  if (const auto why = why_key_unknown()) return answer(unknown_key(*why));
   if (!outcome_of.settle) return answer(bare(Outcome::kNoRecord));
   bind_without_transaction(key, {}, std::nullopt, settled(), waiter);
 }

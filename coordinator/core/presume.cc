@@ -11,8 +11,9 @@
 namespace assent::coordinator {
 namespace {
 
-/// So long after the opening an orphan of an earlier one may be kept, until every participant has
-/// been tried: the one that knows of missing decisions may be the last to answer.
+/// So long after the opening an orphan of an earlier one may be kept, and a key that the log does
+/// not know be unknown, until every participant has been tried: the one that knows of missing
+/// decisions may be the last to answer.
 constexpr Duration kTriedWithin = std::chrono::seconds(5);
 
 }  // namespace
@@ -43,6 +44,10 @@ void Coordinator::tried(Participant& participant) {
 bool Coordinator::all_tried() const {
   return std::all_of(participants_.begin(), participants_.end(),
                      [](const auto& entry) { return entry.second.tried; });
+}
+
+bool Coordinator::awaits_fences() const {
+  return !all_tried() && now_.steady < opened_ + kTriedWithin;
 }
 
 /// A database whose fence row was told of more than our log holds of that opening knows of
@@ -97,7 +102,7 @@ void Coordinator::stop_presuming() {
 /// In neither table nor log. An orphan, if that may be presumed (R2).
 void Coordinator::on_unknown_branch(Participant& participant, const PreparedBranch& listed) {
   const Gtrid& gtrid = listed.xid.gtrid;
-  const bool first = gtrid.epoch < epoch_ && !all_tried() && now_.steady < opened_ + kTriedWithin;
+  const bool first = gtrid.epoch < epoch_ && awaits_fences();
   const bool unseen = participant.history.state == History::State::kUnseen;
   if (presumes() && (first || unseen)) {
     participant.look_again = true;
@@ -139,6 +144,17 @@ void Coordinator::look_again(Participant& participant) {
 }
 
 // ---------------------------------------------------------------- keys that nobody knows
+
+/// A database that has not been heard yet may know of a decision that is missing.
+std::optional<Error> Coordinator::why_key_unknown() const {
+  if (auto why = why_not_presume()) return why;
+  if (!awaits_fences()) return std::nullopt;
+  return Error{.code = ErrorCode::kParticipantUnavailable,
+               .effect = assent::Effect::kNone,
+               .message =
+                   "the coordinator has just started, and not every database has told yet "
+                   "whether decisions are missing from the log: ask again"};
+}
 
 /// It may have been committed under a decision that is missing: neither "no record" nor a new
 /// transaction.
