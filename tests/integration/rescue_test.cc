@@ -3,32 +3,15 @@
 
 #include <string>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "tests/integration/support_assentctl.h"
 #include "tests/integration/support_untold.h"
 #include "tests/support/print_result.h"
 
 using namespace assent;
 using namespace assent::testing;
-
-namespace {
-
-constexpr int kDone = 0;
-constexpr int kUnknown = 3;
-constexpr int kRefused = 4;
-
-live::CommandResult assentctl(House& house, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), ASSENT_BINARY_DIR "/coordinator/tools/assentctl");
-  live::ProcessSpec spec;
-  spec.argv = std::move(arguments);
-  spec.environment["ASSENT_COORDINATOR"] = house.sandbox().coordinator_address();
-  return live::run_command(spec, {}, kPatience);
-}
-
-}  // namespace
 
 TEST_CASE("a decided payment whose agent is gone is seen, explained, and finished") {
   House house(postgres_and_mariadb());

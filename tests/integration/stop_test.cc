@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/integration/support_assentctl.h"
 #include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"
 #include "tests/integration/support_untold.h"
@@ -73,4 +74,17 @@ TEST_CASE("a second SIGTERM stops at once") {
   start_payments_again(house);
   house.sandbox().start("coordinator");
   CHECK(house.left_behind() == "");
+}
+
+TEST_CASE("a coordinator is ready when every agent was heard and its branches were looked at") {
+  House house(postgres_and_mariadb());
+  house.sandbox().stop("coordinator");
+  house.sandbox().pause("agent-points");  // its port takes the link, and nobody answers
+  house.sandbox().start("coordinator");
+  const auto early = assentctl(house, {"status"});
+  INFO(early.standard_output << early.standard_error);
+  CHECK(early.end.exit_code == kUnknown);
+  CHECK_THAT(early.standard_output, Catch::Contains("not ready") && Catch::Contains("points"));
+  house.sandbox().resume("agent-points");
+  CHECK(comes_true([&] { return assentctl(house, {"status"}).end.exit_code == kDone; }));
 }

@@ -19,6 +19,7 @@
 #include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"
 #include "tests/integration/support_till.h"
+#include "tests/integration/support_untold.h"
 #include "tests/support/print_result.h"
 
 using namespace assent;
@@ -320,6 +321,23 @@ TEST_CASE("a configuration that cannot be read is named by line and key") {
   INFO(missing.standard_error);
   CHECK(missing.end.exit_code == 2);
   CHECK_THAT(missing.standard_error, Catch::Contains("/no/such.toml"));
+}
+
+TEST_CASE("a participant with unfinished branches can't be taken out of the configuration") {
+  House own(postgres_and_mariadb());
+  decided_and_untold(own, own.fresh_card());
+  own.kill("coordinator");
+  const auto config = copy_with(config_of(own.sandbox(), "coordinator"), "without.toml",
+                                R"(\[\[participant\]\]\nname = "payments"\n.*\n.*\n)", "");
+
+  const auto result = run_server(live::find_server_programs().coordinator, config);
+
+  INFO(result.standard_error);
+  CHECK(result.end.exit_code == 2);
+  CHECK_THAT(result.standard_error, Catch::Contains("payments (1)"));
+  own.sandbox().start("coordinator");
+  start_payments_again(own);
+  CHECK(own.left_behind() == "");
 }
 
 TEST_CASE("a token that others may read is refused") {

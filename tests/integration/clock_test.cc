@@ -1,0 +1,99 @@
+// The host's clock jumps by days under a running assentd, and while it is down (R15). libfaketime
+// stands between assentd and the clock that people set; the steady one goes on as it does.
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "tests/integration/support_assentctl.h"
+#include "tests/support/print_result.h"
+
+using namespace assent;
+using namespace assent::testing;
+
+namespace {
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;  // a sanitizer wants to be loaded before any other library
+#else
+constexpr bool kSanitized = false;
+#endif
+
+constexpr const char* kFakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// What the coordinator takes for the host's clock: `offset` from the real one, "+10d" say.
+void set_clock(House& house, const std::string& offset) {
+  const auto file = house.sandbox().spec().directory / "clock";
+  std::ofstream(file.string() + ".new") << offset << "\n";
+  std::filesystem::rename(file.string() + ".new", file);
+}
+
+void restart_with_that_clock(House& house) {
+  house.sandbox().stop("coordinator");
+  house.sandbox().coordinator().start(
+      {{"LD_PRELOAD", kFakeTime},
+       {"FAKETIME_TIMESTAMP_FILE", house.sandbox().spec().directory / "clock"},
+       {"FAKETIME_NO_CACHE", "1"},
+       {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}});
+  REQUIRE(house.wait_until_linked());
+}
+
+Submission payment_of(House& house, std::int64_t card, const std::string& key) {
+  Submission submission = House::submission(house.payment(card, 10, "any"));
+  submission.key = key;
+  return submission;
+}
+
+bool is_doubted(House& house) {
+  const Answer refused = house.client().submit(payment_of(house, 1, house.fresh_key()));
+  return refused.outcome == Outcome::kRefused && refused.error &&
+         refused.error->message.find("clock") != std::string::npos;
+}
+
+bool takes_keyed_work(House& house) {
+  const Submission next = payment_of(house, house.fresh_card(), house.fresh_key());
+  return house.client().submit(next).outcome == Outcome::kCommitted;
+}
+
+}  // namespace
+
+TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
+  if (kSanitized || !std::filesystem::exists(kFakeTime)) {
+    WARN("skipped: libfaketime is not there, or can't be used with a sanitizer");
+    return;
+  }
+  const auto jump = GENERATE(as<std::string>(), "+10d", "-10d");
+  INFO(jump);
+  House house(postgres_and_postgres());
+  set_clock(house, "+0");
+  restart_with_that_clock(house);
+  const Submission known = payment_of(house, house.fresh_card(), house.fresh_key());
+  REQUIRE(house.client().submit(known).outcome == Outcome::kCommitted);
+
+  set_clock(house, jump);
+  CHECK(comes_true([&] { return is_doubted(house); }));
+  CHECK(house.client().submit(known).outcome == Outcome::kCommitted);
+  CHECK(assentctl(house, {"status"}).standard_output.find("allow clock") != std::string::npos);
+
+  // While it was down, too: the log's own time tells.
+  restart_with_that_clock(house);
+  CHECK(comes_true([&] { return is_doubted(house); }));
+  CHECK(house.client().outcome_of(known.key).outcome == Outcome::kCommitted);
+
+  // Set right again, nobody has to say so.
+  set_clock(house, "+0");
+  CHECK(comes_true([&] { return takes_keyed_work(house); }));
+
+  // Or a person says that it is right.
+  set_clock(house, jump);
+  CHECK(comes_true([&] { return is_doubted(house); }));
+  const auto allowed =
+      assentctl(house, {"allow", "clock", "--reason", "the host's clock was set right", "--yes"});
+  INFO(allowed.standard_output << allowed.standard_error);
+  CHECK(allowed.end.exit_code == kDone);
+  CHECK(comes_true([&] { return takes_keyed_work(house); }));
+  CHECK(house.becomes_quiet());
+}
