@@ -157,6 +157,7 @@ class LevelDbLog::Impl {
   const Duration retention_;
   LogId log_id_{};
   LogOpening opening_;
+  std::vector<Missing> known_;  ///< to be missing since the opening
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_keeping_{false};
@@ -217,8 +218,9 @@ Result<> LevelDbLog::Impl::begin() {
   if (!settled) return settled;
   auto marked = open_mark();
   if (!marked) return marked;
+  known_ = state_.missing;
   LogState found = past->state;
-  found.missing = state_.missing;
+  found.missing = known_;
   tell_opening(std::move(*past));
 
   writer_ = std::thread([this] { write_all(); });
@@ -431,6 +433,7 @@ Result<> LevelDbLog::Impl::write_durably(leveldb::WriteBatch& writes) {
   const auto status = store_->db().Write(options, &writes);
   if (status.ok()) return {};
   Error error = log_unavailable("writing the decision log", status);
+  if (status.IsIOError()) error.message += "; repair the cause (disk full?)";
   error.effect = Effect::kUnknown;
   return error;
 }
@@ -528,7 +531,7 @@ Result<std::uint64_t> LevelDbLog::Impl::remove_some(std::uint64_t first) {
     pinned = pinned_;
     cutoff = stats_.log_time + -retention_;
   }
-  auto records = find_removable(store_->db(), first, cutoff, pinned);
+  auto records = find_removable(store_->db(), first, cutoff, pinned, known_);
   if (!records) return records.error();
   const std::uint64_t next = records->oldest;
   if (next == first || remove(std::move(*records))) return next;
@@ -566,8 +569,11 @@ void LevelDbLog::Impl::make_writer_tell_missing(const std::vector<Missing>& miss
     const std::lock_guard lock(mutex_);
     missing_ = missing;
   }
-  make_writer_fail(log_unavailable(fmt::format(
-      "{}. Start the coordinator again: it then presumes nothing", text(missing.front()))));
+  make_writer_fail(
+      log_unavailable(fmt::format("{}. Start the coordinator again: it then presumes nothing, and "
+                                  "says what is at stake and how "
+                                  "to go on",
+                                  text(missing.front()))));
 }
 
 void LevelDbLog::Impl::make_writer_fail(const Error& error) {
@@ -593,6 +599,7 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) 
   if (!numbers) return numbers.error();
   // The newest one counts: an older one of this key is past its retention.
   for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
+    if (is_doubted(known_, *number)) continue;
     auto record = read_record(store_->db(), *number);
     if (!record) return std::move(record).error();
     const std::string* key_there = key_of(record->payload);
@@ -607,7 +614,9 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) 
   if (gtrid.log_id != log_id_) return std::optional<Decided>{};  // foreign (R3)
   const auto numbers = read_gtrid_index(store_->db(), gtrid);
   if (!numbers) return numbers.error();
-  if (numbers->empty() || numbers->front() == 0) return std::optional<Decided>{};
+  if (numbers->empty() || numbers->front() == 0 || is_doubted(known_, numbers->front())) {
+    return std::optional<Decided>{};
+  }
   auto record = read_of(gtrid, numbers->front());
   if (!record) return std::move(record).error();
   auto decided = as_decided(std::move(*record));
@@ -623,7 +632,7 @@ Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid)
   if (!numbers) return std::move(numbers).error();
   std::sort(numbers->begin(), numbers->end());
   for (const std::uint64_t number : *numbers) {
-    if (number == 0) continue;  // no decision
+    if (number == 0 || is_doubted(known_, number)) continue;  // no decision
     auto record = read_of(gtrid, number);
     if (!record) return std::move(record).error();
     auto told = as_told(std::move(record->payload));
@@ -644,13 +653,14 @@ Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant
     if (!number) return number.error();
     piece.more = number->has_value() && i == kRecordsPerPiece;
     if (!*number || piece.more) return piece;
+    piece.read_to = **number;
+    if (is_doubted(known_, **number)) continue;
     auto record = records.record(**number);
     if (!record) return std::move(record).error();
     auto* commit = std::get_if<CommitRecord>(&record->payload);
     if (commit != nullptr && has_branch_of(*commit, participant)) {
       piece.commits.push_back({**number, std::move(*commit)});
     }
-    piece.read_to = **number;
   }
 }
 

@@ -142,6 +142,10 @@ class OfflineLog::Impl {
     if (marked() > tail.top) {
       findings.wrong.push_back(text({Missing::Why::kEnd, tail.newest + 1, marked(), false}));
     }
+    const auto& doubts = store_->doubts();
+    if (std::find(doubts.begin(), doubts.end(), Missing::Why::kUnread) != doubts.end()) {
+      findings.wrong.push_back(text({Missing::Why::kUnread, tail.newest + 1}));
+    }
     for (const Missing& one : past.state.missing) {
       (one.allowed ? findings.there : findings.wrong)
           .push_back(text(one) + (one.allowed ? ", which a person has allowed" : ""));

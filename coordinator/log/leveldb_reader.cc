@@ -27,7 +27,18 @@ Error log_unavailable(std::string message) {
 }
 
 Error log_unavailable(std::string_view what, const leveldb::Status& status) {
-  return log_unavailable(fmt::format("{}: {}", what, status.ToString()));
+  std::string message = fmt::format("{}: {}", what, status.ToString());
+  return status.IsCorruption() ? log_damaged(message) : log_unavailable(std::move(message));
+}
+
+Error log_damaged(std::string_view what) {
+  return log_unavailable(fmt::format(
+      "{}. `assentctl log verify` says what else is wrong with it. Restore the folder from a copy "
+      "made by `assentctl log backup` and start assentd with --restored: what was decided after "
+      "the copy is missing then, and nothing is presumed until a person allows it. If there is no "
+      "copy, give assentd an empty folder: the new log knows no decision and no key of this one, "
+      "so its branches are foreign, to be finished by hand, and a key that was paid is a new one",
+      what));
 }
 
 Result<std::optional<std::string>> read_value(leveldb::DB& db, std::string_view key) {

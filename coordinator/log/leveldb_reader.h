@@ -23,7 +23,9 @@ class Status;
 namespace assent::coordinator {
 
 Error log_unavailable(std::string message);
-/// "<what>: <LevelDB's words>"
+/// What is there can't be believed, and there is no going on with it: says which ways there are.
+Error log_damaged(std::string_view what);
+/// "<what>: <LevelDB's words>"; damaged, if LevelDB says so.
 Error log_unavailable(std::string_view what, const leveldb::Status& status);
 
 /// nullopt: the database has no such key.

@@ -16,8 +16,11 @@ constexpr int kRecordsPerLook = 4'000;
 
 class Look {
  public:
-  Look(leveldb::DB& db, WallTime cutoff, const std::vector<std::uint64_t>& pinned)
-      : db_(db), cutoff_(cutoff), pinned_(pinned) {}
+  Look(leveldb::DB& db, WallTime cutoff, const std::vector<std::uint64_t>& pinned,
+       const std::vector<Missing>& missing)
+      : db_(db), cutoff_(cutoff), pinned_(pinned), missing_(missing) {}
+
+  bool doubts(std::uint64_t number) const { return is_doubted(missing_, number); }
 
   /// False: this record has to stay, and so has all behind it.
   Result<bool> pass(std::uint64_t number, const StoredRecord& record) {
@@ -57,7 +60,8 @@ class Look {
     const auto numbers = read_gtrid_index(db_, record.gtrid);
     if (!numbers) return numbers.error();
     const std::uint64_t decision = numbers->empty() ? 0 : numbers->front();
-    if (decision != 0 && decision < number) {  // else: an end that was written twice
+    // Else: an end that was written twice.
+    if (decision != 0 && decision < number && !doubts(decision)) {
       auto commit = read_record(db_, decision);
       if (!commit) return std::move(commit).error();
       auto* ended = std::get_if<CommitRecord>(&commit->payload);
@@ -81,7 +85,7 @@ class Look {
     const auto numbers = read_gtrid_index(db_, *record.hand.gtrid);
     if (!numbers) return numbers.error();
     for (const std::uint64_t one : *numbers) {
-      if (one == 0 || one >= number || is_pinned(one)) continue;
+      if (one == 0 || one >= number || is_pinned(one) || doubts(one)) continue;
       const auto other = read_record(db_, one);
       if (!other) return other.error();
       if (!std::holds_alternative<HeuristicRecord>(other->payload)) continue;
@@ -107,13 +111,15 @@ class Look {
   leveldb::DB& db_;
   const WallTime cutoff_;
   const std::vector<std::uint64_t>& pinned_;
+  const std::vector<Missing>& missing_;
 };
 
 }  // namespace
 
 Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, WallTime cutoff,
-                                        const std::vector<std::uint64_t>& pinned) {
-  Look look(db, cutoff, pinned);
+                                        const std::vector<std::uint64_t>& pinned,
+                                        const std::vector<Missing>& missing) {
+  Look look(db, cutoff, pinned, missing);
   look.found.oldest = first;
   RecordWalk records(db);
   records.to(first);
@@ -121,11 +127,13 @@ Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, Wa
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number) break;
-    const auto record = records.record(**number);
-    if (!record) return record.error();
-    const auto goes = look.pass(**number, *record);
-    if (!goes) return goes.error();
-    if (!*goes) break;
+    if (!look.doubts(**number)) {
+      const auto record = records.record(**number);
+      if (!record) return record.error();
+      const auto goes = look.pass(**number, *record);
+      if (!goes) return goes.error();
+      if (!*goes) break;
+    }
     look.found.oldest = **number + 1;
   }
   return std::move(look.found);

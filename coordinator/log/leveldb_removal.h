@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/log/record.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
@@ -32,8 +33,10 @@ struct RemovableRecords {
 };
 
 /// Looks at a bounded number of records from `first` on, up to the first that was written at
-/// `cutoff` or later. `pinned`: numbers of damages that nobody has forgotten, in order. Reads only.
+/// `cutoff` or later. `pinned`: numbers of damages that nobody has forgotten, in order. What is
+/// doubted in `missing` stays. Reads only.
 Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, WallTime cutoff,
-                                        const std::vector<std::uint64_t>& pinned);
+                                        const std::vector<std::uint64_t>& pinned,
+                                        const std::vector<Missing>& missing);
 
 }  // namespace assent::coordinator

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
 #include <random>
 #include <system_error>
 #include <utility>
@@ -77,6 +78,10 @@ fs::path LevelDbStore::origin_path() const {
 
 fs::path LevelDbStore::backup_path() const {
   return dir_ / "backup";
+}
+
+fs::path LevelDbStore::unread_path() const {
+  return dir_ / "unread";
 }
 
 void LevelDbStore::stop_keeping() {
@@ -175,25 +180,49 @@ Result<> LevelDbStore::settle_doubts(LogId log_id) {
     if (!made) return made;
   }
   std::error_code why;
-  if (!fs::remove(backup_path(), why)) return {};
-  return sync_folder(dir_);
+  const bool was_backup = fs::remove(backup_path(), why);
+  const bool was_unread = fs::remove(unread_path(), why);
+  return was_backup || was_unread ? sync_folder(dir_) : Result<>{};
 }
 
 Result<> LevelDbStore::open_db() {
   if (!has_database() && !(mark_ && mark_->number == 0)) {
-    return log_unavailable(fmt::format(
-        "its database is gone: {} has no CURRENT{}. Restore the folder from a copy made by "
-        "`assentctl log backup` and start assentd with --restored; or, if there is none, give "
-        "assentd an empty folder: to the new log all older branches are foreign, to be finished by "
-        "hand",
-        database_path().string(),
+    return log_damaged(fmt::format(
+        "its database is gone: {} has no CURRENT{}", database_path().string(),
         mark_ ? fmt::format(", and records 1 to {} were reported durable", mark_->number) : ""));
   }
   filter_.reset(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey));
   cache_.reset(leveldb::NewLRUCache(kBlockCache));
+  auto status = open_leveldb(true);
+  if (status.IsCorruption()) {
+    auto left_out = leave_out_damage();
+    if (!left_out) return left_out;
+    status = open_leveldb(true);
+  }
+  if (!status.ok()) return log_unavailable("LevelDB refuses it", status);
+  std::error_code why;
+  if (fs::exists(unread_path(), why)) doubts_.push_back(Missing::Why::kUnread);
+  return sync_folder(dir_);  // the database's own name, when it is new
+}
+
+/// What LevelDB can't read of a write-ahead file it leaves out when it is told to, and only there;
+/// our Env keeps the file. From the first moment on the folder says so: the next opening would find
+/// a log in order.
+Result<> LevelDbStore::leave_out_damage() {
+  std::ofstream file(unread_path());
+  file << "A damaged part of this log's newest records was left out.\n";
+  file.close();
+  if (!file) return io_error("write", unread_path());
+  auto told = sync_folder(dir_);
+  if (told) static_cast<void>(open_leveldb(false));  // the next opening tells
+  db_.reset();
+  return told;
+}
+
+leveldb::Status LevelDbStore::open_leveldb(bool paranoid) {
   leveldb::Options options;
   options.create_if_missing = mark_ && mark_->number == 0;
-  options.paranoid_checks = true;
+  options.paranoid_checks = paranoid;
   options.reuse_logs = false;  // what is read is written anew and synced before it counts (F 6)
   options.env = &env_;
   options.compression = leveldb::kNoCompression;
@@ -202,10 +231,9 @@ Result<> LevelDbStore::open_db() {
   options.write_buffer_size = kWriteBuffer;
   options.max_file_size = kTableSize;
   leveldb::DB* db = nullptr;
-  const auto status = leveldb::DB::Open(options, database_path().string(), &db);
-  if (!status.ok()) return log_unavailable("LevelDB refuses it", status);
+  auto status = leveldb::DB::Open(options, database_path().string(), &db);
   db_.reset(db);
-  return sync_folder(dir_);  // the database's own name, when it is new
+  return status;
 }
 
 }  // namespace assent::coordinator

@@ -24,6 +24,8 @@ namespace assent::coordinator {
 ///   high_water_mark   see high_water_mark.h
 ///   origin            see folder_origin.h
 ///   backup            there if `log backup` made the folder and nobody has opened it yet
+///   unread            there while a damaged part of LevelDB's files is left out and no record says
+///                     so yet
 ///   decisions/        LevelDB
 /// Knows what is where and how LevelDB must be opened, nothing of what is in it.
 class LevelDbStore {
@@ -40,7 +42,8 @@ class LevelDbStore {
   leveldb::DB& db() { return *db_; }
   /// As found or, of a new log, made; nullopt: there is none, or no slot of it is intact.
   const std::optional<HighWaterMark::Content>& mark() const { return mark_; }
-  /// What about the folder says that decisions may be missing: kNoMark, kCopy, kBackup.
+  /// What about the folder says that decisions may be missing: kNoMark, kCopy, kBackup,
+  /// kUnread.
   const std::vector<Missing::Why>& doubts() const { return doubts_; }
   /// The log says durably what was doubted: makes the mark if there is none, and the folder is its
   /// own from now on. An unusable mark keeps its bytes.
@@ -58,10 +61,13 @@ class LevelDbStore {
   Result<> begin_log();
   Result<> doubt_folder(bool restored);
   Result<> open_db();
+  Result<> leave_out_damage();
+  leveldb::Status open_leveldb(bool paranoid);
   bool has_database() const;
   std::filesystem::path database_path() const;
   std::filesystem::path origin_path() const;
   std::filesystem::path backup_path() const;
+  std::filesystem::path unread_path() const;
 
   const std::filesystem::path dir_;
   CarefulEnv env_;

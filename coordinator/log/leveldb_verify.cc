@@ -15,35 +15,53 @@ namespace assent::coordinator {
 namespace {
 
 Error wrong(std::uint64_t number, std::string_view what) {
-  return log_unavailable(fmt::format("record {}: {}", number, what));
+  return log_damaged(fmt::format("record {}: {}", number, what));
 }
 
-bool is_known(const Missing& gap, const std::vector<Missing>& known) {
+bool is_known(const Missing& found, const std::vector<Missing>& known) {
   return std::any_of(known.begin(), known.end(), [&](const Missing& one) {
-    return one.first == gap.first && one.last == gap.last;
+    return one.first <= found.first && found.last <= one.last;
   });
 }
 
-/// What every record must agree on with the one before it. What is not there can't be doubted.
+Missing damaged(std::uint64_t number) {
+  return {Missing::Why::kDamaged, number, number};
+}
+
+/// What every record must agree on with the one before it. What is not there, or damaged, can't be
+/// doubted.
 class Chain {
  public:
-  explicit Chain(LogId log_id) : log_id_(log_id) {}
+  Chain(LogId log_id, std::uint64_t first) : log_id_(log_id), next_(first) {}
 
-  /// Adds to `gaps` what is missing before the record.
-  Result<> follow(std::uint64_t key, const StoredRecord& record, std::vector<Missing>& gaps) {
+  std::uint64_t next() const { return next_; }
+
+  /// A damaged record. Adds to `missing` what is missing before it, and itself.
+  void pass(std::uint64_t number, std::vector<Missing>& missing) {
+    note_gap(number, missing);
+    missing.push_back(damaged(number));
+  }
+
+  /// Returns what is wrong with the record: nullptr: nothing. Adds to `missing` what is missing
+  /// before it.
+  const char* follow(std::uint64_t number, const StoredRecord& record,
+                     std::vector<Missing>& missing) {
+    note_gap(number, missing);
     const RecordHeader& header = record.header;
-    if (header.number != key) return wrong(key, fmt::format("it is record {}", header.number));
     const bool follows = before_ && header.number == before_->number + 1;
-    if (before_ && !follows) {
-      gaps.push_back({Missing::Why::kGap, before_->number + 1, header.number - 1});
-    }
-    if (const char* doubt = doubt_link(header, follows); doubt != nullptr) return wrong(key, doubt);
-    if (const char* doubt = doubt_payload(record); doubt != nullptr) return wrong(key, doubt);
+    const char* doubt = header.number == number ? doubt_link(header, follows)
+                                                : "it is not the record of this number";
+    if (doubt == nullptr) doubt = doubt_payload(record);
     before_ = header;
-    return {};
+    return doubt;
   }
 
  private:
+  void note_gap(std::uint64_t number, std::vector<Missing>& missing) {
+    if (number > next_) missing.push_back({Missing::Why::kGap, next_, number - 1});
+    next_ = number + 1;
+  }
+
   const char* doubt_link(const RecordHeader& header, bool follows) const {
     if (header.number == 1 && header.previous != chain_start(log_id_)) {
       return "it does not begin this log";
@@ -72,50 +90,55 @@ class Chain {
   }
 
   const LogId log_id_;
+  std::uint64_t next_;
   std::optional<RecordHeader> before_;
 };
 
 /// Goes back from the newest record to the last checkpoint, or to the first record there is.
-/// Returns the number it stands on.
+/// Returns the number of the one that should be there: the checkpoint's, or 1.
 Result<std::uint64_t> find_start(RecordWalk& records, std::uint64_t newest) {
   for (std::uint64_t start = newest;;) {
     const auto header = decode_record_header(records.bytes());
-    if (!header) return wrong(start, header.error().message);
-    if (header->type == RecordType::kCheckpoint) return start;
+    const bool checkpoint = header && header->type == RecordType::kCheckpoint;
+    if (checkpoint && decode_record(records.bytes())) return start;
     records.back();
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number) {
       records.to(start);
-      return start;
+      return 1;
     }
     start = **number;
   }
 }
 
-/// A record that a checkpoint lists; nullopt: it is not there any more.
-Result<std::optional<StoredRecord>> read_listed(leveldb::DB& db, const ListedRecord& listed) {
+/// A record that a checkpoint lists. Adds to `missing` why there is none: it is not there any more,
+/// or it is not the one that was listed.
+Result<std::optional<StoredRecord>> read_listed(leveldb::DB& db, const ListedRecord& listed,
+                                                std::vector<Missing>& missing) {
+  const std::optional<StoredRecord> none;
   const auto bytes = read_value(db, record_key(listed.number));
   if (!bytes) return bytes.error();
-  if (!*bytes) return std::optional<StoredRecord>{};
-  auto record = read_record(db, listed.number);
-  if (!record) return std::move(record).error();
-  if (record->header.checksum != listed.checksum) {
-    return wrong(listed.number, "it is not the one that the checkpoint lists");
+  if (!*bytes) {
+    missing.push_back({Missing::Why::kGap, listed.number, listed.number});
+    return none;
   }
-  return std::optional<StoredRecord>(std::move(*record));
+  auto record = decode_record(**bytes);
+  if (record && record->header.number == listed.number &&
+      record->header.checksum == listed.checksum) {
+    return std::optional(std::move(*record));
+  }
+  missing.push_back(damaged(listed.number));
+  return none;
 }
 
 template <typename RecordType, typename Take>
 Result<> load_listed(leveldb::DB& db, LogId log_id, const std::vector<ListedRecord>& list,
-                     std::vector<Missing>& gaps, Take take) {
+                     std::vector<Missing>& missing, Take take) {
   for (const auto& listed : list) {
-    auto record = read_listed(db, listed);
+    auto record = read_listed(db, listed, missing);
     if (!record) return std::move(record).error();
-    if (!*record) {
-      gaps.push_back({Missing::Why::kGap, listed.number, listed.number});
-      continue;
-    }
+    if (!*record) continue;
     const auto* payload = std::get_if<RecordType>(&(*record)->payload);
     if (payload == nullptr || gtrid_of((*record)->payload)->log_id != log_id) {
       return wrong(listed.number, "it is not the one that the checkpoint lists");
@@ -146,27 +169,32 @@ Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, Epoch epoch,
       [&](const auto& listed, const auto& heuristic) { state.damaged[heuristic.xid] = listed; });
 }
 
-/// Every record from `first`, where `records` stands, is intact, in its place and applied.
+/// Every record from `first`, where `records` stands, on is in its place and applied, or it is
+/// damaged and nobody acts upon it. One that is whole and doesn't follow the one before is of
+/// another history: which of the two is ours can't be told.
 Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, std::uint64_t first,
                 LogPast& past) {
-  Chain chain(log_id);
-  while (true) {
+  Chain chain(log_id, first);
+  LogTail& tail = past.state.tail;
+  for (;; records.forward()) {
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number) return {};
     const auto record = records.record(**number);
-    if (!record) return record.error();
-    auto followed = chain.follow(**number, *record, past.missing);
-    if (!followed) return followed;
+    if (!record) {
+      chain.pass(**number, past.missing);
+      tail.newest = **number;
+      tail.top = **number;  // it may have been forced
+      continue;
+    }
+    const char* doubt = chain.follow(**number, *record, past.missing);
+    if (doubt != nullptr) return wrong(**number, doubt);
     const auto* checkpoint = std::get_if<CheckpointRecord>(&record->payload);
     if (**number == first && checkpoint != nullptr) {
       auto begun = begin_at_checkpoint(db, log_id, record->header.epoch, *checkpoint, past);
       if (!begun) return begun;
-    } else if (**number == first && first != 1) {
-      past.missing.push_back({Missing::Why::kGap, 1, first - 1});
     }
     past.state.apply(*record, records.bytes());
-    records.forward();
   }
 }
 
@@ -188,48 +216,52 @@ Result<std::vector<Payload>> read_all(leveldb::DB& db, const std::map<Name, List
 
 // ---- the indexes
 
-Result<> doubt_gtrid_index(leveldb::DB& db, const Gtrid& gtrid, std::uint64_t number,
-                           bool decides) {
-  if (gtrid.sequence == Sequence{}) return {};  // a key settled without a transaction
-  const auto numbers = read_gtrid_index(db, gtrid);
-  if (!numbers) return numbers.error();
-  const auto found = std::find(numbers->begin(), numbers->end(), number);
-  const bool leads = found != numbers->end() && (found == numbers->begin()) == decides;
-  if (leads) return {};
-  return wrong(number, "the index of transactions does not lead to it");
+/// nullopt: there is none, or it is damaged.
+Result<std::optional<std::vector<std::uint64_t>>> read_entry(leveldb::DB& db,
+                                                             const std::string& key) {
+  const auto value = read_value(db, key);
+  if (!value) return value.error();
+  return *value ? parse_numbers(**value) : std::nullopt;
 }
 
-Result<> doubt_key_index(leveldb::DB& db, LogId log_id, std::string_view key,
-                         std::uint64_t number) {
-  if (key.empty()) return {};
-  const auto numbers = read_idempotency_index(db, idempotency_hash(log_id, key));
+Result<bool> is_indexed(leveldb::DB& db, const Gtrid& gtrid, std::uint64_t number, bool decides) {
+  if (gtrid.sequence == Sequence{}) return true;  // a key settled without a transaction
+  const auto numbers = read_entry(db, gtrid_key(gtrid));
   if (!numbers) return numbers.error();
-  if (std::find(numbers->begin(), numbers->end(), number) != numbers->end()) return {};
-  return wrong(number, "the index of keys does not lead to it");
+  if (!*numbers) return false;
+  const auto found = std::find((*numbers)->begin(), (*numbers)->end(), number);
+  return found != (*numbers)->end() && (found == (*numbers)->begin()) == decides;
 }
 
-Result<> doubt_indexes(leveldb::DB& db, LogId log_id, const StoredRecord& record) {
+Result<bool> is_indexed(leveldb::DB& db, LogId log_id, std::string_view key, std::uint64_t number) {
+  if (key.empty()) return true;
+  const auto numbers = read_entry(db, idempotency_index_key(idempotency_hash(log_id, key)));
+  if (!numbers) return numbers.error();
+  return *numbers && std::find((*numbers)->begin(), (*numbers)->end(), number) != (*numbers)->end();
+}
+
+Result<bool> is_indexed(leveldb::DB& db, LogId log_id, const StoredRecord& record) {
   const Gtrid* gtrid = gtrid_of(record.payload);
-  if (gtrid == nullptr || std::holds_alternative<EndRecord>(record.payload)) return {};
+  if (gtrid == nullptr || std::holds_alternative<EndRecord>(record.payload)) return true;
   const std::uint64_t number = record.header.number;
   const std::string* key = key_of(record.payload);
-  auto found = doubt_gtrid_index(db, *gtrid, number, key != nullptr);
-  if (!found || key == nullptr) return found;
-  return doubt_key_index(db, log_id, *key, number);
+  auto indexed = is_indexed(db, *gtrid, number, key != nullptr);
+  if (!indexed || !*indexed || key == nullptr) return indexed;
+  return is_indexed(db, log_id, *key, number);
 }
 
 /// From the newest back to the first: none was changed or taken out.
-Result<> verify_hands(leveldb::DB& db, HandLink link) {
+Result<> verify_hands(leveldb::DB& db, HandLink link, std::vector<Missing>& missing) {
   while (link.number != 0) {
     const auto bytes = read_value(db, record_key(link.number));
     if (!bytes) return bytes.error();
-    if (!*bytes || link_to(link.number, **bytes) != link) {
-      return wrong(link.number, "what was done by hand is not what the record after it names");
+    const bool whole = *bytes && link_to(link.number, **bytes) == link;
+    const auto record = decode_record(whole ? **bytes : std::string());
+    const auto* hand = record ? std::get_if<ChainedHand>(&record->payload) : nullptr;
+    if (hand == nullptr) {
+      missing.push_back(damaged(link.number));
+      break;
     }
-    const auto record = decode_record(**bytes);
-    if (!record) return wrong(link.number, record.error().message);
-    const auto* hand = std::get_if<ChainedHand>(&record->payload);
-    if (hand == nullptr) return wrong(link.number, "it is not a record of what was done by hand");
     link = hand->previous;
   }
   return {};
@@ -242,9 +274,9 @@ Result<LogId> read_log_id(leveldb::DB& db) {
   for (records.to_last();; records.back()) {
     const auto number = records.number();
     if (!number) return number.error();
-    if (!*number) return log_unavailable("no record in it tells whose log it is");
+    if (!*number) return log_damaged("no record in it tells whose log it is");
     const auto record = records.record(**number);
-    if (!record) return record.error();
+    if (!record) continue;
     if (const Gtrid* gtrid = gtrid_of(record->payload); gtrid != nullptr) return gtrid->log_id;
     if (const auto* opening = std::get_if<OpeningRecord>(&record->payload)) return opening->log_id;
   }
@@ -262,7 +294,7 @@ Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
   auto replayed = replay(db, log_id, records, *first, past);
   if (!replayed) return std::move(replayed).error();
   std::erase_if(past.missing,
-                [&](const Missing& gap) { return is_known(gap, past.state.missing); });
+                [&](const Missing& one) { return is_known(one, past.state.missing); });
   auto unfinished = read_all<CommitRecord>(db, past.state.unfinished);
   if (!unfinished) return std::move(unfinished).error();
   past.unfinished = std::move(*unfinished);
@@ -275,32 +307,33 @@ Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
 Result<std::vector<Missing>> verify_all(leveldb::DB& db, LogId log_id, const LogState& state,
                                         const std::atomic<bool>& stop) {
   RecordWalk records(db);
-  Chain chain(log_id);
-  std::vector<Missing> gaps;
+  Chain chain(log_id, state.oldest);
+  std::vector<Missing> missing;
   const std::uint64_t newest = state.tail.newest;
-  std::uint64_t expected = state.oldest;
-  for (records.to(expected); expected <= newest && !stop; records.forward()) {
+  for (records.to(chain.next()); chain.next() <= newest && !stop; records.forward()) {
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number || **number > newest) {
-      gaps.push_back({Missing::Why::kGap, expected, newest});
+      missing.push_back({Missing::Why::kGap, chain.next(), newest});
       break;
     }
     const auto record = records.record(**number);
-    if (!record) return record.error();
-    if (expected == state.oldest && **number != expected) {
-      gaps.push_back({Missing::Why::kGap, expected, **number - 1});
+    if (!record) {
+      chain.pass(**number, missing);
+      continue;
     }
-    auto followed = chain.follow(**number, *record, gaps);
-    if (!followed) return std::move(followed).error();
-    auto indexed = doubt_indexes(db, log_id, *record);
-    if (!indexed) return std::move(indexed).error();
-    expected = **number + 1;
+    if (chain.follow(**number, *record, missing) != nullptr) {
+      const std::uint64_t before = std::max<std::uint64_t>(**number - 1, 1);
+      missing.push_back({Missing::Why::kBroken, before, **number});
+    }
+    const auto indexed = is_indexed(db, log_id, *record);
+    if (!indexed) return indexed.error();
+    if (!*indexed) missing.push_back({Missing::Why::kUnindexed, **number, **number});
   }
-  auto by_hand = verify_hands(db, state.last_hand);
+  auto by_hand = verify_hands(db, state.last_hand, missing);
   if (!by_hand) return std::move(by_hand).error();
-  std::erase_if(gaps, [&](const Missing& gap) { return is_known(gap, state.missing); });
-  return gaps;
+  std::erase_if(missing, [&](const Missing& one) { return is_known(one, state.missing); });
+  return missing;
 }
 
 }  // namespace assent::coordinator

@@ -385,7 +385,7 @@ Doubt read(const log::Missing& in, Missing& out) {
   out.first = in.first();
   out.last = in.last();
   out.allowed = in.allowed();
-  return read_enum(in.why(), Missing::Why::kGap, Missing::Why::kGivenUp,
+  return read_enum(in.why(), Missing::Why::kGap, Missing::Why::kUnread,
                    "something is missing for a reason that this version doesn't know", out.why);
 }
 
@@ -549,6 +549,13 @@ Doubt doubt_header(const RecordHeader& header, std::uint16_t flags) {
 
 }  // namespace
 
+bool is_doubted(const std::vector<Missing>& missing, std::uint64_t number) {
+  return std::any_of(missing.begin(), missing.end(), [number](const Missing& one) {
+    const bool is_there = one.why == Missing::Why::kDamaged || one.why == Missing::Why::kBroken;
+    return is_there && one.first <= number && number <= one.last;
+  });
+}
+
 std::string text(const Missing& missing) {
   const std::string records =
       missing.first == missing.last
@@ -575,6 +582,17 @@ std::string text(const Missing& missing) {
           missing.first - 1);
     case Missing::Why::kGivenUp:
       return fmt::format("{}, given up by a person", records);
+    case Missing::Why::kDamaged:
+      return fmt::format("record {} is damaged", missing.first);
+    case Missing::Why::kBroken:
+      return fmt::format("record {} does not follow the one before it: the chain is broken",
+                         missing.last);
+    case Missing::Why::kUnindexed:
+      return fmt::format("record {} is there, and an index does not lead to it", missing.first);
+    case Missing::Why::kUnread:
+      return fmt::format(
+          "its write-ahead file was damaged, so decisions behind record {} may be missing",
+          missing.first - 1);
   }
   check_failed(__FILE__, __LINE__, "a Missing::Why");
 }

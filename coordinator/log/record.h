@@ -32,12 +32,16 @@ enum class RecordType : std::uint8_t {
 /// Decisions may be missing. Numbers stand in the log.
 struct Missing {
   enum class Why : std::uint8_t {
-    kGap = 1,      ///< records `first` to `last` are not there, and later ones are
-    kEnd = 2,      ///< `first` to `last` are not there, and the mark says that they were reported
-    kNoMark = 3,   ///< the mark was missing: some behind `first` - 1 may be
-    kCopy = 4,     ///< the folder is a copy: the original may have gone on from `first`
-    kBackup = 5,   ///< the same, made by `log backup` and opened as such
-    kGivenUp = 6,  ///< by a person: no record has had these numbers since
+    kGap = 1,        ///< records `first` to `last` are not there, and later ones are
+    kEnd = 2,        ///< `first` to `last` are not there, and the mark says that they were reported
+    kNoMark = 3,     ///< the mark was missing: some behind `first` - 1 may be
+    kCopy = 4,       ///< the folder is a copy: the original may have gone on from `first`
+    kBackup = 5,     ///< the same, made by `log backup` and opened as such
+    kGivenUp = 6,    ///< by a person: no record has had these numbers since
+    kDamaged = 7,    ///< the record is not as it was written
+    kBroken = 8,     ///< the chain breaks between `first` and `last`: neither is to be believed
+    kUnindexed = 9,  ///< the record is there, and an index does not lead to it
+    kUnread = 10,    ///< a file of the newest was damaged: some behind `first` - 1 may be missing
   };
   Why why = Why::kGap;
   std::uint64_t first = 0;
@@ -46,6 +50,9 @@ struct Missing {
 
   friend bool operator==(const Missing&, const Missing&) = default;
 };
+
+/// Is a record of this number there that is not to be believed?
+bool is_doubted(const std::vector<Missing>& missing, std::uint64_t number);
 
 /// "records 813 to 815 are missing": what is missing and how it shows, a sentence without its stop.
 std::string text(const Missing& missing);

@@ -301,8 +301,8 @@ void Server::beside(std::function<Result<>()> work, std::function<void(Result<>)
 
 void Server::halt(const Error& why) {
   spdlog::critical(
-      "the decision log failed: {}. What it holds is uncertain now, so nobody is answered; "
-      "repair the cause (disk full?) and start assentd again",
+      "the decision log failed: {}. What it holds is uncertain now, so nobody is answered until "
+      "assentd is started again",
       why.message);
   io_.stop();
 }

@@ -268,6 +268,10 @@ TEST_CASE("two keys with one hash are told apart", "[log]") {
   CHECK(RawDatabase(f.dir()).get(entry(3)) == numbers);
 }
 
+const std::string kStartAgain =
+    ". Start the coordinator again: it then presumes nothing, and says what is at stake and how to "
+    "go on";
+
 TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
   LogFixture f;
   f.open();
@@ -289,15 +293,15 @@ TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
       RawDatabase db(f.dir());
       db.put(record_key(record(17)), db.get(record_key(record(18))));
     }
-    CHECK(contains(f.open_error(), "record 19 stands where 18 belongs"));
+    f.open();
+    CHECK(f.log().opening().missing == std::vector<std::string>{"record 18 is damaged"});
   }
   SECTION("and what is finished is looked at in the background") {
     SECTION("a missing record") {
       RawDatabase(f.dir()).remove(record_key(record(300)));
       f.open();
       REQUIRE(f.reports().wait_for_failure());
-      CHECK(f.reports().failures().front().message ==
-            "record 301 is missing. Start the coordinator again: it then presumes nothing");
+      CHECK(f.reports().failures().front().message == "record 301 is missing" + kStartAgain);
     }
     SECTION("a record of another place") {
       {
@@ -306,7 +310,8 @@ TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
       }
       f.open();
       REQUIRE(f.reports().wait_for_failure());
-      CHECK(f.reports().failures().front().message == "record 301: it is record 302");
+      CHECK(f.reports().failures().front().message ==
+            "record 301 does not follow the one before it: the chain is broken" + kStartAgain);
     }
     SECTION("a missing entry of the index of keys") {
       RawDatabase(f.dir()).remove(
@@ -314,14 +319,14 @@ TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
       f.open();
       REQUIRE(f.reports().wait_for_failure());
       CHECK(f.reports().failures().front().message ==
-            "record 301: the index of keys does not lead to it");
+            "record 301 is there, and an index does not lead to it" + kStartAgain);
     }
     SECTION("a missing entry of the index of transactions") {
       RawDatabase(f.dir()).remove(gtrid_key(f.commit_record(300).gtrid));
       f.open();
       REQUIRE(f.reports().wait_for_failure());
       CHECK(f.reports().failures().front().message ==
-            "record 301: the index of transactions does not lead to it");
+            "record 301 is there, and an index does not lead to it" + kStartAgain);
     }
     // Nothing is answered from a log that is known to be broken (R12).
     CHECK(f.reports().failures().size() == 1);

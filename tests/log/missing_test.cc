@@ -186,11 +186,194 @@ TEST_CASE("a gap among the older records stops the coordinator, and is told from
   f.open();
   REQUIRE(f.reports().wait_for_failure());
   CHECK(f.reports().failures().front().message ==
-        "record 13 is missing. Start the coordinator again: it then presumes nothing");
+        "record 13 is missing. Start the coordinator again: it then presumes nothing, and says "
+        "what is "
+        "at stake and how to go on");
   CHECK(f.reopen().missing == Sentences{"record 13 is missing"});
   f.commit_durably(30'000, 30'000);
   f.allow(13);
   f.verify_all();
+}
+
+// Nobody acts upon a record that is damaged: its decision is one of those that are missing.
+class DamagedFixture : public MissingFixture {
+ public:
+  // Not as it was written; LevelDB is content with it.
+  void damage(std::uint64_t number) {
+    close();
+    RawDatabase db(dir());
+    std::string bytes = db.get(record_key(number));
+    bytes.back() = static_cast<char>(~bytes.back());
+    db.put(record_key(number), bytes);
+  }
+  // Whole, and not the one that the next one follows.
+  void exchange(std::uint64_t number) {
+    close();
+    RawDatabase db(dir());
+    auto record = decode_record(db.get(record_key(number)));
+    REQUIRE(record.has_value());
+    std::get<CommitRecord>(record->payload).request_hash.fill(0x77);
+    std::string bytes;
+    encode_record(record->header, std::get<CommitRecord>(record->payload), bytes);
+    db.put(record_key(number), bytes);
+  }
+  // Two checkpoints later: only the verification in the background comes to records 2 to 11.
+  void grow_old() {
+    open();
+    for (std::uint64_t i = 1; i <= 10; ++i) log().append(end_of(commit_record(i)), kExampleTime);
+    commit_durably(20, 20'100);
+    close();
+  }
+  bool is_unknown(std::uint64_t i) {
+    const auto by_key = log().find_key(testing::example_key(i));
+    const auto by_gtrid = log().find_gtrid(commit_record(i).gtrid);
+    REQUIRE(by_key.has_value());
+    REQUIRE(by_gtrid.has_value());
+    return !by_key->has_value() && !by_gtrid->has_value();
+  }
+};
+
+TEST_CASE("a damaged record among the recent ones is told, and nobody acts upon it", "[log]") {
+  DamagedFixture f;
+  f.damage(4);  // the third commit's
+  const Sentences expected{"record 4 is damaged"};
+  CHECK(f.reopen().missing == expected);
+  CHECK(f.log().opening().missing_to == 4);
+  CHECK(f.log().opening().unfinished.size() == 9);
+  CHECK(f.is_unknown(3));
+  CHECK(f.has_all(1, 2));
+  CHECK(f.has_all(4, 10));
+  CHECK(f.log().find_commits("points", 0).has_value());
+  CHECK(f.reopen().missing == expected);
+  CHECK(f.reports().failures().empty());
+  f.allow(4);
+  f.verify_all();
+}
+
+TEST_CASE("a damaged end is told, and its number is not used again", "[log]") {
+  DamagedFixture f;
+  f.damage(11);
+  CHECK(f.reopen().missing == Sentences{"record 11 is damaged"});
+  CHECK(f.log().opening().top == 12);
+  CHECK(f.log().opening().epoch > Epoch{100'000});
+  CHECK(f.log().opening().unfinished.size() == 9);
+  f.allow(11);
+  f.verify_all();
+}
+
+TEST_CASE("a log of which nothing is whole goes on as itself", "[log]") {
+  DamagedFixture f;
+  for (std::uint64_t i = 1; i <= 11; ++i) f.damage(i);
+  CHECK(f.reopen().missing.size() == 11);
+  CHECK(f.log().opening().top == 12);
+  CHECK(f.log().opening().unfinished.empty());
+  f.allow(11);
+  f.verify_all();
+}
+
+TEST_CASE("a damaged checkpoint is told, and the one before it is taken", "[log]") {
+  DamagedFixture f;
+  f.grow_old();
+  std::uint64_t newest = 0;
+  {
+    RawDatabase db(f.dir());
+    for (std::uint64_t i = 1; db.has(record_key(i)); ++i) {
+      const auto header = decode_record_header(db.get(record_key(i)));
+      REQUIRE(header.has_value());
+      if (header->type == RecordType::kCheckpoint) newest = i;
+    }
+  }
+  REQUIRE(newest > 20'000);
+  f.damage(newest);
+  CHECK(f.reopen().missing == Sentences{"record " + std::to_string(newest) + " is damaged"});
+  CHECK(f.log().opening().unfinished.size() == 20'081);
+}
+
+TEST_CASE("an unfinished commit that is damaged is told, the others are driven", "[log]") {
+  DamagedFixture f;
+  f.open();
+  f.commit_durably(20, 10'100);
+  SECTION("not as it was written") {
+    f.damage(4);
+  }
+  SECTION("not the one that the checkpoint lists") {
+    f.exchange(4);
+  }
+  CHECK(f.reopen().missing == Sentences{"record 4 is damaged"});
+  CHECK(f.log().opening().unfinished.size() == 9 + 10'081);
+  CHECK(f.is_unknown(3));
+}
+
+TEST_CASE("damage among the older records stops the coordinator once, and is told from then on",
+          "[log]") {
+  DamagedFixture f;
+  f.grow_old();
+  std::string found;
+  SECTION("a record that is not as it was written") {
+    f.damage(4);
+    found = "record 4 is damaged";
+  }
+  SECTION("a record that does not follow the one before it") {
+    f.exchange(3);
+    found = "record 4 does not follow the one before it: the chain is broken";
+  }
+  SECTION("an index that does not lead to its record") {
+    RawDatabase(f.dir()).remove(gtrid_key(f.commit_record(3).gtrid));
+    found = "record 4 is there, and an index does not lead to it";
+  }
+  f.open();
+  REQUIRE(f.reports().wait_for_failure());
+  CHECK(f.reports().failures().front().message ==
+        found +
+            ". Start the coordinator again: it then presumes nothing, and says what is at stake "
+            "and how to go on");
+  for (int i = 0; i < 2; ++i) CHECK(f.reopen().missing == Sentences{found});
+  CHECK(!f.log().find_gtrid(f.commit_record(3).gtrid).value());
+  CHECK(f.has_all(4, 10));
+  f.allow(4);
+  f.verify_all();
+}
+
+TEST_CASE("records of another history among the recent ones refuse the log, with both ways on",
+          "[log]") {
+  DamagedFixture f;
+  f.exchange(4);
+  const auto why = f.open_error();
+  CHECK(why.find("record 5: it does not follow the record before it") != std::string::npos);
+  CHECK(why.find("`assentctl log backup` and start assentd with --restored") != std::string::npos);
+  CHECK(why.find("give assentd an empty folder") != std::string::npos);
+}
+
+TEST_CASE("a damaged write-ahead file is told, and what is whole in it is driven", "[log]") {
+  MissingFixture f;
+  f.open();                      // record 12
+  f.commit_one_by_one(20, 420);  // 13 to 413: more than the one block that is lost
+  f.close();
+  const auto file = f.write_ahead_file();
+  std::string bytes = testing::read_file(file);
+  bytes[bytes.size() / 2] = static_cast<char>(~bytes[bytes.size() / 2]);
+  testing::write_file(file, bytes);
+  const auto missing = f.reopen().missing;
+  REQUIRE(missing.size() == 2);
+  CHECK(missing.front().starts_with("records"));
+  CHECK(missing.back() ==
+        "its write-ahead file was damaged, so decisions behind record 413 may be missing");
+  CHECK(f.has_all(1, 10));
+  CHECK(f.has_all(20, 30));
+  CHECK(f.has_all(410, 420));
+  CHECK(f.reopen().missing == missing);
+  f.allow(413);
+  f.verify_all();
+}
+
+TEST_CASE("damage that was left out is told, also if the opening that found it did not end",
+          "[log]") {
+  MissingFixture f;
+  testing::write_file(f.dir() / "unread", "");
+  const Sentences expected{
+      "its write-ahead file was damaged, so decisions behind record 11 may be missing"};
+  for (int i = 0; i < 2; ++i) CHECK(f.reopen().missing == expected);
+  CHECK(!fs::exists(f.dir() / "unread"));
 }
 
 TEST_CASE("an unfinished commit that is gone is told, the others are driven", "[log]") {

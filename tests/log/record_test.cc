@@ -67,6 +67,11 @@ std::vector<Golden> golden_records() {
   recovery.last_hand = link_to(66, "the bytes of record 66");
   recovery.missing = {{Missing::Why::kEnd, 813, 815, true}};
   recovery.opening = 62;
+  CheckpointRecord damage;
+  damage.missing = {{Missing::Why::kDamaged, 4, 4, false},
+                    {Missing::Why::kBroken, 6, 7, true},
+                    {Missing::Why::kUnindexed, 9, 9, false},
+                    {Missing::Why::kUnread, 12, 0, false}};
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
@@ -89,6 +94,7 @@ std::vector<Golden> golden_records() {
       {"opening_with_missing", header(816, true),
        OpeningRecord{kLog, 5, {{Missing::Why::kEnd, 813, 815, false}}}},
       {"checkpoint_of_recovery", header(10'065, false), recovery},
+      {"checkpoint_of_damage", header(10'066, false), damage},
       {"heuristic", header(65, true), heuristic},
       {"hand_resolve", header(66, true), ChainedHand{resolve, {}}},
       {"hand_allow", header(67, true), ChainedHand{allow, link_to(66, "the bytes of record 66")}},

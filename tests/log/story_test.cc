@@ -229,7 +229,8 @@ TEST_CASE("a changed record of what was done by hand is noticed", "[log]") {
   if (opened) {
     REQUIRE(reports.wait_for_failure());
     CHECK(reports.failures().front().message ==
-          "record 3: what was done by hand is not what the record after it names");
+          "record 3 is damaged. Start the coordinator again: it then presumes nothing, and says "
+          "what is at stake and how to go on");
   } else {
     CHECK(opened.error().message.find("record 4: it does not follow the record before it") !=
           std::string::npos);
