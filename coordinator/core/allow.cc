@@ -19,13 +19,13 @@ void Coordinator::on_request(ClientRequested& asked, Allow& allow) {
     told.refused = plan.error();
     return reply(asked.session, asked.request, std::move(told));
   }
+  if (auto why = complaint_about(allow.hand)) {
+    told.refused = std::move(why);
+    return reply(asked.session, asked.request, std::move(told));
+  }
   told.plan = std::move(*plan);
   if (!allow.hand.act) {
     told.next = command_to(allow.what, allow.participant);
-    return reply(asked.session, asked.request, std::move(told));
-  }
-  if (allow.hand.reason.empty()) {
-    told.refused = invalid("say why, for the audit record: --reason \"..\"");
     return reply(asked.session, asked.request, std::move(told));
   }
   HandRecord record;

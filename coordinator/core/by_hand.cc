@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/request_rules.h"
 #include "coordinator/core/send.h"
+#include "coordinator/core/wording.h"
 #include "protocol/base/check.h"
 
 namespace assent::coordinator {
 namespace {
-
-constexpr std::size_t kByBytesMax = 256;
 
 Error refused(std::string message, ErrorCode code = ErrorCode::kInvalid) {
   return {.code = code, .effect = assent::Effect::kNone, .message = std::move(message)};
@@ -80,13 +80,13 @@ std::string command(const ResolveTransaction& resolve) {
       "assentctl resolve " + to_string(resolve.gtrid) + " --" + word(resolve.decision);
   if (!resolve.participant.empty()) out += " --participant " + resolve.participant;
   for (const std::string& name : resolve.despite) out += " --despite " + name;
-  return out + " --reason \"..\" --yes";
+  return with_reason(std::move(out));
 }
 
 std::string command(const ForgetDamage& forget) {
   std::string out = "assentctl forget " + to_string(forget.gtrid);
   if (!forget.participant.empty()) out += " --participant " + forget.participant;
-  return out + " --reason \"..\" --yes";
+  return with_reason(std::move(out));
 }
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -171,10 +171,8 @@ void Coordinator::go_on(Look& look, Deed deed, const Result<>& planned, const By
     reply(look.session, look.request, std::move(deed.told));
   };
   if (planned.has_error()) return answer_now(planned.error());
+  if (auto why = complaint_about(hand)) return answer_now(std::move(why));
   if (!hand.act) return answer_now(std::nullopt);
-  if (hand.reason.empty() || hand.reason.size() > kReasonBytesMax || hand.by.size() > kByBytesMax) {
-    return answer_now(refused("say why, in at most 1024 bytes, for the audit record: --reason"));
-  }
   if (by_hand_.contains(*deed.hand.gtrid)) {
     return answer_now(refused("somebody else is at it: look again", ErrorCode::kBusy));
   }

@@ -14,6 +14,14 @@ namespace {
 /// frame, else it would cost everybody the link.
 constexpr std::size_t kRequestBytesMax = kFrameBytesMax - 64 * 1024;
 
+constexpr std::size_t kByBytesMax = 256;
+
+/// A digit or a letter, of whatever alphabet.
+bool is_of_a_word(char c) {
+  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return letter || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+}
+
 /// At most, as it travels: tags and lengths included.
 std::size_t bytes_of(const Value& value) {
   constexpr std::size_t kNumberAndTags = 16;
@@ -122,6 +130,21 @@ std::optional<Error> complaint_about(const Step& step, const Config& config) {
   if (!complaint) complaint = complaint_about_bytes(bytes_of(step));
   if (complaint) complaint->participant = step.participant;
   return complaint;
+}
+
+std::optional<Error> complaint_about(const ByHand& hand) {
+  const bool says_why = std::any_of(hand.reason.begin(), hand.reason.end(), is_of_a_word);
+  const bool none_needed = !hand.act && hand.reason.empty();
+  if (!says_why && !none_needed) {
+    return invalid("say why, in words, for the audit record: --reason");
+  }
+  if (hand.reason.size() > kReasonBytesMax) {
+    return invalid("the reason has more than " + std::to_string(kReasonBytesMax) + " bytes");
+  }
+  if (hand.by.size() > kByBytesMax) {
+    return invalid("the name of who acts has more than " + std::to_string(kByBytesMax) + " bytes");
+  }
+  return std::nullopt;
 }
 
 std::optional<Error> complaint_about_key(const std::string& key) {

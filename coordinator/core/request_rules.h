@@ -6,6 +6,7 @@
 #include "coordinator/core/config.h"
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
+#include "protocol/message/admin.h"
 #include "protocol/message/client.h"
 
 /// What is looked at before anything is done: who breaks a bound gets one sentence, no effect
@@ -20,6 +21,8 @@ std::optional<Error> complaint_about_length(const std::string& key);
 std::optional<Error> complaint_about(const Submit& submit, const Config& config, WallTime now);
 std::optional<Error> complaint_about(const Begin& begin);
 std::optional<Error> complaint_about(const Step& step, const Config& config);
+/// Who acts says why, in words.
+std::optional<Error> complaint_about(const ByHand& hand);
 /// Of a request that is about a key, which can't do without one.
 std::optional<Error> complaint_about_key(const std::string& key);
 

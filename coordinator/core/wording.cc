@@ -15,7 +15,11 @@ constexpr std::size_t kStakesMax = 100;  // of a Finding
 std::string command_to(Allowance what, const std::string& participant) {
   std::string command = "assentctl allow " + std::string(to_string(what));
   if (!participant.empty()) command += " --participant " + participant;
-  return command + " --reason \"..\" --yes";
+  return with_reason(std::move(command));
+}
+
+std::string with_reason(std::string command) {
+  return std::move(command) + " --reason \"WHY\"";
 }
 
 std::string_view to_string(HandAction action) {

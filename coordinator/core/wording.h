@@ -14,8 +14,10 @@
 
 namespace assent::coordinator {
 
-/// The command that allows it, to be completed with a reason.
+/// The command that tells what it would allow.
 std::string command_to(Allowance what, const std::string& participant = "");
+/// To be completed by a person. Typed as it stands it only shows the plan: never with --yes.
+std::string with_reason(std::string command);
 
 std::string_view to_string(HandAction action);  ///< resolve, finish, forget, allow
 
