@@ -321,6 +321,7 @@ void Coordinator::on(const DecisionFound& event) {
   Participant* participant = find_participant(event.participant);
   ASSENT_CHECK(participant != nullptr);
   const Gtrid& gtrid = event.branch.xid.gtrid;
+  low_water_ = event.low_water;
   // Of both the next scan tells.
   if (find(gtrid) != nullptr || by_hand_.contains(gtrid)) return;
   if (event.decided) {

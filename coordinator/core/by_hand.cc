@@ -61,6 +61,9 @@ std::string evidence_text(const BranchTruth& truth) {
       break;
   }
   const auto& why = truth.sight->error;
+  if (truth.sight->evidence == Evidence::kListed) {
+    return name + " lists another branch under its name" + (why ? ": " + why->message : "");
+  }
   return name + " does not list it and can't tell whether there was a branch, or how it ended" +
          (why ? ": " + why->message : "");
 }
@@ -253,10 +256,11 @@ std::optional<Decision> Coordinator::decision_of(const Gtrid& gtrid, const Decid
                                                                : Decision::kRollback;
 }
 
-/// Only then it may still be committed: of any other, "not committed" may have been told (R1). No
-/// decision of this opening is missing, whatever else is.
+/// Only then it may still be committed: of any other, "not committed" may have been told (R1). Of
+/// this opening no decision is missing but what was removed after the retention.
 bool Coordinator::waits_for_person(const Gtrid& gtrid) const {
-  return gtrid.epoch < epoch_ &&
+  const bool may_be_missing = gtrid.epoch < epoch_ || (low_water_ && gtrid <= *low_water_);
+  return may_be_missing &&
          std::any_of(participants_.begin(), participants_.end(), [&gtrid](const auto& entry) {
            return entry.second.hazards.contains(gtrid) || entry.second.held.contains(gtrid);
          });
@@ -282,7 +286,7 @@ Result<> Coordinator::plan_unrecorded(Deed& deed, const ResolveTransaction& reso
   std::vector<std::string> unreached;
   for (const BranchTruth& truth : deed.told.evidence->branches) {
     const std::string& name = truth.xid.bqual;
-    if (commit && truth.state == "orphan") {
+    if (commit && participants_.at(name).orphans.contains(resolve.gtrid)) {
       return refused("it is presumed aborted, and " + name + " has been told so");
     }
     if (!looked_at(truth)) {
@@ -370,12 +374,25 @@ void Coordinator::decide_by_hand(Deed& deed) {
   drive(tx);
 }
 
+/// Whoever asked for the rollback of the attempt before is told where its request is now.
+void Coordinator::note_next_attempt(const Gtrid& before, const Gtrid& next) {
+  for (auto& [gtrid, deed] : by_hand_) {
+    if (deed.next_attempt.value_or(gtrid) == before) deed.next_attempt = next;
+  }
+}
+
 void Coordinator::roll_back_live(Deed& deed) {
   Transaction* tx = find(*deed.hand.gtrid);
   if (tx == nullptr || !(tx->undecided() || tx->unbound())) {
     deed.told.acted = false;
     deed.told.plan.clear();
     deed.told.refused = refused("it was decided while the request was being recorded");
+    if (!deed.next_attempt) return;
+    const std::string next = to_string(*deed.next_attempt);
+    deed.told.refused =
+        refused("a conflict ended it while this was being recorded; its request goes on as " +
+                next + " and may commit");
+    deed.told.next = with_reason("assentctl resolve " + next + " --rollback");
     return;
   }
   const Error reason{.code = ErrorCode::kRolledBackByCaller,
@@ -421,6 +438,16 @@ Result<> Coordinator::plan_finish(Deed& deed, const ResolveTransaction& resolve,
     return plan_declaration(deed, resolve, *logged);
   }
   const BranchSight& sight = *truth->sight;
+  // As long as it is listed nobody can tell how the branch that voted has ended.
+  const bool is_other = other_listed && sight.evidence == Evidence::kListed &&
+                        sight.completion == Completion::kCannotTell && sight.transaction_id != 0;
+  if (is_other) {
+    if (resolve.decision == Decision::kCommit) {
+      return refused("what " + resolve.participant +
+                     " lists is not the branch that voted: it can only be rolled back");
+    }
+    return plan_finish_listed(deed, *participant, sight);
+  }
   if (sight.completion == Completion::kCannotTell) return plan_declaration(deed, resolve, *logged);
   if (sight.completion != Completion::kStillPrepared) {
     return refused(evidence_text(*truth) + ": it needs no hand: assentctl retry " +
@@ -431,9 +458,14 @@ Result<> Coordinator::plan_finish(Deed& deed, const ResolveTransaction& resolve,
   const bool allowed =
       resolve.decision == Decision::kCommit ? *logged == Decision::kCommit : may_roll_back;
   if (!allowed) return refused("its decision is " + word(*logged) + " and can't be reversed");
+  return plan_finish_listed(deed, *participant, sight);
+}
+
+Result<> Coordinator::plan_finish_listed(Deed& deed, const Participant& participant,
+                                         const BranchSight& sight) {
   deed.what = Deed::What::kFinishListed;
-  deed.branches = {as_listed(sight, participant->welcome->database)};
-  deed.told.plan.push_back("tell " + resolve.participant + " to " + verb(resolve.decision) +
+  deed.branches = {as_listed(sight, participant.welcome->database)};
+  deed.told.plan.push_back("tell " + participant.name + " to " + verb(*deed.hand.decision) +
                            " the branch that it lists");
   return {};
 }

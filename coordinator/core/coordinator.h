@@ -338,6 +338,8 @@ class Coordinator {
   Result<> plan_whole(Deed& deed, const ResolveTransaction& resolve, const Decided* decided);
   Result<> plan_unrecorded(Deed& deed, const ResolveTransaction& resolve);
   Result<> plan_finish(Deed& deed, const ResolveTransaction& resolve, const Decided* decided);
+  static Result<> plan_finish_listed(Deed& deed, const Participant& participant,
+                                     const BranchSight& sight);
   Result<> plan_declaration(Deed& deed, const ResolveTransaction& resolve, Decision logged);
   Result<> plan_forget(Deed& deed, const ForgetDamage& forget);
   std::optional<Decision> decision_of(const Gtrid& gtrid, const Decided* decided);
@@ -345,6 +347,7 @@ class Coordinator {
   void go_on(Look& look, Deed deed, const Result<>& planned, const ByHand& hand);
   void carry_out(Deed& deed);
   void decide_by_hand(Deed& deed);
+  void note_next_attempt(const Gtrid& before, const Gtrid& next);
   void roll_back_live(Deed& deed);
   void finish_listed(const Deed& deed);
   void declare(const Deed& deed);
@@ -396,7 +399,8 @@ class Coordinator {
   std::deque<Ended> ended_;
   std::map<Gtrid, std::map<std::string, Damaged>> damage_;  ///< by participant; not forgotten yet
   std::map<LookId, Look> looks_;
-  std::map<Gtrid, Deed> by_hand_;  ///< being recorded
+  std::map<Gtrid, Deed> by_hand_;   ///< being recorded
+  std::optional<Gtrid> low_water_;  ///< of the log, when it was last asked about a listed branch
   Timers timers_;
 
   std::uint64_t next_sequence_ = 1;

@@ -27,6 +27,7 @@ struct Deed {
   HandRecord hand;
   std::optional<Record> decision;       ///< of kDecide: forced behind `hand`
   std::vector<DecidedBranch> branches;  ///< found prepared: of kDecide, kFinishListed
+  std::optional<Gtrid> next_attempt;    ///< of kRollBackLive: the request went over to it
   ActionTold told;
 };
 

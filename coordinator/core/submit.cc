@@ -99,9 +99,12 @@ void Coordinator::start_attempt(Request request, Form form) {
 /// gtrid.
 void Coordinator::start_next_attempt(Transaction& tx) {
   release_key(tx);
+  const Gtrid before = tx.gtrid;
+  const Gtrid next = next_gtrid();
   Request request = std::move(tx.request);
   remove(tx);
   start_attempt(std::move(request), Form::kOrdered);
+  if (find(next) != nullptr) note_next_attempt(before, next);
 }
 
 /// One branch for each participant, in the order of the names, which is the order in which ordered
