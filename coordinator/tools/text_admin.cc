@@ -15,9 +15,25 @@ std::string list_of(const std::vector<std::string>& sentences, std::string_view 
   return text;
 }
 
+/// "1 transaction", "2 transactions".
+std::string count_of(std::uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+/// Whose databases did not answer, of a list; nullptr: every database was asked, and a branch of
+/// which nothing is said is of one that did not.
+using Unreached = const std::vector<Error>*;
+
 /// What the database says, in one cell.
-std::string seen(const BranchTruth& branch) {
-  if (!branch.sight) return "not reached";
+std::string seen(const BranchTruth& branch, Unreached unreached) {
+  const auto is_its = [&branch](const Error& error) {
+    return error.participant == branch.xid.bqual;
+  };
+  if (!branch.sight) {
+    const bool asked =
+        unreached == nullptr || std::any_of(unreached->begin(), unreached->end(), is_its);
+    return asked ? "not reached" : "not asked here; show asks it";
+  }
   const BranchSight& sight = *branch.sight;
   std::string text = words_of(to_string(sight.completion));
   if (sight.evidence != Evidence::kNone) {
@@ -52,7 +68,7 @@ std::string details(const BranchTruth& branch) {
   }
   if (!branch.waits_for.empty()) text += fmt::format("{}waits for {}\n", kIndent, branch.waits_for);
   if (branch.tries > 0) {
-    text += fmt::format("{}told {} times", kIndent, branch.tries);
+    text += fmt::format("{}told {}", kIndent, count_of(branch.tries, "time"));
     if (branch.next_try_in > Duration::zero())
       text += fmt::format(", again in {}", age_of(branch.next_try_in));
     text += '\n';
@@ -65,11 +81,12 @@ std::string details(const BranchTruth& branch) {
   return text + blocks(branch.sight->blocked, kIndent);
 }
 
-std::string branches_of(const InDoubtTransaction& transaction) {
+std::string branches_of(const InDoubtTransaction& transaction, Unreached unreached = nullptr) {
   if (transaction.branches.empty()) return "";
   std::vector<Row> rows{{"BRANCH", "LOG", "COORDINATOR", "DATABASE"}};
   for (const BranchTruth& branch : transaction.branches) {
-    rows.push_back({branch.xid.bqual, or_dash(branch.logged), or_dash(branch.state), seen(branch)});
+    rows.push_back(
+        {branch.xid.bqual, or_dash(branch.logged), or_dash(branch.state), seen(branch, unreached)});
   }
   // The lines of the table, each with its branch's details under it.
   const std::string table = table_of(rows, "    ");
@@ -138,7 +155,7 @@ std::string text_of(const Finding& finding) {
 std::string to_text(const InDoubtList& list) {
   std::string text;
   for (const InDoubtTransaction& each : list.transactions)
-    text += head_of(each) + branches_of(each);
+    text += head_of(each) + branches_of(each, &list.unreached);
   const std::size_t count = list.transactions.size();
   if (count == 0) text += "nothing is in doubt\n";
   if (list.more > 0) text += fmt::format("and {} more\n", list.more);
@@ -170,7 +187,7 @@ std::string to_text(const CoordinatorStatus& status) {
       fmt::format("{} is {}{}{}\n", status.coordinator, status.ready ? "ready" : "not ready",
                   status.draining ? ", draining: it takes no new work" : "",
                   status.presumes ? "" : "; decisions may be missing from its log");
-  text += fmt::format("{} transactions live, {} in doubt, {} damaged\n", status.live,
+  text += fmt::format("{} live, {} in doubt, {} damaged\n", count_of(status.live, "transaction"),
                       status.in_doubt, status.damaged);
   text += to_text(status.log);
   if (!status.holding_up.empty()) text += "\nwaits for\n" + list_of(status.holding_up, "  ");
@@ -191,7 +208,7 @@ std::string to_text(const ActionTold& action, const std::string& again) {
     text += "\nevidence\n" + head_of(*action.evidence) + branches_of(*action.evidence);
   }
   const bool planned = !action.acted && !action.refused && !again.empty();
-  if (planned) text += fmt::format("\nto do it\n  {}\n", again);
+  if (planned) return text + fmt::format("\nto do it\n  {}\n", again);
   if (!action.next.empty()) text += fmt::format("\nto go on\n  {}\n", action.next);
   return text;
 }

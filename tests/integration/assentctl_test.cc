@@ -220,6 +220,7 @@ TEST_CASE("what is in doubt, for a person at 3 a.m.") {
   payments.xid = {xid.gtrid, "payments"};
   payments.logged = "commit";
   payments.state = "done";
+  payments.tries = 1;
   list.foreign = {{"points", {"other-7", std::chrono::hours(30), {}}}};
   list.unreached = {{.code = ErrorCode::kParticipantUnavailable,
                      .message = "no link to the agent",
@@ -234,6 +235,7 @@ TEST_CASE("what is in doubt, for a person at 3 a.m.") {
         "      blocks 1:\n"
         "        session 4711  shop  waits 1m01s  row of card  UPDATE card SET points = 1\n"
         "    payments  commit  done         not reached\n"
+        "      told 1 time\n"
         "\n"
         "foreign branches (1), of other transaction managers, never touched:\n"
         "  points  other-7  age 1d06h\n"
@@ -242,9 +244,28 @@ TEST_CASE("what is in doubt, for a person at 3 a.m.") {
         "  participant_unavailable: no link to the agent, at payments\n");
 }
 
+TEST_CASE("a database that was not asked is not called unreached") {
+  InDoubtList list;
+  InDoubtTransaction& transaction = list.transactions.emplace_back();
+  transaction.gtrid = Gtrid{LogId{0xab}, Epoch{1}, Sequence{42}};
+  transaction.phase = "none";
+  BranchTruth& points = transaction.branches.emplace_back();
+  points.xid = {transaction.gtrid, "points"};
+  points.damage = {"points", Heuristic::kRolledBack, "ROLLBACK PREPARED by hand"};
+  CHECK(to_text(list) ==
+        "00000000000000ab-1-2a  damaged\n"
+        "    BRANCH  LOG  COORDINATOR  DATABASE\n"
+        "    points  -    -            not asked here; show asks it\n"
+        "      heuristic rollback: ROLLBACK PREPARED by hand\n");
+
+  const StoryTold story{transaction, {}};
+  CHECK_THAT(to_text(story), Catch::Contains("not reached"));
+}
+
 TEST_CASE("what would be done is told with the command that does it") {
   ActionTold told;
   told.plan = {"commit is decided for the whole transaction"};
+  told.next = "assentctl resolve 1 --commit --reason \"WHY\"";  // one command is enough
   CHECK(to_text(told, "assentctl resolve 1 --commit --reason 'it is paid' --yes") ==
         "nothing is done yet; this would be done\n"
         "  commit is decided for the whole transaction\n"
