@@ -1,45 +1,17 @@
-// The host's clock jumps by days under a running assentd, and while it is down (R15). libfaketime
-// stands between assentd and the clock that people set; the steady one goes on as it does.
+// The host's clock jumps by days under a running assentd, and while it is down (R15).
 
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <string>
 
 #include <catch2/catch.hpp>
 
 #include "tests/integration/support_assentctl.h"
+#include "tests/integration/support_clock.h"
 #include "tests/support/print_result.h"
 
 using namespace assent;
 using namespace assent::testing;
 
 namespace {
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;  // a sanitizer wants to be loaded before any other library
-#else
-constexpr bool kSanitized = false;
-#endif
-
-constexpr const char* kFakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-
-/// What the coordinator takes for the host's clock: `offset` from the real one, "+10d" say.
-void set_clock(House& house, const std::string& offset) {
-  const auto file = house.sandbox().spec().directory / "clock";
-  std::ofstream(file.string() + ".new") << offset << "\n";
-  std::filesystem::rename(file.string() + ".new", file);
-}
-
-void restart_with_that_clock(House& house) {
-  house.sandbox().stop("coordinator");
-  house.sandbox().coordinator().start(
-      {{"LD_PRELOAD", kFakeTime},
-       {"FAKETIME_TIMESTAMP_FILE", house.sandbox().spec().directory / "clock"},
-       {"FAKETIME_NO_CACHE", "1"},
-       {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}});
-  REQUIRE(house.wait_until_linked());
-}
 
 Submission payment_of(House& house, std::int64_t card, const std::string& key) {
   Submission submission = House::submission(house.payment(card, 10, "any"));
@@ -61,7 +33,7 @@ bool takes_keyed_work(House& house) {
 }  // namespace
 
 TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
-  if (kSanitized || !std::filesystem::exists(kFakeTime)) {
+  if (!clock_can_be_set()) {
     WARN("skipped: libfaketime is not there, or can't be used with a sanitizer");
     return;
   }
