@@ -78,6 +78,7 @@ void to_proto(const DecidedBranch& branch, log::Branch& out) {
   out.set_database_id(branch.proof.database.id);
   out.set_timeline(branch.proof.database.timeline);
   out.set_position(branch.proof.database.position);
+  out.set_takeover(branch.proof.database.takeover);
   out.set_transaction_id(branch.proof.transaction_id);
   out.set_witness_row(branch.proof.witness_row);
 }
@@ -289,8 +290,9 @@ Doubt read(const log::Branch& in, const Gtrid& gtrid, DecidedBranch& out) {
   if (has_unknown_fields(in)) return "a branch has fields that this version doesn't know";
   if (!is_participant_name(in.bqual())) return kStrangeBqual;
   out.xid = {gtrid, in.bqual()};
-  out.proof = {
-      {in.database_id(), in.timeline(), in.position()}, in.transaction_id(), in.witness_row()};
+  out.proof = {{in.database_id(), in.timeline(), in.position(), in.takeover()},
+               in.transaction_id(),
+               in.witness_row()};
   return kFine;
 }
 

@@ -337,11 +337,8 @@ void Agent::on_request(LinkId id, Inspect&& inspect, Outbox& out) {
   StartInspect start{id, inspect.serial, link.hello.log_id, {}};
   for (BranchAsked& asked : inspect.branches) {
     const auto at = branches_.find(asked.xid);
-    const std::optional<BranchProof> voted =
-        at == branches_.end() ? std::nullopt : at->second.proof();
-    const bool voted_here = voted && (!asked.proof || asked.proof == voted);
-    start.branches.push_back(
-        {std::move(asked.xid), voted_here ? voted : std::move(asked.proof), voted_here});
+    if (!asked.proof && at != branches_.end()) asked.proof = at->second.proof();
+    start.branches.push_back({std::move(asked.xid), std::move(asked.proof)});
   }
   ++inspects_under_way_;
   out.add(std::move(start));

@@ -174,10 +174,9 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
   told_ = Decision::kCommit;
   finish_asker_ = link;
   if (phase_ == Phase::kCommitting) return;
-  const bool voted_here = proof_ && commit.proof == *proof_;
-  const bool tried = voted_here && phase_ != Phase::kPrepared;
+  const bool as_voted = phase_ == Phase::kPrepared;
   phase_ = Phase::kCommitting;
-  out.add(StartCommit{xid_, commit.proof, voted_here, tried});
+  out.add(StartCommit{xid_, commit.proof, as_voted});
 }
 
 void Branch::on_rollback(LinkId link, const Rollback& rollback, Outbox& out) {
@@ -208,7 +207,7 @@ void Branch::continue_rollback(Outbox& out) {
     case Phase::kPrepared:
     case Phase::kUnsettled:
       phase_ = Phase::kRollingBack;
-      out.add(StartRollback{xid_, proof_ ? proof_ : told_proof_, proof_.has_value()});
+      out.add(StartRollback{xid_, proof_ ? proof_ : told_proof_});
       return;
     case Phase::kReadOnly:
     case Phase::kDead:

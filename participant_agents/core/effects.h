@@ -61,8 +61,7 @@ struct StartRollBackOpen {
 struct StartCommit {
   Xid xid;
   BranchProof proof;
-  bool voted_here = false;  ///< this incarnation prepared it
-  bool tried = false;       ///< and something was tried since
+  bool as_voted = false;  ///< this incarnation prepared it, and nothing was tried since
 };
 
 /// Rolls back what the database holds prepared, or proves that it holds nothing. With the vote's
@@ -70,7 +69,6 @@ struct StartCommit {
 struct StartRollback {
   Xid xid;
   std::optional<BranchProof> proof;
-  bool voted_here = false;  ///< the proof is of this incarnation
 };
 
 /// Makes the StartWork or StartPrepare under way end soon: taken out of the queue, or, if it does
@@ -115,7 +113,6 @@ struct DeleteWitnesses {
 struct LookedFor {
   Xid xid;
   std::optional<BranchProof> proof;  ///< of its vote, where anybody knows it
-  bool voted_here = false;           ///< this incarnation prepared it
 };
 
 /// On a session of its own: nothing else waits for it, and it waits for nothing else (R14).

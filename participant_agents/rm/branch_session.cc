@@ -81,7 +81,7 @@ FinishReport BranchSession::commit(const Xid& xid, const BranchProof& proof, Pre
   ASSENT_CHECK(!open_);
   give_time();
   const auto settled = [&](const Seen& seen, const std::optional<Error>& why) {
-    return explained(xid, Decision::kCommit, proof, settle_here(seen, proof, by, why));
+    return explained(xid, Decision::kCommit, proof, settle_here(seen, proof, why));
   };
   if (by != PreparedBy::kThisIncarnation) {
     const auto seen = look(xid);
@@ -97,8 +97,7 @@ FinishReport BranchSession::commit(const Xid& xid, const BranchProof& proof, Pre
   return settled(*failed.seen, failed.why);
 }
 
-FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof,
-                                     PreparedBy by) {
+FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchProof>& proof) {
   ASSENT_CHECK(!open_);
   give_time();
   const odbc::Answer answer = link_->run(say_rollback(xid));
@@ -108,14 +107,14 @@ FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchP
   if (failed.seen->listed)
     return unfinished(Completion::kStillPrepared, Evidence::kListed, failed.why);
   if (proof && proof->database.id != failed.seen->database.id)
-    return settle_here(*failed.seen, *proof, by, failed.why);
-  return explained(xid, Decision::kRollback, proof, settle_absent(*failed.seen, proof, by));
+    return settle_here(*failed.seen, *proof, failed.why);
+  return explained(xid, Decision::kRollback, proof, settle_absent(*failed.seen, proof));
 }
 
 /// The same name in another database is another branch.
-FinishReport BranchSession::settle_here(const Seen& seen, const BranchProof& proof, PreparedBy by,
+FinishReport BranchSession::settle_here(const Seen& seen, const BranchProof& proof,
                                         const std::optional<Error>& why) {
-  if (seen.database.id == proof.database.id) return settle(seen, proof, by, why);
+  if (seen.database.id == proof.database.id) return settle(seen, proof, why);
   return unfinished(
       Completion::kCannotTell, seen.listed ? Evidence::kListed : Evidence::kNone,
       hazard("this database (" + seen.database.id +
@@ -179,7 +178,7 @@ void BranchSession::look_closely(const InspectedBranch& asked, BranchSight& sigh
   FinishReport report;
   if (const auto seen = look(asked.xid)) {
     report = settle_here(*seen, asked.proof.value_or(BranchProof{.database = seen->database}),
-                         asked.by, std::nullopt);
+                         std::nullopt);
   } else {
     report = unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
   }

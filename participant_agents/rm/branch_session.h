@@ -26,8 +26,7 @@ class BranchSession : public Session {
   WorkReport prepare(const Xid& xid) override;
   FinishReport roll_back_open(const Xid& xid) override;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
-  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof,
-                        PreparedBy by) override;
+  FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
   Result<Inspection> inspect(LogId log_id, const std::vector<InspectedBranch>& asked) override;
 
  protected:
@@ -98,11 +97,10 @@ class BranchSession : public Session {
   virtual FinishReport after_commit(const Xid& xid, PreparedBy by) = 0;
   /// What became of a branch that voted, in the database in which it did: is it prepared still, and
   /// if it is not, what shows its end? `why` it could not be finished just now, if that was tried.
-  virtual FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+  virtual FinishReport settle(const Seen& seen, const BranchProof& proof,
                               const std::optional<Error>& why) = 0;
   /// Likewise of one that could not be rolled back because it is not listed.
-  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
-                                     PreparedBy by) = 0;
+  virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) = 0;
   /// All that the database lists as prepared, with whom it holds up; completion and evidence are
   /// not filled in.
   virtual Result<Inspection> list_with_waits(LogId log_id) = 0;
@@ -124,7 +122,7 @@ class BranchSession : public Session {
   };
   /// A step of phase two failed: what became of the branch?
   Failed look_after(const Xid& xid, const odbc::Diagnostic& failure);
-  FinishReport settle_here(const Seen& seen, const BranchProof& proof, PreparedBy by,
+  FinishReport settle_here(const Seen& seen, const BranchProof& proof,
                            const std::optional<Error>& why);
   FinishReport explained(const Xid& xid, Decision told, const std::optional<BranchProof>& proof,
                          FinishReport report) const;

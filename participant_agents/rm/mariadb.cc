@@ -133,10 +133,9 @@ class MariadbSession final : public BranchSession {
     return seen.listed && seen.database.id == proof.database.id;
   }
   FinishReport after_commit(const Xid& xid, PreparedBy by) override;
-  FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+  FinishReport settle(const Seen& seen, const BranchProof& proof,
                       const std::optional<Error>& why) override;
-  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
-                             PreparedBy by) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
   Result<Inspection> list_with_waits(LogId log_id) override;
 
  private:
@@ -493,7 +492,7 @@ FinishReport MariadbSession::after_commit(const Xid& xid, PreparedBy by) {
 /// A branch that is gone has left its row, or has taken it along: whatever server, and whatever
 /// copy of it, this is.
 FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& /*proof*/,
-                                    PreparedBy /*by*/, const std::optional<Error>& why) {
+                                    const std::optional<Error>& why) {
   if (seen.listed) return unfinished(Completion::kStillPrepared, Evidence::kListed, why);
   if (seen.witness) return finished(Completion::kCommitted, Evidence::kWitnessRow);
   if (!seen.held) return finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
@@ -507,9 +506,8 @@ FinishReport MariadbSession::settle(const Seen& seen, const BranchProof& /*proof
 
 /// The witness row tells, with and without the proof of its vote.
 FinishReport MariadbSession::settle_absent(const Seen& seen,
-                                           const std::optional<BranchProof>& /*proof*/,
-                                           PreparedBy /*by*/) {
-  return settle(seen, {}, PreparedBy::kUnknown, std::nullopt);
+                                           const std::optional<BranchProof>& /*proof*/) {
+  return settle(seen, {}, std::nullopt);
 }
 
 /// The list first, then the row (section 6). XA RECOVER goes inside a compound statement: bare, it

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -60,6 +60,9 @@ constexpr Duration kPrepareLockWait = std::chrono::milliseconds(10);
 /// Syntax, names and types (class 42).
 constexpr std::string_view kNotAsDeclared = "42";
 
+/// What pg_xact_status says of an id that nobody has had yet (xid8funcs.c).
+constexpr std::string_view kNotAssigned = "22023";
+
 /// The warning of a ROLLBACK outside a transaction (PostgreSQL manual, appendix A).
 constexpr std::string_view kNoTransaction = "25P01";
 
@@ -82,8 +85,22 @@ std::int64_t to_ms(Duration duration) {
   return std::chrono::ceil<std::chrono::milliseconds>(duration).count();
 }
 
-DatabaseIdentity identity_at(const Row& row, std::size_t column) {
+/// An agent's hold on the database.
+struct Takeover {
+  SessionId control{};       ///< the session that holds the lock
+  std::uint64_t number = 0;  ///< of its row
+};
+
+/// 63 bits, never 0: a bigint that no other takeover has drawn.
+std::uint64_t random_number() {
+  std::random_device kernel;
+  const std::uint64_t high = kernel() & 0x7fffffffU;
+  return (high << 32U) | (kernel() | 1U);
+}
+
+DatabaseIdentity identity_at(const Row& row, std::size_t column, const Takeover& takeover) {
   DatabaseIdentity identity;
+  identity.takeover = takeover.number;
   identity.id = text_at(row, column);
   identity.timeline =
       static_cast<std::uint32_t>(std::stoul("0" + text_at(row, column + 1), nullptr, 16));
@@ -121,61 +138,26 @@ std::optional<Xid> our_xid(const std::string& gid, LogId log_id, const Settings&
   return xid;
 }
 
-/// Transactions that voted since this agent took control, the newest of them: so its table may
-/// forget a branch, a coordinator may start anew, and what became of the branch can still be told.
-/// Any thread.
-class VotedHere {
- public:
-  void add(std::uint64_t transaction_id) {
-    const std::lock_guard lock(mutex_);
-    ids_.push_back(transaction_id);
-    if (ids_.size() > kMax) ids_.pop_front();
-  }
-
-  bool has(std::uint64_t transaction_id) const {
-    const std::lock_guard lock(mutex_);
-    return std::find(ids_.rbegin(), ids_.rend(), transaction_id) != ids_.rend();
-  }
-
- private:
-  static constexpr std::size_t kMax = 100'000;  // 800 KB
-
-  mutable std::mutex mutex_;
-  std::deque<std::uint64_t> ids_;
-};
-
-/// The database as it was when this agent took control of it.
-struct Takeover {
-  SessionId control{};  ///< the session that holds the lock
-  DatabaseIdentity database;
-  std::uint64_t next_transaction = 0;  ///< the next that will get an id
-  std::shared_ptr<VotedHere> voted_here = std::make_shared<VotedHere>();
-};
-
-/// Is a transaction's status in `now` proof of what became of the one that voted? Only in the
-/// timeline of the vote, at a position not before it. A database that was put back to before the
-/// vote has the same timeline, and once others have used it has passed the position and given the
-/// transaction's id to one of them. But whoever voted before this agent took control did it before
-/// that position and with an id that was taken by then; while the agent is in control nobody can
-/// put the database back without its noticing (R9).
-bool is_same_history(const BranchProof& vote, PreparedBy by, const Takeover& takeover,
-                     const DatabaseIdentity& now) {
-  const DatabaseIdentity& then = vote.database;
-  if (then.timeline != now.timeline || now.position < then.position) return false;
-  if (by != PreparedBy::kUnknown || takeover.voted_here->has(vote.transaction_id)) return true;
-  return then.position <= takeover.database.position &&
-         vote.transaction_id < takeover.next_transaction;
+/// Was the vote given in the history that this database has now? Its voter's row is there, and the
+/// next who took control did so with a later transaction, further on in the log. Of a database that
+/// was put back to before the vote, either the voter's row is gone, or the first who took control
+/// of it again stands before the vote, whose transaction id somebody else has by now; and there
+/// that row stays, whatever comes after it. NULL: the voter's row is gone.
+std::string say_voted_in_this_history(const BranchProof& vote) {
+  return "(SELECT coalesce((SELECT next.transaction_id > " + std::to_string(vote.transaction_id) +
+         " AND next.position >= " + std::to_string(vote.database.position) +
+         " FROM assent.takeover next WHERE next.transaction_id > voter.transaction_id "
+         "ORDER BY next.transaction_id LIMIT 1), true) "
+         "FROM assent.takeover voter WHERE voter.number = " +
+         std::to_string(vote.database.takeover) + ")";
 }
 
 // ---------------------------------------------------------------- session
 
 class PostgresSession final : public BranchSession {
  public:
-  PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity,
-                  Takeover takeover)
-      : BranchSession(std::move(link), id),
-        identity_(std::move(identity)),
-        takeover_(std::move(takeover)) {}
+  PostgresSession(std::unique_ptr<Link> link, SessionId id, DatabaseIdentity identity)
+      : BranchSession(std::move(link), id), identity_(std::move(identity)) {}
 
  protected:
   WorkReport open(const Message& message) override;
@@ -196,10 +178,9 @@ class PostgresSession final : public BranchSession {
   FinishReport after_commit(const Xid& /*xid*/, PreparedBy /*by*/) override {
     return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
   }
-  FinishReport settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+  FinishReport settle(const Seen& seen, const BranchProof& proof,
                       const std::optional<Error>& why) override;
-  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof,
-                             PreparedBy by) override;
+  FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
   Result<Inspection> list_with_waits(LogId log_id) override;
 
  private:
@@ -213,10 +194,10 @@ class PostgresSession final : public BranchSession {
   void forget_statements();
   bool is_still_ours(std::uint64_t transaction_id);
   Error replaced() const;
-  FinishReport settle_by_status(const BranchProof& proof);
+  FinishReport settle_by_status(const BranchProof& proof, const DatabaseIdentity& now);
+  FinishReport of_another_history(const BranchProof& proof, const DatabaseIdentity& now) const;
 
   DatabaseIdentity identity_;  ///< a primary's timeline never changes below a session
-  Takeover takeover_;
   std::optional<std::int64_t> lock_timeout_ms_;  ///< what the session has; nullopt: not known
   std::optional<Duration> statement_limit_;      ///< likewise
   std::uint64_t transaction_id_ = 0;             ///< of the open branch; 0: none assigned yet
@@ -380,7 +361,6 @@ Result<BranchProof> PostgresSession::interpret(const Message& message, odbc::Ans
     proof.database.position = numbers->wal_position;
     proof.transaction_id = widen(numbers->transaction, numbers->snapshot_xmax);
     if (!is_still_ours(proof.transaction_id)) return replaced();
-    takeover_.voted_here->add(proof.transaction_id);
   } else if (writes) {
     const auto& rows = answer.results.back().rows;
     if (rows.size() != 1 || !is_still_ours(unsigned_at(rows.front(), 0))) return replaced();
@@ -453,10 +433,9 @@ void PostgresSession::give_time() {
 /// voted the status tells what became of it; where that can't be told any more, a rollback need not
 /// know (R5).
 FinishReport PostgresSession::settle_absent(const Seen& seen,
-                                            const std::optional<BranchProof>& proof,
-                                            PreparedBy by) {
+                                            const std::optional<BranchProof>& proof) {
   if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
-  FinishReport found = settle(seen, *proof, by, std::nullopt);
+  FinishReport found = settle(seen, *proof, std::nullopt);
   if (found.completion != Completion::kCannotTell) return found;
   return finished(Completion::kRolledBack, Evidence::kListed);
 }
@@ -470,11 +449,11 @@ Result<PostgresSession::Seen> PostgresSession::look(const Xid& xid) {
   Seen seen;
   seen.listed = !text_at(row, 0).empty();
   if (seen.listed) seen.transaction_id = widen(unsigned_at(row, 0), unsigned_at(row, 1));
-  seen.database = identity_at(row, 2);
+  seen.database = identity_at(row, 2, {});
   return seen;
 }
 
-FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof, PreparedBy by,
+FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof,
                                      const std::optional<Error>& why) {
   const std::string voter = std::to_string(proof.transaction_id);
   const bool known = proof.transaction_id != 0;
@@ -491,29 +470,23 @@ FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof,
                       hazard("the branch is not listed, and without the id of its transaction the "
                              "server can't be asked what became of it"));
   }
-  if (!is_same_history(proof, by, takeover_, seen.database)) {
-    return unfinished(
-        Completion::kCannotTell, Evidence::kNone,
-        hazard("the branch is not listed, and this database is not the history in which it was "
-               "prepared (failover or restore): transaction " +
-               voter +
-               " is or may become somebody else's here, so its status proves nothing. It "
-               "was prepared on timeline " +
-               std::to_string(proof.database.timeline) + " at position " +
-               std::to_string(proof.database.position) + "; this agent found timeline " +
-               std::to_string(takeover_.database.timeline) + " at position " +
-               std::to_string(takeover_.database.position) +
-               ". Find out whether the branch's effects are here"));
-  }
-  return settle_by_status(proof);
+  return settle_by_status(proof, seen.database);
 }
 
-FinishReport PostgresSession::settle_by_status(const BranchProof& proof) {
+/// The status is proof only in the timeline of the vote, at a position not before it, and in the
+/// history in which it was given. A passing failure to ask is none of the branch's ends.
+FinishReport PostgresSession::settle_by_status(const BranchProof& proof,
+                                               const DatabaseIdentity& now) {
+  const DatabaseIdentity& then = proof.database;
+  if (then.timeline != now.timeline || now.position < then.position)
+    return of_another_history(proof, now);
   const std::string id = std::to_string(proof.transaction_id);
-  const auto rows = link().query("SELECT pg_xact_status('" + id + "'::xid8)");
-  if (!rows && link().lost())
-    return unfinished(Completion::kUnreached, Evidence::kNone, rows.error());
-  const std::string status = rows ? text_at(rows->front(), 0) : std::string();
+  const auto rows =
+      link().query("SELECT CASE WHEN " + say_voted_in_this_history(proof) +
+                   " THEN coalesce(pg_xact_status('" + id + "'::xid8), 'forgotten') END");
+  if (!rows && rows.error().sqlstate == kNotAssigned) return of_another_history(proof, now);
+  if (!rows) return unfinished(Completion::kUnreached, Evidence::kNone, rows.error());
+  const std::string status = text_at(rows->front(), 0);
   if (status == "committed") return finished(Completion::kCommitted, Evidence::kTransactionStatus);
   if (status == "aborted") return finished(Completion::kRolledBack, Evidence::kTransactionStatus);
   if (status == "in progress") {
@@ -521,11 +494,26 @@ FinishReport PostgresSession::settle_by_status(const BranchProof& proof) {
                       make_error(settings(), ErrorCode::kBusy, Effect::kUnknown,
                                  "transaction " + id + " is just being finished by somebody else"));
   }
-  // Older than what the server remembers (NULL), or never assigned here (22023).
+  if (status.empty()) return of_another_history(proof, now);
+  return unfinished(
+      Completion::kCannotTell, Evidence::kTransactionStatus,
+      hazard("the branch is not listed, and the server has forgotten the status of transaction " +
+             id + ", which is too old: find out whether the branch's effects are here"));
+}
+
+FinishReport PostgresSession::of_another_history(const BranchProof& proof,
+                                                 const DatabaseIdentity& now) const {
   return unfinished(
       Completion::kCannotTell, Evidence::kNone,
-      hazard("the branch is not listed and the server can't tell the status of transaction " + id +
-             (rows ? std::string() : ": " + rows.error().message)));
+      hazard("the branch is not listed, and this database is not the history in which it was "
+             "prepared (failover or restore): transaction " +
+             std::to_string(proof.transaction_id) +
+             " is or may become somebody else's here, so its status proves nothing. It was "
+             "prepared on timeline " +
+             std::to_string(proof.database.timeline) + " at position " +
+             std::to_string(proof.database.position) + "; this agent found timeline " +
+             std::to_string(now.timeline) + " at position " + std::to_string(now.position) +
+             ". Find out whether the branch's effects are here"));
 }
 
 Result<Inspection> PostgresSession::list_with_waits(LogId log_id) {
@@ -564,7 +552,7 @@ class PostgresControl final : public Control {
   Result<> end_other_sessions();
   Result<> create_schema();
 
-  Result<Takeover> look_at_takeover();
+  Result<Takeover> record_takeover();
 
   std::string server_version() const override { return server_version_; }
   std::uint32_t prepared_max() const override { return prepared_max_; }
@@ -584,7 +572,7 @@ class PostgresControl final : public Control {
   Result<> end_sessions(const std::string& condition, Duration wait);
 
   std::unique_ptr<Link> link_;
-  SessionId id_{};
+  Takeover takeover_;
   std::string server_version_;
   std::uint32_t prepared_max_ = 0;
   std::vector<std::string> warnings_;
@@ -612,7 +600,7 @@ Result<> PostgresControl::check_server() {
     warnings_.emplace_back("full_page_writes is off: a torn page after a crash loses data");
   server_version_ = "PostgreSQL " + text_at(row, 1);
   prepared_max_ = static_cast<std::uint32_t>(integer_at(row, 5));
-  id_ = SessionId{static_cast<std::uint64_t>(integer_at(row, 6))};
+  takeover_.control = SessionId{static_cast<std::uint64_t>(integer_at(row, 6))};
   const auto set = link_->query(std::string(kSessionSettings) +
                                     "SET statement_timeout = 0; SET idle_session_timeout = '10s'; "
                                     "SELECT 1",
@@ -672,7 +660,8 @@ Result<> PostgresControl::end_sessions(const std::string& condition, Duration wa
   }
 }
 
-/// Numbers of 64 bits without sign have no type of their own here: numeric.
+/// Numbers of 64 bits without sign have no type of their own here: numeric. Takeover 0 stands for
+/// all who took control before there were such rows.
 Result<> PostgresControl::create_schema() {
   const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   const auto made = link_->query(
@@ -681,6 +670,10 @@ Result<> PostgresControl::create_schema() {
       "NULL, "
       "epoch bigint NOT NULL, opening_nonce numeric(20) NOT NULL, log_top numeric(20) NOT NULL, "
       "raised_at timestamptz NOT NULL); "
+      "CREATE TABLE IF NOT EXISTS assent.takeover (number bigint PRIMARY KEY, transaction_id "
+      "bigint "
+      "NOT NULL UNIQUE, position bigint NOT NULL, taken_at timestamptz NOT NULL); "
+      "INSERT INTO assent.takeover VALUES (0, 0, 0, now()) ON CONFLICT DO NOTHING; "
       "SELECT 1");
   if (!made) return made.error();
   return {};
@@ -689,20 +682,21 @@ Result<> PostgresControl::create_schema() {
 Result<DatabaseIdentity> PostgresControl::identity() {
   const auto rows = link_->query("SELECT " + std::string(kIdentityColumns), Effect::kNone);
   if (!rows) return rows.error();
-  return identity_at(rows->front(), 0);
+  return identity_at(rows->front(), 0, takeover_);
 }
 
-/// When every earlier session has been seen gone. An id of our own is above all that were given; a
-/// snapshot's end is not, since it leaves out what is still prepared.
-Result<Takeover> PostgresControl::look_at_takeover() {
+/// When every earlier session has been seen gone, so that all that voted has lower transaction ids.
+/// Before the first vote, whose prepare is flushed behind it.
+Result<Takeover> PostgresControl::record_takeover() {
   const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
+  const std::uint64_t number = random_number();
   const auto rows = link_->query(
-      "SELECT pg_current_xact_id()::text, " + std::string(kIdentityColumns), Effect::kNone);
+      "INSERT INTO assent.takeover VALUES (" + std::to_string(number) +
+      ", pg_current_xact_id()::text::bigint, pg_current_wal_lsn() - '0/0', now()) RETURNING "
+      "transaction_id");
   if (!rows) return rows.error();
-  return Takeover{.control = id_,
-                  .database = identity_at(rows->front(), 1),
-                  .next_transaction = unsigned_at(rows->front(), 0),
-                  .voted_here = std::make_shared<VotedHere>()};
+  takeover_.number = number;
+  return takeover_;
 }
 
 /// An advisory lock lives as long as its session: nobody else can take it away.
@@ -808,10 +802,10 @@ class Postgres final : public ResourceManager {
 Result<std::unique_ptr<Control>> Postgres::take_control(Duration wait) {
   auto control = start_control<PostgresControl>(settings_, kPins, wait);
   if (!control) return control.error();
-  auto takeover = (*control)->look_at_takeover();
+  const auto takeover = (*control)->record_takeover();
   if (!takeover) return takeover.error();
   const std::lock_guard lock(mutex_);
-  takeover_ = std::move(*takeover);
+  takeover_ = *takeover;
   return std::unique_ptr<Control>(std::move(*control));
 }
 
@@ -838,7 +832,7 @@ Result<std::unique_ptr<Session>> Postgres::open_session() {
   }
   const SessionId id{static_cast<std::uint64_t>(integer_at(row, 0))};
   return std::unique_ptr<Session>(
-      std::make_unique<PostgresSession>(std::move(*link), id, identity_at(row, 2), takeover));
+      std::make_unique<PostgresSession>(std::move(*link), id, identity_at(row, 2, takeover)));
 }
 
 }  // namespace

@@ -53,22 +53,22 @@ struct WorkReport {
 
 struct FinishReport {
   Completion completion = Completion::kUnreached;
+  /// kTransactionStatus with kCannotTell: the branch voted in this history of the database, which
+  /// has forgotten how it ended.
   Evidence evidence = Evidence::kNone;
   std::optional<Error> error;
 };
 
-/// Who prepared the branch?
+/// Who prepared the branch that is to be committed?
 enum class PreparedBy : std::uint8_t {
-  kUnknown,          ///< an earlier incarnation, or nobody knows: what is found is checked first
+  kUnknown,          ///< an earlier incarnation, or something was tried since: checked first
   kThisIncarnation,  ///< this process, which keeps one state machine for the xid
-  kThisIncarnationTried,  ///< the same, and something was tried since: checked first
 };
 
 /// A branch of which somebody wants to know what the database says.
 struct InspectedBranch {
   Xid xid;
   std::optional<BranchProof> proof;  ///< of its vote, where it is known
-  PreparedBy by = PreparedBy::kUnknown;
 };
 
 /// What there is to see without touching anything.
@@ -110,11 +110,10 @@ class Session {
   /// kRolledBack: proved absent now. An absent branch is not an error: rollback is told until it is
   /// answered (R5). Of an absent branch that is known to have voted, by `proof`, the database is
   /// asked what became of it: kCommitted when somebody has committed it by hand; kCannotTell in
-  /// another database than the one that it voted in. `by` says who prepared it, where there is a
-  /// proof. Without one MariaDB has the witness row, and PostgreSQL can't tell a branch that
-  /// somebody has committed from one that is rolled back.
-  virtual FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof,
-                                PreparedBy by) = 0;
+  /// another database than the one that it voted in. Without a proof
+  /// MariaDB has the witness row, and PostgreSQL can't tell a branch that somebody has committed
+  /// from one that is rolled back.
+  virtual FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) = 0;
 
   /// Looks and changes nothing: what the database lists as prepared (of ours at most kInspectedMax,
   /// lowest gtrid first), how old it is and whom it holds up; and of the branches asked for what

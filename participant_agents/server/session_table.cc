@@ -39,11 +39,6 @@ WorkEnded without_effect(const Xid& xid, Error error) {
   return ended;
 }
 
-rm::PreparedBy by(bool voted_here, bool tried) {
-  if (!voted_here) return rm::PreparedBy::kUnknown;
-  return tried ? rm::PreparedBy::kThisIncarnationTried : rm::PreparedBy::kThisIncarnation;
-}
-
 const Xid& xid_of(const Job& job) {
   if (const auto* commit = std::get_if<RunCommit>(&job)) return commit->xid;
   return std::get<RunRollback>(job).xid;
@@ -147,13 +142,12 @@ void SessionTable::start(StartRollBackOpen&& effect) {
 }
 
 void SessionTable::start(StartCommit&& effect) {
-  enqueue_finish(RunCommit{std::move(effect.xid), std::move(effect.proof),
-                           by(effect.voted_here, effect.tried)});
+  const auto by = effect.as_voted ? rm::PreparedBy::kThisIncarnation : rm::PreparedBy::kUnknown;
+  enqueue_finish(RunCommit{std::move(effect.xid), std::move(effect.proof), by});
 }
 
 void SessionTable::start(StartRollback&& effect) {
-  enqueue_finish(RunRollback{std::move(effect.xid), std::move(effect.proof),
-                             by(effect.voted_here, effect.voted_here)});
+  enqueue_finish(RunRollback{std::move(effect.xid), std::move(effect.proof)});
 }
 
 void SessionTable::enqueue_finish(Job job) {
@@ -253,8 +247,7 @@ void SessionTable::dispatch_looks() {
     slot->serial = look.serial;
     RunInspect job{look.log_id, {}};
     for (LookedFor& one : look.branches) {
-      job.branches.push_back(
-          {std::move(one.xid), std::move(one.proof), by(one.voted_here, one.voted_here)});
+      job.branches.push_back({std::move(one.xid), std::move(one.proof)});
     }
     run(*slot, std::move(job), now() + limits_.finish_timeout);
   }

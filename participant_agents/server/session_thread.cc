@@ -109,7 +109,7 @@ Report SessionThread::act(RunCommit& job) {
 
 Report SessionThread::act(RunRollback& job) {
   crash_point(crash::kRollbackBefore);
-  auto report = session_->rollback(job.xid, job.proof, job.by);
+  auto report = session_->rollback(job.xid, job.proof);
   crash_point(crash::kRollbackAfter);
   return report;
 }

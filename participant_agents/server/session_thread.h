@@ -40,7 +40,6 @@ struct RunCommit {
 struct RunRollback {
   Xid xid;
   std::optional<BranchProof> proof;
-  rm::PreparedBy by = rm::PreparedBy::kUnknown;
 };
 
 struct RunInspect {

@@ -264,6 +264,7 @@ void put(const DatabaseIdentity& from, v1::DatabaseIdentity& to) {
   to.set_id(from.id);
   to.set_timeline(from.timeline);
   to.set_position(from.position);
+  to.set_takeover(from.takeover);
 }
 
 DatabaseIdentity take(const v1::DatabaseIdentity& from, const Place& here) {
@@ -271,6 +272,7 @@ DatabaseIdentity take(const v1::DatabaseIdentity& from, const Place& here) {
   to.id = take_text(from.id(), kShortTextBytesMax, Empty::kAllowed, here.in("id"));
   to.timeline = from.timeline();
   to.position = from.position();
+  to.takeover = from.takeover();
   return to;
 }
 

@@ -275,12 +275,12 @@ struct ShowEffect {
   }
   std::string operator()(const StartCommit& e) const {
     return "start commit " + show(e.xid) + " xid8=" + std::to_string(e.proof.transaction_id) +
-           (e.voted_here ? " voted here" : "") + (e.tried ? ", tried" : "");
+           (e.as_voted ? " as voted" : "");
   }
   std::string operator()(const StartRollback& e) const {
     const std::string proof =
         e.proof ? " xid8=" + std::to_string(e.proof->transaction_id) : std::string();
-    return "start rollback " + show(e.xid) + proof + (e.voted_here ? " voted here" : "");
+    return "start rollback " + show(e.xid) + proof;
   }
   std::string operator()(const Interrupt& e) const { return "interrupt " + show(e.xid); }
   std::string operator()(const RaiseFence& e) const {
@@ -296,7 +296,6 @@ struct ShowEffect {
     for (const LookedFor& one : e.branches) {
       out += " " + show(one.xid);
       if (one.proof) out += " xid8=" + std::to_string(one.proof->transaction_id);
-      if (one.voted_here) out += " voted here";
     }
     return out;
   }

@@ -44,6 +44,8 @@ std::vector<Golden> golden_records() {
   settled.reason = {.code = ErrorCode::kSettled, .message = "settled by its caller"};
   auto by_hand = commit;
   by_hand.by_hand = true;
+  auto of_takeover = commit;
+  of_takeover.branches[0].proof.database.takeover = 0x0FEDCBA987654321;
   auto proved = testing::end_of(commit);
   proved.ends = {{"points", Evidence::kTransactionStatus}, {"payments", Evidence::kWitnessRow}};
   const HeuristicRecord heuristic = testing::example_heuristic(kLog, Epoch{3}, 42);
@@ -90,6 +92,7 @@ std::vector<Golden> golden_records() {
                         {}}},
       {"checkpoint_empty", header(10'064, false), CheckpointRecord{}},
       {"commit_by_hand", header(63, true), by_hand},
+      {"commit_of_takeover", header(63, true), of_takeover},
       {"end_with_evidence", header(64, false), proved},
       {"opening_with_missing", header(816, true),
        OpeningRecord{kLog, 5, {{Missing::Why::kEnd, 813, 815, false}}}},

@@ -130,6 +130,8 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
   golden.message("welcome with a fence row",
                  Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12});
   golden.message("refused by a fence row", Refused{kError, 12});
+  const BranchProof taken_over{{"7301/16384", 1, 1000, 0x0FEDCBA987654321}, 77, false};
+  golden.message("commit of a takeover's vote", request(Commit{kXid, taken_over}));
   golden.compare("agent_messages.txt");
 }
 

@@ -112,7 +112,7 @@ Step MessageGenerator::step() {
 }
 
 DatabaseIdentity MessageGenerator::database() {
-  return {text(), any_u32(), any_u64()};
+  return {text(), any_u32(), any_u64(), any_u64()};
 }
 
 BranchProof MessageGenerator::proof() {

@@ -125,7 +125,7 @@ void require_hazard(const FinishReport& finish) {
 void require_only_absent(Session& session, const Branch& branch) {
   require_hazard(session.commit(branch.xid, branch.proof, PreparedBy::kUnknown));
   require_hazard(session.commit(branch.xid, branch.proof, PreparedBy::kThisIncarnation));
-  const FinishReport told = session.rollback(branch.xid, branch.proof, PreparedBy::kUnknown);
+  const FinishReport told = session.rollback(branch.xid, branch.proof);
   CHECK(told.completion == Completion::kRolledBack);
   CHECK(told.evidence == Evidence::kListed);
 }
@@ -202,7 +202,7 @@ TEST_CASE("F 4: a prepare that the promoted standby got is finished there") {
   const FinishReport finish = session->commit(to_commit.xid, to_commit.proof, PreparedBy::kUnknown);
   CHECK(finish.completion == Completion::kCommitted);
   CHECK(finish.evidence == Evidence::kDatabaseAnswer);
-  CHECK(session->rollback(to_roll_back.xid, to_roll_back.proof, PreparedBy::kUnknown).completion ==
+  CHECK(session->rollback(to_roll_back.xid, to_roll_back.proof).completion ==
         Completion::kRolledBack);
   CHECK(standby.value("SELECT points FROM card WHERE id = 1;") == "99");
   CHECK(standby.value("SELECT points FROM card WHERE id = 2;") == "100");

@@ -198,14 +198,13 @@ TEST_CASE("inspect tells what became of branches that are not listed, and change
   other_log.gtrid.log_id = LogId{7};
   require_vote(agent.session->work(work_of(other_log, {take_point(4)})), Vote::kPrepared);
 
-  const PreparedBy by = PreparedBy::kThisIncarnationTried;
   BranchProof mistaken = listed.proof;
   mistaken.database.id = "7/7";
   const Xid never = next_xid();
-  const Inspection seen = must(agent.session->inspect(kLog, {{committed.xid, committed.proof, by},
-                                                             {listed.xid, mistaken, by},
-                                                             {undone.xid, undone.proof, by},
-                                                             {never, std::nullopt, by}}));
+  const Inspection seen = must(agent.session->inspect(kLog, {{committed.xid, committed.proof},
+                                                             {listed.xid, mistaken},
+                                                             {undone.xid, undone.proof},
+                                                             {never, std::nullopt}}));
   REQUIRE(seen.branches.size() == 4);
   CHECK(seen.branches[0].xid == listed.xid);  // those listed come first
   CHECK(seen.branches[0].completion == Completion::kCannotTell);

@@ -204,8 +204,7 @@ WorkReport try_once(Session& session, const Odd& odd) {
   const Xid xid = next_xid();
   WorkReport report = session.work(work_of(xid, {statement}));
   if (report.vote == Vote::kPrepared)
-    REQUIRE(session.rollback(xid, report.proof, PreparedBy::kThisIncarnation).completion ==
-            Completion::kRolledBack);
+    REQUIRE(session.rollback(xid, report.proof).completion == Completion::kRolledBack);
   return report;
 }
 
@@ -417,8 +416,7 @@ TEST_CASE("somebody drops what the server keeps, and no payment fails") {
         work_of(xid, {update_points(1), plain("SELECT points FROM card WHERE id = 1")}));
     require_vote(report, Vote::kPrepared);
     CHECK(report.results.at(1).rows.at(0).at(0) == Value(std::int64_t{110}));
-    CHECK(other->rollback(xid, report.proof, PreparedBy::kThisIncarnation).completion ==
-          Completion::kRolledBack);
+    CHECK(other->rollback(xid, report.proof).completion == Completion::kRolledBack);
     server->query("points", "DROP TRIGGER dropper ON card", live::Role::kApplication);
     CHECK(server.points(1) == 109);
   }
@@ -567,8 +565,7 @@ TEST_CASE("a proof that can't be read is no yes") {
   CHECK(report.vote == Vote::kUnknown);
   CHECK(report.proof.transaction_id == 0);
   // As its coordinator does with what gave no yes.
-  CHECK(agent.another_session()->rollback(xid, std::nullopt, PreparedBy::kUnknown).completion ==
-        Completion::kRolledBack);
+  CHECK(agent.another_session()->rollback(xid, std::nullopt).completion == Completion::kRolledBack);
   CHECK(server.prepared_count() == 0);
   CHECK(server.points(1) == 100);
 }

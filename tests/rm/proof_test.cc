@@ -26,8 +26,7 @@ Prepared prepare_one(Agent& agent, int card = 1) {
 }
 
 PreparedBy each_who() {
-  return GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation,
-                  PreparedBy::kThisIncarnationTried);
+  return GENERATE(PreparedBy::kUnknown, PreparedBy::kThisIncarnation);
 }
 
 void finish_by_hand(Server& server, const Xid& xid, bool commit) {
@@ -101,7 +100,7 @@ TEST_CASE("rollback told for a branch that a person committed before is answered
   const auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, true);
   if (by == PreparedBy::kUnknown) agent.restart(server);
-  const FinishReport finish = agent.session->rollback(xid, proof, by);
+  const FinishReport finish = agent.session->rollback(xid, proof);
   CHECK(finish.completion == Completion::kCommitted);
   CHECK(finish.evidence == (postgres ? Evidence::kTransactionStatus : Evidence::kWitnessRow));
   REQUIRE(finish.error);
@@ -120,17 +119,17 @@ TEST_CASE("rollback told for a branch that a person rolled back is answered with
   auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, false);
   if (by == PreparedBy::kUnknown) agent.restart(server);
-  const FinishReport finish = agent.session->rollback(xid, proof, by);
+  const FinishReport finish = agent.session->rollback(xid, proof);
   CHECK(finish.completion == Completion::kRolledBack);
   CHECK_FALSE(finish.error);
 
   // Where no status is known the branch is absent, which is all that a rollback needs.
   proof.transaction_id += 1ULL << 30U;
-  CHECK(agent.session->rollback(xid, proof, by).completion == Completion::kRolledBack);
+  CHECK(agent.session->rollback(xid, proof).completion == Completion::kRolledBack);
 
   // In another database its absence says nothing.
   proof.database.id = "7/7";
-  CHECK(agent.session->rollback(xid, proof, by).completion == Completion::kCannotTell);
+  CHECK(agent.session->rollback(xid, proof).completion == Completion::kCannotTell);
 }
 
 TEST_CASE("another database, or another history of it, proves nothing") {
@@ -150,6 +149,49 @@ TEST_CASE("another database, or another history of it, proves nothing") {
   CHECK(finish.completion == Completion::kCannotTell);
   REQUIRE(finish.error);
   CHECK(finish.error->code == ErrorCode::kHazard);
+}
+
+TEST_CASE("a status that could not be asked for just now is no outcome") {
+  Server& server = shared_server(Kind::kPostgres);
+  Agent agent(server);
+  const auto [xid, proof] = prepare_one(agent);
+  finish_by_hand(server, xid, true);
+  Settings hasty = server.settings();
+  hasty.statement_timeout = std::chrono::milliseconds(200);
+  agent.control.reset();
+  const auto manager = make_resource_manager(hasty);
+  const auto control = must(manager->take_control(kPatience));
+  const auto session = must(manager->open_session());
+  server.run("BEGIN; LOCK TABLE assent.takeover; PREPARE TRANSACTION 'in-the-way';");
+  for (const FinishReport& finish : {commit(*session, xid, proof), session->rollback(xid, proof)}) {
+    CHECK(finish.completion == Completion::kUnreached);
+    REQUIRE(finish.error);
+    CHECK(finish.error->sqlstate == "57014");
+  }
+  const Inspection seen = must(session->inspect(kLog, {{xid, proof}}));
+  CHECK(seen.branches.at(0).completion == Completion::kUnreached);
+  server.roll_back_foreign("in-the-way");
+  CHECK(commit(*session, xid, proof).completion == Completion::kCommitted);
+}
+
+TEST_CASE("a status that the server has forgotten is told as that") {
+  Server server(Kind::kPostgres);
+  Prepared old;
+  {
+    Agent agent(server);
+    old = prepare_one(agent);
+    CHECK(commit(*agent.session, old.xid, old.proof).completion == Completion::kCommitted);
+  }
+  server->stop();
+  server.move_to_epoch(1);  // 2^32 transactions later
+  server->start();
+  Agent agent(server);
+  const FinishReport finish = commit(*agent.session, old.xid, old.proof);
+  CHECK(finish.completion == Completion::kCannotTell);
+  CHECK(finish.evidence == Evidence::kTransactionStatus);  // in this history, if not how it ended
+  REQUIRE(finish.error);
+  CHECK_THAT(finish.error->message, Catch::Contains("has forgotten"));
+  CHECK(agent.session->rollback(old.xid, old.proof).completion == Completion::kRolledBack);
 }
 
 TEST_CASE("a listed branch that is not the one that voted is a hazard and stays") {
@@ -191,8 +233,8 @@ TEST_CASE("F 9: a branch that is not listed and holds its witness row is neither
              ", " + number(xid.gtrid.epoch) + ", " + number(xid.gtrid.sequence) + ", '" +
              xid.bqual + "'); XA END 'holder'; XA PREPARE 'holder';");
 
-  for (const FinishReport& finish : {commit(*agent.session, xid, proof),
-                                     agent.session->rollback(xid, proof, PreparedBy::kUnknown)}) {
+  for (const FinishReport& finish :
+       {commit(*agent.session, xid, proof), agent.session->rollback(xid, proof)}) {
     CHECK(finish.completion == Completion::kStillPrepared);
     CHECK(finish.evidence == Evidence::kNoWitnessRow);
     REQUIRE(finish.error);

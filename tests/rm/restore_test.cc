@@ -39,6 +39,16 @@ std::string status_of(Server& server, const Branch& branch) {
   return server->run_sql("points", "SELECT pg_xact_status('" + id + "'::xid8);").standard_output;
 }
 
+/// To somebody who commits, and the log goes on past the vote.
+void give_number_away(Server& server, Agent& agent, const Branch& lost) {
+  const auto is_away = [&] {
+    commit_some_transactions(server, 100);
+    return status_of(server, lost) == "committed\n" &&
+           must(agent.control->identity()).position > lost.proof.database.position;
+  };
+  REQUIRE(live::wait_until(is_away, std::chrono::seconds(60)));
+}
+
 /// Neither committed nor still there.
 void require_lost(Agent& agent, const Branch& branch) {
   const FinishReport told = commit(*agent.session, branch.xid, branch.proof);
@@ -49,8 +59,7 @@ void require_lost(Agent& agent, const Branch& branch) {
   CHECK(told.error->code == ErrorCode::kHazard);
   CHECK_THAT(told.error->message,
              Catch::Contains(postgres ? "restore" : "a copy of the database from before"));
-  CHECK(agent.session->rollback(branch.xid, branch.proof, PreparedBy::kUnknown).completion ==
-        Completion::kRolledBack);
+  CHECK(agent.session->rollback(branch.xid, branch.proof).completion == Completion::kRolledBack);
 }
 
 }  // namespace
@@ -78,17 +87,91 @@ TEST_CASE("a database restored from before the prepare never says committed") {
 
   // Somebody else gets the number and commits, on the same timeline, behind the vote's position:
   // only where this agent took over tells that it was not the branch.
-  const auto number_is_taken = [&] {
-    commit_some_transactions(server, 100);
-    return status_of(server, lost) == "committed\n" &&
-           must(agent.control->identity()).position > lost.proof.database.position;
-  };
-  REQUIRE(live::wait_until(number_is_taken, std::chrono::seconds(60)));
+  give_number_away(server, agent, lost);
   require_lost(agent, lost);
-  const Inspection seen =
-      must(agent.session->inspect(kLog, {{lost.xid, lost.proof, PreparedBy::kUnknown}}));
+  const Inspection seen = must(agent.session->inspect(kLog, {{lost.xid, lost.proof}}));
   REQUIRE(seen.branches.size() == 1);
   CHECK(seen.branches[0].completion == Completion::kCannotTell);
+
+  // The next agents take over behind the vote's position and number; where the first did stays.
+  for (int i = 0; i < 2; ++i) {
+    agent.restart(server);
+    require_lost(agent, lost);
+  }
+}
+
+TEST_CASE("a lost vote is not proved by a later vote of the same number") {
+  Server server(Kind::kPostgres, {{"autovacuum", "off"}});
+  { const Agent agent(server); }
+  server.back_up();
+  Branch lost;
+  {
+    Agent agent(server);
+    commit_some_transactions(server, 100);
+    lost = prepare_one(agent, 1);
+  }
+  server.restore();
+
+  Agent agent(server);
+  Branch later;
+  do later = prepare_one(agent, 1);
+  while (later.proof.transaction_id < lost.proof.transaction_id &&
+         rollback(*agent.session, later.xid).completion == Completion::kRolledBack);
+  REQUIRE(later.proof.transaction_id == lost.proof.transaction_id);
+  CHECK(commit(*agent.session, later.xid, later.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, later.xid, later.proof).completion == Completion::kCommitted);
+  require_lost(agent, lost);
+}
+
+TEST_CASE("a vote is proved by its status as long as nothing was put back") {
+  Server server(Kind::kPostgres);
+  Agent agent(server);
+  const Branch committed = prepare_one(agent, 1);
+  // Of another agent, or of the same one for another coordinator: as many as there may be.
+  const auto require_proved = [&] {
+    commit_some_transactions(server, 10);
+    const FinishReport told = commit(*agent.session, committed.xid, committed.proof);
+    CHECK(told.completion == Completion::kCommitted);
+    return told.evidence;
+  };
+  CHECK(require_proved() == Evidence::kDatabaseAnswer);
+  CHECK(require_proved() == Evidence::kTransactionStatus);
+  for (int i = 0; i < 2; ++i) {
+    agent.restart(server);
+    CHECK(require_proved() == Evidence::kTransactionStatus);
+  }
+  server->kill();
+  server->start();
+  agent.restart(server);
+  CHECK(require_proved() == Evidence::kTransactionStatus);
+
+  // As listed by a person's tool, not as voted: what was there when this agent took over.
+  Branch listed = prepare_one(agent, 2);
+  agent.restart(server);
+  listed.proof.database = must(agent.control->identity());
+  CHECK(commit(*agent.session, listed.xid, listed.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, listed.xid, listed.proof).evidence == Evidence::kTransactionStatus);
+}
+
+TEST_CASE("votes from before there were takeovers in the database are proved as well") {
+  Server server(Kind::kPostgres);
+  Branch old;
+  {
+    Agent agent(server);
+    old = prepare_one(agent, 1);
+    CHECK(commit(*agent.session, old.xid, old.proof).completion == Completion::kCommitted);
+  }
+  old.proof.database.takeover = 0;
+  server.run("DROP TABLE assent.takeover;");
+  Agent agent(server);
+  CHECK(commit(*agent.session, old.xid, old.proof).completion == Completion::kCommitted);
+  agent.restart(server);
+  CHECK(commit(*agent.session, old.xid, old.proof).completion == Completion::kCommitted);
+  const Branch later = prepare_one(agent, 2);
+  CHECK(commit(*agent.session, later.xid, later.proof).completion == Completion::kCommitted);
+  Branch unknown = later;
+  unknown.proof.database.takeover = 0;
+  require_lost(agent, unknown);
 }
 
 TEST_CASE("a branch that came back with a copy from before its commit is committed again") {

@@ -193,7 +193,7 @@ FinishReport commit(Session& session, const Xid& xid, const BranchProof& proof) 
 }
 
 FinishReport rollback(Session& session, const Xid& xid) {
-  return session.rollback(xid, std::nullopt, PreparedBy::kUnknown);
+  return session.rollback(xid, std::nullopt);
 }
 
 void require_vote(const WorkReport& report, Vote vote) {
