@@ -163,6 +163,7 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
     return freeze(link, Decision::kCommit, "commit came for a branch that was told rollback", out);
   }
   if (finished_) return answer_finished_again(link, Decision::kCommit, out);
+  if (phase_ == Phase::kRollingBack) return ask_for_patience(link, Decision::kCommit, out);
   if (!told_ && phase_ != Phase::kNew && phase_ != Phase::kPrepared) {
     return freeze(link, Decision::kCommit, "commit came for a branch that has not voted prepared",
                   out);
@@ -186,6 +187,7 @@ void Branch::on_rollback(LinkId link, const Rollback& rollback, Outbox& out) {
                   out);
   }
   if (finished_) return answer_finished_again(link, Decision::kRollback, out);
+  if (phase_ == Phase::kCommitting) return ask_for_patience(link, Decision::kRollback, out);
   told_ = Decision::kRollback;
   if (rollback.proof) told_proof_ = rollback.proof;
   finish_asker_ = link;
@@ -253,6 +255,17 @@ void Branch::finish(Completion completion, Evidence evidence, std::optional<Erro
 void Branch::answer_finished_again(LinkId link, Decision told, Outbox& out) const {
   if (finished_ && finished_->told == told) return out.reply(link, *finished_);
   out.reply(link, Finished{xid_, told, Completion::kCannotTell, Evidence::kNone, frozen_});
+}
+
+/// A person decides the other way while the database is still at what was told before: how that
+/// ends comes first.
+void Branch::ask_for_patience(LinkId link, Decision told, Outbox& out) const {
+  Error busy =
+      refusal(ErrorCode::kBusy, "the database is still at the " + std::string(to_string(*told_)) +
+                                    " that the branch was told before; "
+                                    "tell it again");
+  out.reply(link,
+            Finished{xid_, told, Completion::kStillPrepared, Evidence::kNone, std::move(busy)});
 }
 
 void Branch::freeze(LinkId link, Decision told, const char* what, Outbox& out) {

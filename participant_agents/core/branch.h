@@ -147,6 +147,7 @@ class Branch {
   void close(Outbox& out);
   void finish(Completion completion, Evidence evidence, std::optional<Error> error, Outbox& out);
   void answer_finished_again(LinkId link, Decision told, Outbox& out) const;
+  void ask_for_patience(LinkId link, Decision told, Outbox& out) const;
   void freeze(LinkId link, Decision told, const char* what, Outbox& out);
   void set_frozen(const char* what, Outbox& out);
 
