@@ -146,7 +146,7 @@ class MariadbSession final : public BranchSession {
   std::string compose_list(const Message& message, const Texts& texts);
   std::string compose_compound(const Message& message, const Texts& texts);
   static std::string say_witness(const Xid& xid);
-  Result<bool> is_witness_held(const Xid& xid);
+  Result<> look_behind_locks(const Xid& xid, Seen& seen);
   Result<BranchProof> interpret_list(const Message& message, odbc::Answer& answer) const;
   Result<BranchProof> interpret_compound(const Message& message, odbc::Answer& answer) const;
   Error describe_list_failure(const Message& message, const odbc::Answer& answer);
@@ -527,18 +527,19 @@ Result<MariadbSession::Seen> MariadbSession::look(const Xid& xid) {
   seen.witness = integer_at(row, 0) != 0;
   seen.database.id = text_at(row, 1);
   if (seen.listed || seen.witness) return seen;
-  const auto held = is_witness_held(xid);
-  if (!held) return held.error();
-  seen.held = *held;
+  if (const auto looked = look_behind_locks(xid, seen); !looked) return looked.error();
   return seen;
 }
 
-/// A plain read does not see the row of a transaction that has not ended; a locking one meets it.
-Result<bool> MariadbSession::is_witness_held(const Xid& xid) {
+/// A plain read does not see the row of a transaction that has not ended; a locking one meets it,
+/// or sees the row if it has been committed since.
+Result<> MariadbSession::look_behind_locks(const Xid& xid, Seen& seen) {
   const odbc::Answer answer = link().run(say_wait_for_witness(xid) + " NOWAIT");
-  if (!answer.failure) return false;
-  if (answer.failure->native == kLockWaitTimeout) return true;
-  return link().error(*answer.failure, Effect::kUnknown);
+  seen.held = answer.failure && answer.failure->native == kLockWaitTimeout;
+  if (seen.held) return {};
+  if (answer.failure) return link().error(*answer.failure, Effect::kUnknown);
+  seen.witness = integer_at(answer.results.front().rows.front(), 0) != 0;
+  return {};
 }
 
 Result<Inspection> MariadbSession::list_with_waits(LogId log_id) {
