@@ -32,6 +32,13 @@ const BranchSight* sight_of(const Inspected& inspected, const Xid& xid) {
   return found == inspected.branches.end() ? nullptr : &*found;
 }
 
+/// It voted in the history that the database has now, so long ago that how it ended is forgotten
+/// there.
+bool is_forgotten(const BranchSight& sight) {
+  return sight.completion == Completion::kCannotTell &&
+         sight.evidence == Evidence::kTransactionStatus;
+}
+
 std::string error_text(const BranchSight& sight) {
   return sight.error ? ": " + sight.error->message : "";
 }
@@ -121,12 +128,13 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
     case Completion::kRolledBack:
     case Completion::kCannotTell:
     case Completion::kUnreached:
-      if (!is_excused(participant)) {
+      if (!is_forgotten(*sight) && !is_excused(participant)) {
         return history_changed(participant, name + "is not there any more" + error_text(*sight));
       }
       break;
   }
-  // It has not been committed yet, or foreign hands were there: it says nothing of those before it.
+  // It has not been committed yet, or foreign hands were there, or it is forgotten: it says nothing
+  // of those before it.
   if (const auto why = set_back(participant, newest.proof.database)) {
     return history_changed(participant, *why);
   }
@@ -244,6 +252,7 @@ void Coordinator::judge_commits(Participant& participant, const Inspected& inspe
 
 void Coordinator::judge_commit(Participant& participant, const NumberedCommit& found,
                                const BranchSight& sight) {
+  if (is_forgotten(sight)) return;
   History::Search& search = participant.history.search;
   const std::string name =
       "xid=" + to_string(sight.xid) + " of record " + std::to_string(found.number);
