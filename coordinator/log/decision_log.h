@@ -74,6 +74,10 @@ class DecisionLog {
   /// second.
   virtual void append(Record record, WallTime now) = 0;
 
+  /// The coordinator begins and takes it to be `now`. How long nobody wrote only the host's clock
+  /// says, so what was there before grows no older by it: nothing is removed too early because that
+  /// clock was wrong (R15). Before anything is appended.
+  virtual void begin_time(WallTime now) = 0;
   /// It is `now`. When the newest record is much older, the log appends one of its own: where
   /// nothing happens the log's time goes on all the same, so that what is old can go and the next
   /// opening can tell how long nobody wrote (R15). Never blocks on the disk.

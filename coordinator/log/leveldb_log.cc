@@ -40,6 +40,8 @@ constexpr std::size_t kRemovalsPerBatch = 64;          // about a millisecond
 constexpr std::uint64_t kRecordsPerFreeing = 200'000;  // some tables
 constexpr int kRecordsPerRetention = 8;                // at least, where nothing else is written
 constexpr auto kRemovalInterval = std::chrono::seconds(1);
+// Shorter than that is no jump (R15), and every start would cost a checkpoint.
+constexpr std::int64_t kAwayMs = 60'000;
 constexpr auto kUnforcedDelay = std::chrono::seconds(1);
 
 std::uint64_t random_nonce() {
@@ -102,6 +104,7 @@ class LevelDbLog::Impl {
 
   const LogOpening& opening() const { return opening_; }
   void append(Record&& record, WallTime now, std::optional<LogToken> token);
+  void begin_time(WallTime now);
   void keep_time(WallTime now);
   Result<std::optional<Decided>> find_key(std::string_view key);
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid);
@@ -166,6 +169,7 @@ class LevelDbLog::Impl {
   LogState state_{LogId{}};
   std::optional<RemovableRecords> removing_;  ///< `oldest` 0: the checkpoint tells of it durably
   std::optional<WallTime> time_;              ///< to be written now
+  std::uint64_t away_ms_ = 0;                 ///< unproved, up to then
 
   mutable std::mutex mutex_;
   std::condition_variable wake_writer_;
@@ -176,13 +180,15 @@ class LevelDbLog::Impl {
   bool stopping_ = false;
   std::chrono::steady_clock::time_point unforced_due_;  ///< of the first in `queue_`
   std::optional<WallTime> time_due_;  ///< for the writing thread, since nothing else is written
+  std::uint64_t away_due_ms_ = 0;     ///< the same, with `time_due_`
   std::optional<Error> failure_;      ///< found by another thread; the writing thread reports it
   std::condition_variable wake_keeper_;
   std::optional<RemovableRecords> to_remove_;  ///< for the writing thread
   bool removing_done_ = true;
   std::vector<std::uint64_t> pinned_;  ///< see find_removable
-  std::vector<Missing> missing_;       ///< found by the verifying thread, before `failure_`
-  LogStats stats_;                     ///< without what is to be asked of the disk
+  std::vector<UnprovedTime> unproved_;
+  std::vector<Missing> missing_;  ///< found by the verifying thread, before `failure_`
+  LogStats stats_;                ///< without what is to be asked of the disk
 
   // Last: they use all the others.
   std::unique_ptr<HighWaterMark> mark_;
@@ -320,6 +326,18 @@ void LevelDbLog::Impl::append(Record&& record, WallTime now, std::optional<LogTo
   if (wake) wake_writer_.notify_one();
 }
 
+void LevelDbLog::Impl::begin_time(WallTime now) {
+  if (retention_ == Duration{}) return;  // nothing ever gets old
+  {
+    const std::lock_guard lock(mutex_);
+    const std::int64_t away = now.ms_since_epoch - stats_.log_time.ms_since_epoch;
+    if (failed_ || away < kAwayMs) return;
+    time_due_ = now;
+    away_due_ms_ = static_cast<std::uint64_t>(away);
+  }
+  wake_writer_.notify_one();
+}
+
 void LevelDbLog::Impl::keep_time(WallTime now) {
   if (retention_ == Duration{}) return;  // nothing ever gets old
   {
@@ -361,6 +379,7 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
   forced_queued_ = false;
   if (to_remove_ && !removing_) removing_ = std::exchange(to_remove_, std::nullopt);
   time_ = std::exchange(time_due_, std::nullopt);
+  away_ms_ = std::exchange(away_due_ms_, 0);
   return !queued.empty() || time_ || (removing_ && !stopping_);
 }
 
@@ -384,6 +403,7 @@ Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
 }
 
 Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued) {
+  if (away_ms_ != 0) state_.time_unproved(away_ms_);
   for (const auto& one : queued) {
     auto added = batch.add(one.record, one.token.has_value(), one.now);
     if (!added) return added;
@@ -402,7 +422,7 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
 Result<> LevelDbLog::Impl::remove_a_piece(Batch& batch) {
   auto& [oldest, low_water, removals] = *removing_;
   if (oldest != 0) {
-    state_.oldest = std::max(state_.oldest, oldest);
+    state_.raise_oldest(oldest);
     state_.low_water = std::max(state_.low_water, low_water);
     batch.add_checkpoint();
     oldest = 0;
@@ -445,6 +465,7 @@ void LevelDbLog::Impl::tell_stats() {
   stats_.oldest = state_.oldest;
   stats_.log_time = state_.tail.log_time;
   stats_.low_water = state_.low_water;
+  unproved_ = state_.unproved;
   pinned_.clear();
   for (const auto& [xid, listed] : state_.damaged) pinned_.push_back(listed.number);
   std::sort(pinned_.begin(), pinned_.end());
@@ -525,11 +546,11 @@ void LevelDbLog::Impl::remove_what_is_old() {
 /// Returns where to go on.
 Result<std::uint64_t> LevelDbLog::Impl::remove_some(std::uint64_t first) {
   std::vector<std::uint64_t> pinned;
-  WallTime cutoff;
+  Cutoff cutoff;
   {
     const std::lock_guard lock(mutex_);
     pinned = pinned_;
-    cutoff = stats_.log_time + -retention_;
+    cutoff = {stats_.log_time + -retention_, unproved_};
   }
   auto records = find_removable(store_->db(), first, cutoff, pinned, known_);
   if (!records) return records.error();
@@ -721,6 +742,10 @@ void LevelDbLog::append_forced(Record record, WallTime now, LogToken token) {
 
 void LevelDbLog::append(Record record, WallTime now) {
   impl_->append(std::move(record), now, std::nullopt);
+}
+
+void LevelDbLog::begin_time(WallTime now) {
+  impl_->begin_time(now);
 }
 
 void LevelDbLog::keep_time(WallTime now) {

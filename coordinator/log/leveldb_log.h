@@ -58,6 +58,7 @@ class LevelDbLog : public DecisionLog {
   const LogOpening& opening() const override;
   void append_forced(Record record, WallTime now, LogToken token) override;
   void append(Record record, WallTime now) override;
+  void begin_time(WallTime now) override;
   void keep_time(WallTime now) override;
   Result<std::optional<Decided>> find_key(std::string_view key) override;
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) override;

@@ -3,6 +3,7 @@
 #include <leveldb/db.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <variant>
 
@@ -16,14 +17,15 @@ constexpr int kRecordsPerLook = 4'000;
 
 class Look {
  public:
-  Look(leveldb::DB& db, WallTime cutoff, const std::vector<std::uint64_t>& pinned,
+  Look(leveldb::DB& db, const Cutoff& cutoff, const std::vector<std::uint64_t>& pinned,
        const std::vector<Missing>& missing)
-      : db_(db), cutoff_(cutoff), pinned_(pinned), missing_(missing) {}
+      : db_(db), all_(cutoff), pinned_(pinned), missing_(missing) {}
 
   bool doubts(std::uint64_t number) const { return is_doubted(missing_, number); }
 
   /// False: this record has to stay, and so has all behind it.
   Result<bool> pass(std::uint64_t number, const StoredRecord& record) {
+    cutoff_ = all_.of(number);
     if (record.header.log_time >= cutoff_) return false;
     return std::visit([&](const auto& payload) { return pass(number, payload); }, record.payload);
   }
@@ -109,14 +111,23 @@ class Look {
   }
 
   leveldb::DB& db_;
-  const WallTime cutoff_;
+  const Cutoff& all_;
+  WallTime cutoff_;  ///< of the record that is looked at
   const std::vector<std::uint64_t>& pinned_;
   const std::vector<Missing>& missing_;
 };
 
 }  // namespace
 
-Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, WallTime cutoff,
+WallTime Cutoff::of(std::uint64_t number) const {
+  std::chrono::milliseconds left_out{};
+  for (const UnprovedTime& one : unproved) {
+    if (number <= one.number) left_out += std::chrono::milliseconds(one.ms);
+  }
+  return now + -left_out;
+}
+
+Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, const Cutoff& cutoff,
                                         const std::vector<std::uint64_t>& pinned,
                                         const std::vector<Missing>& missing) {
   Look look(db, cutoff, pinned, missing);

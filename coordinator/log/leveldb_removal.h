@@ -32,10 +32,18 @@ struct RemovableRecords {
   std::vector<Removal> removals;
 };
 
-/// Looks at a bounded number of records from `first` on, up to the first that was written at
-/// `cutoff` or later. `pinned`: numbers of damages that nobody has forgotten, in order. What is
+/// What was written before may leave.
+struct Cutoff {
+  WallTime now;                        ///< the log's time, less the retention
+  std::vector<UnprovedTime> unproved;  ///< not counted to the age of what was there before
+
+  WallTime of(std::uint64_t number) const;
+};
+
+/// Looks at a bounded number of records from `first` on, up to the first that was written at the
+/// cutoff or later. `pinned`: numbers of damages that nobody has forgotten, in order. What is
 /// doubted in `missing` stays. Reads only.
-Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, WallTime cutoff,
+Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, const Cutoff& cutoff,
                                         const std::vector<std::uint64_t>& pinned,
                                         const std::vector<Missing>& missing);
 

@@ -156,6 +156,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, Epoch epoch,
   state.tail.top = checkpoint.newest_forced;
   state.last_hand = checkpoint.last_hand;
   state.missing = checkpoint.missing;
+  state.unproved = checkpoint.unproved;
   if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening);
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);

@@ -6,6 +6,8 @@
 namespace assent::coordinator {
 namespace {
 
+constexpr std::size_t kUnprovedMax = 64;
+
 template <typename Name>
 std::vector<ListedRecord> oldest_first(const std::map<Name, ListedRecord>& records) {
   std::vector<ListedRecord> listed;
@@ -109,6 +111,18 @@ void LogState::opened(Epoch epoch, std::uint64_t number) {
   if (held.size() > kHeldTopsMax) held.erase(held.begin());
 }
 
+void LogState::time_unproved(std::uint64_t ms) {
+  unproved.push_back({tail.newest, ms});
+  if (unproved.size() <= kUnprovedMax) return;
+  unproved[1].ms += unproved[0].ms;  // some records so stay longer
+  unproved.erase(unproved.begin());
+}
+
+void LogState::raise_oldest(std::uint64_t number) {
+  oldest = std::max(oldest, number);
+  std::erase_if(unproved, [this](const UnprovedTime& one) { return one.number < oldest; });
+}
+
 CheckpointRecord LogState::checkpoint() const {
   CheckpointRecord record;
   record.oldest = oldest;
@@ -120,6 +134,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.last_hand = last_hand;
   record.missing = missing;
   record.opening = tail.opening;
+  record.unproved = unproved;
   return record;
 }
 

@@ -38,7 +38,8 @@ struct LogState {
   std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
   HandLink last_hand;
   std::vector<Missing> missing;
-  std::vector<HeldTop> held;  ///< see LogOpening
+  std::vector<HeldTop> held;           ///< see LogOpening
+  std::vector<UnprovedTime> unproved;  ///< oldest first; of what is still there
 
   explicit LogState(LogId log_id);
 
@@ -55,6 +56,11 @@ struct LogState {
 
   /// An opening of this epoch is the record of this number.
   void opened(Epoch epoch, std::uint64_t number);
+
+  /// Nobody knows how long ago the newest record was written but the host's clock.
+  void time_unproved(std::uint64_t ms);
+  /// What is below is gone, or going.
+  void raise_oldest(std::uint64_t number);
 
   CheckpointRecord checkpoint() const;
 

@@ -179,6 +179,11 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
   if (record.last_hand.number != 0) to_proto(record.last_hand, *out.mutable_last_hand());
   for (const auto& missing : record.missing) to_proto(missing, *out.add_missing());
   out.set_opening(record.opening);
+  for (const auto& unproved : record.unproved) {
+    auto& row = *out.add_unproved();
+    row.set_number(unproved.number);
+    row.set_ms(unproved.ms);
+  }
   return out;
 }
 
@@ -437,6 +442,13 @@ Doubt read(const log::HandLink& in, HandLink& out) {
   return kFine;
 }
 
+Doubt read(const log::Unproved& in, UnprovedTime& out) {
+  if (has_unknown_fields(in)) return kUnknownFieldsInside;
+  if (in.number() == 0) return "it names record 0";
+  out = {in.number(), in.ms()};
+  return kFine;
+}
+
 Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   if (has_unknown_fields(in)) return kUnknownFields;
   if (in.oldest() == 0) return "its oldest record is zero";
@@ -452,6 +464,9 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   }
   if (doubt == kFine && in.has_last_hand()) doubt = read(in.last_hand(), out.last_hand);
   if (doubt == kFine) doubt = read_missing(in.missing(), out.missing);
+  for (const auto& row : in.unproved()) {
+    if (doubt == kFine) doubt = read(row, out.unproved.emplace_back());
+  }
   return doubt;
 }
 

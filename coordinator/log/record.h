@@ -96,6 +96,15 @@ inline bool awaits_end(const CommitRecord& commit) {
   return !commit.branches.empty();
 }
 
+/// The log's time went on so much behind the record of this number, and only the host's clock says
+/// so: nobody ran who could have measured it (R15).
+struct UnprovedTime {
+  std::uint64_t number = 0;
+  std::uint64_t ms = 0;
+
+  friend bool operator==(const UnprovedTime&, const UnprovedTime&) = default;
+};
+
 /// What an opening would otherwise have to read the whole log for.
 struct CheckpointRecord {
   std::uint64_t oldest = 1;  ///< records below it may be gone, but for those listed and by hand
@@ -105,8 +114,9 @@ struct CheckpointRecord {
   std::vector<ListedRecord> damaged;     ///< heuristic outcomes not forgotten, oldest first
   std::vector<NewestCommit> newest;      ///< see LogOpening; by participant
   HandLink last_hand;
-  std::vector<Missing> missing;  ///< all that were ever found, as far as records are kept
-  std::uint64_t opening = 0;     ///< number of the newest one
+  std::vector<Missing> missing;        ///< all that were ever found, as far as records are kept
+  std::uint64_t opening = 0;           ///< number of the newest one
+  std::vector<UnprovedTime> unproved;  ///< oldest first
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

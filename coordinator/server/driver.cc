@@ -75,6 +75,7 @@ Driver::Driver(Coordinator core, DecisionLog& log, AgentsPort& agents, ClientsPo
     : core_(std::move(core)), log_(log), agents_(agents), clients_(clients), host_(host) {}
 
 void Driver::start() {
+  log_.begin_time(core_.log_time());
   host_.wake_at(core_.next_deadline());
 }
 

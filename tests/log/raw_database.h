@@ -28,6 +28,7 @@ class RawDatabase {
     REQUIRE(db_->Get({}, key, &value).ok());
     return value;
   }
+  leveldb::DB& db() { return *db_; }
   void put(const std::string& key, const std::string& value) {
     REQUIRE(db_->Put({}, key, value).ok());
   }

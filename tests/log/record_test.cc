@@ -70,6 +70,8 @@ std::vector<Golden> golden_records() {
   recovery.missing = {{Missing::Why::kEnd, 813, 815, true}};
   recovery.opening = 62;
   CheckpointRecord damage;
+  CheckpointRecord away;
+  away.unproved = {{57, 180'000}, {62, 3'600'000}};
   damage.missing = {{Missing::Why::kDamaged, 4, 4, false},
                     {Missing::Why::kBroken, 6, 7, true},
                     {Missing::Why::kUnindexed, 9, 9, false},
@@ -98,6 +100,7 @@ std::vector<Golden> golden_records() {
        OpeningRecord{kLog, 5, {{Missing::Why::kEnd, 813, 815, false}}}},
       {"checkpoint_of_recovery", header(10'065, false), recovery},
       {"checkpoint_of_damage", header(10'066, false), damage},
+      {"checkpoint_of_unproved_time", header(10'067, false), away},
       {"heuristic", header(65, true), heuristic},
       {"hand_resolve", header(66, true), ChainedHand{resolve, {}}},
       {"hand_allow", header(67, true), ChainedHand{allow, link_to(66, "the bytes of record 66")}},

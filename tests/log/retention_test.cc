@@ -5,7 +5,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/log/leveldb_removal.h"
+#include "coordinator/log/leveldb_verify.h"
 #include "tests/log/log_fixture.h"
+#include "tests/log/raw_database.h"
 
 namespace assent::coordinator {
 namespace {
@@ -16,6 +19,7 @@ using assent::testing::example_heuristic;
 using assent::testing::example_key;
 using assent::testing::example_rollback;
 using assent::testing::LogFixture;
+using assent::testing::RawDatabase;
 
 constexpr auto kRetention = std::chrono::hours(1);
 
@@ -205,6 +209,44 @@ TEST_CASE("R15: a key that is used again is found under its newer decision", "[l
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   CHECK(*f.log().find_key(example_key(1)) == Decided{again});
+}
+
+TEST_CASE("R15: what nobody measured makes no outcome older", "[log][retention]") {
+  RetentionFixture f;
+  f.commit_and_end(1, minutes(0));
+  f.append(f.example(2), minutes(1));  // record 4
+  f.reopen();                          // record 5
+  f.log().begin_time(f.at(minutes(51)));
+  f.commit_and_end(10, minutes(51));
+  f.append(f.example(11), minutes(65));
+  const bool restarted = GENERATE(false, true);
+  if (restarted) {
+    f.reopen();
+    f.log().begin_time(f.at(minutes(65)));  // at once: no time is unproved
+    f.append(f.example(12), minutes(66));
+  }
+  f.close();
+  {
+    RawDatabase raw(f.dir());
+    const auto past = read_recent(raw.db(), f.example(1).gtrid.log_id);
+    REQUIRE(past.has_value());
+    const std::vector<UnprovedTime> expected{{5, 50 * 60'000}};
+    CHECK(past->state.unproved == expected);
+    const auto removable = [&](minutes now) {
+      const Cutoff cutoff{f.at(now - kRetention), past->state.unproved};
+      const auto found = find_removable(raw.db(), 0, cutoff, {}, {});
+      REQUIRE(found.has_value());
+      return found->oldest;
+    };
+    CHECK(removable(minutes(66)) == 0);
+    CHECK(removable(minutes(110)) == 0);
+    CHECK(removable(minutes(111)) > 1);
+    CHECK(removable(minutes(111)) < 6);
+    CHECK(removable(minutes(112)) > 6);
+  }
+  f.reopen();
+  f.append(f.example(20), minutes(115));
+  CHECK(f.wait_until_gone(1));
 }
 
 TEST_CASE("R15: a clock that jumped while the coordinator was away removes nothing",
