@@ -144,6 +144,7 @@ class LevelDbLog::Impl {
   // Other threads.
   void keep(const LogState& found);
   bool verify(const LogState& found);
+  bool wait_to_presume();
   void remove_what_is_old();
   Result<std::uint64_t> remove_some(std::uint64_t first);
   bool remove(RemovableRecords&& records);
@@ -187,6 +188,7 @@ class LevelDbLog::Impl {
   bool removing_done_ = true;
   std::vector<std::uint64_t> pinned_;  ///< see find_removable
   std::vector<UnprovedTime> unproved_;
+  bool may_presume_ = false;
   std::vector<Missing> missing_;  ///< found by the verifying thread, before `failure_`
   LogStats stats_;                ///< without what is to be asked of the disk
 
@@ -466,6 +468,9 @@ void LevelDbLog::Impl::tell_stats() {
   stats_.log_time = state_.tail.log_time;
   stats_.low_water = state_.low_water;
   unproved_ = state_.unproved;
+  const bool may_presume = state_.may_presume();
+  if (may_presume && !may_presume_) wake_keeper_.notify_all();
+  may_presume_ = may_presume;
   pinned_.clear();
   for (const auto& [xid, listed] : state_.damaged) pinned_.push_back(listed.number);
   std::sort(pinned_.begin(), pinned_.end());
@@ -502,11 +507,13 @@ void LevelDbLog::Impl::fail(const Error& error) {
 
 // ---- the other threads
 
-/// Verifies, then removes: what is being removed would look like a loss.
+/// Verifies, then removes: what is being removed would look like a loss. Neither files nor records
+/// go while something is missing that nobody has allowed.
 void LevelDbLog::Impl::keep(const LogState& found) {
   yield_to_others();
-  const bool whole = verify(found);
-  if (whole && found.may_presume() && retention_ > Duration{}) remove_what_is_old();
+  if (!verify(found) || !wait_to_presume()) return;
+  store_->stop_keeping();
+  if (retention_ > Duration{}) remove_what_is_old();
 }
 
 bool LevelDbLog::Impl::verify(const LogState& found) {
@@ -519,16 +526,21 @@ bool LevelDbLog::Impl::verify(const LogState& found) {
     make_writer_tell_missing(*missing);
     return false;
   }
-  if (stop_keeping_) return false;
-  if (found.may_presume()) store_->stop_keeping();
-  return true;
+  return !stop_keeping_;
+}
+
+/// False: there is no going on.
+bool LevelDbLog::Impl::wait_to_presume() {
+  std::unique_lock lock(mutex_);
+  wake_keeper_.wait(lock, [this] { return may_presume_ || stop_keeping_ || failed_; });
+  return !stop_keeping_ && !failed_;
 }
 
 /// Begins at the first record that is there: an earlier opening may have been interrupted.
 void LevelDbLog::Impl::remove_what_is_old() {
   std::uint64_t first = 0;
   std::uint64_t freed_to = 0;
-  while (!stop_keeping_) {
+  while (wait_to_presume()) {
     const auto next = remove_some(first);
     if (!next) return make_writer_fail(next.error());
     const bool more = *next > first;

@@ -1,7 +1,10 @@
 // Refusing to presume (design section 7): a log that lacks something is opened, says so at every
 // opening, and leaves out what may have been used, until a person allows it.
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -141,6 +144,29 @@ TEST_CASE("a lost end is told at every opening until a person allows to presume"
   CHECK(f.has_all(1, 8));
   CHECK(f.has_all(30'000, 30'001));
   f.verify_all();
+}
+
+TEST_CASE("once a person has allowed to presume, what is old goes, without another start",
+          "[log]") {
+  MissingFixture f;
+  f.lose_end(11, 2);
+  f.retain(std::chrono::hours(1));
+  f.open();
+  const WallTime later = f.log().opening().log_time + std::chrono::hours(2);
+  f.log().append(end_of(f.commit_record(1)), kExampleTime);
+  f.allow(11);
+  f.log().keep_time(later);
+  const auto kept = [&] {
+    const fs::directory_iterator files(f.dir() / "decisions");
+    return std::any_of(begin(files), end(files),
+                       [](const auto& file) { return file.path().extension() == ".kept"; });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while ((kept() || !f.log().low_water()) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(!kept());
+  CHECK(f.log().low_water().has_value());
 }
 
 TEST_CASE("a log without any record left goes on as itself", "[log]") {
