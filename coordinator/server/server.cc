@@ -215,14 +215,16 @@ void Server::stop_sessions() {
   clients_.drain([this] { io_.stop(); });
 }
 
-/// A decision that can't be written stops the process (R12), so there is to be room for those under
-/// way.
+/// Once a second. The log's time goes on where nothing happens, and no deadline of the core's is
+/// due. A decision that can't be written stops the process (R12), so there is to be room for those
+/// under way.
 void Server::watch_disk() {
   const auto why = no_space();
   if (why && space_) spdlog::error("no new work is taken: {}", why->message);
   if (!why && !space_) spdlog::info("new work is taken again: there is room for the log");
   space_ = !why;
   clients_.refuse_work(why);
+  driver_->time_passed();
   disk_.expires_after(kDiskEvery);
   disk_.async_wait([this](const boost::system::error_code& error) {
     if (!error) watch_disk();
@@ -244,7 +246,9 @@ std::optional<Error> Server::no_space() const {
   }
   if (options_.log_max_mib == 0) return std::nullopt;
   const std::uint64_t bytes = log_->stats().bytes;
-  if (bytes < options_.log_max_mib * kMiB) return std::nullopt;
+  // Once refused, work is taken again only when there is room for some of it.
+  const std::uint64_t most = options_.log_max_mib * kMiB;
+  if (bytes < (space_ ? most : most - most / 20)) return std::nullopt;
   return refused(
       fmt::format("the decision log, {}, has {} MiB and may have {} (log_max_mib): allow it more, "
                   "or wait until outcomes are older than the retention and have left it",
