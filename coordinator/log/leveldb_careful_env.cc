@@ -43,10 +43,20 @@ std::string CarefulEnv::kept_name(const std::string& name) {
   return kept;
 }
 
+bool CarefulEnv::keeps(const std::string& name) {
+  if (!keeping_ || !holds_decisions(name)) return false;
+  const std::lock_guard lock(mutex_);
+  return !made_.contains(name);
+}
+
 leveldb::Status CarefulEnv::NewWritableFile(const std::string& name, leveldb::WritableFile** file) {
-  if (keeping_ && holds_decisions(name) && target()->FileExists(name)) {
+  if (keeps(name) && target()->FileExists(name)) {
     auto kept = target()->RenameFile(name, kept_name(name));
     if (!kept.ok()) return kept;
+  }
+  if (keeping_) {
+    const std::lock_guard lock(mutex_);
+    made_.insert(name);
   }
   auto made = target()->NewWritableFile(name, file);
   if (!made.ok() || !has_suffix(name, ".log")) return made;
@@ -59,8 +69,7 @@ leveldb::Status CarefulEnv::NewWritableFile(const std::string& name, leveldb::Wr
 }
 
 leveldb::Status CarefulEnv::RemoveFile(const std::string& name) {
-  if (keeping_ && holds_decisions(name)) return target()->RenameFile(name, kept_name(name));
-  return target()->RemoveFile(name);
+  return keeps(name) ? target()->RenameFile(name, kept_name(name)) : target()->RemoveFile(name);
 }
 
 leveldb::Status CarefulEnv::RenameFile(const std::string& from, const std::string& to) {

@@ -3,15 +3,17 @@
 #include <leveldb/env.h>
 
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <string>
 
 namespace assent::coordinator {
 
 /// The Env under our LevelDB. It differs from the one below in two ways.
 ///
-/// Nothing is lost while the log is not yet verified: a file that LevelDB removes or replaces is
-/// renamed to `<name>.kept` instead. A refused open so leaves every byte of what it found, for
-/// `RepairDB` or a person to look at on a copy (design section 7).
+/// Nothing is lost while the log is not yet verified: a file that was there before and that LevelDB
+/// removes or replaces is renamed to `<name>.kept` instead. A refused open so leaves every byte of
+/// what it found, for `RepairDB` or a person to look at on a copy (design section 7).
 ///
 /// Names are durable: LevelDB 1.23 syncs the folder before a manifest refers to new files, but not
 /// when it begins a new write-ahead file or points CURRENT to a new manifest; POSIX promises the
@@ -33,7 +35,11 @@ class CarefulEnv : public leveldb::EnvWrapper {
  private:
   std::string kept_name(const std::string& name);
 
+  bool keeps(const std::string& name);
+
   std::atomic<bool> keeping_{true};
+  std::mutex mutex_;
+  std::set<std::string> made_;  ///< since then: hold nothing that was there; protected by mutex_
 };
 
 }  // namespace assent::coordinator

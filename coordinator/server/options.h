@@ -31,8 +31,9 @@ struct ServerOptions {
   /// How long SIGTERM waits for unfinished transactions.
   Duration drain_timeout = std::chrono::seconds(10);
   /// New work is refused while the log's file system has less free: a decision that can't be
-  /// written stops the process (R12). 0: never refused for that.
-  std::size_t disk_free_min_mib = 64;
+  /// written stops the process (R12). The default has room for a few compactions. 0: never refused
+  /// for that.
+  std::size_t disk_free_min_mib = 512;
   /// New work is refused while the log is larger: it shrinks when outcomes are older than the
   /// retention, never before (design section 7). 0: it may fill its file system.
   std::size_t log_max_mib = 0;

@@ -1,6 +1,9 @@
 // F 7: LevelDB loses records silently. Every way that was found, and then some: the log is refused,
 // or nothing is missing.
 
+#include <leveldb/env.h>
+#include <leveldb/helpers/memenv.h>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -9,6 +12,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "coordinator/log/leveldb_careful_env.h"
 #include "tests/log/fast_folder.h"
 #include "tests/log/log_fixture.h"
 
@@ -390,6 +394,17 @@ TEST_CASE("a log that lacks something keeps every byte, however often it is trie
     const auto after = contents(f.dir());
     CHECK(std::includes(after.begin(), after.end(), before.begin(), before.end()));
   }
+}
+
+TEST_CASE("of an unverified log only what was there before is kept", "[log]") {
+  const std::unique_ptr<leveldb::Env> memory(leveldb::NewMemEnv(leveldb::Env::Default()));
+  REQUIRE(leveldb::WriteStringToFile(memory.get(), "old", "/log/1.ldb").ok());
+  CarefulEnv env(memory.get());
+  REQUIRE(leveldb::WriteStringToFile(&env, "new", "/log/2.ldb").ok());
+  for (const char* name : {"/log/1.ldb", "/log/2.ldb"}) REQUIRE(env.RemoveFile(name).ok());
+  CHECK(memory->FileExists("/log/1.ldb.kept"));
+  CHECK(!memory->FileExists("/log/2.ldb"));
+  CHECK(!memory->FileExists("/log/2.ldb.kept"));
 }
 
 TEST_CASE("an opened log keeps no old files once it is verified", "[log][damage]") {
