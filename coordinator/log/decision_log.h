@@ -102,8 +102,10 @@ class DecisionLog {
 
   /// Copies the log as it is now, marked as a copy, into the folder `to`, which must not exist (its
   /// parent must). Any thread; blocking, as long as it takes to read and write it all, so not the
-  /// thread that appends.
+  /// thread that appends. After an error nothing is left of the copy.
   virtual Result<> back_up(const std::filesystem::path& to) = 0;
+  /// Copies under way end with an error, and none begins any more. Any thread.
+  virtual void end_copies() = 0;
 
   /// Number of the newest forced record that is durable. Any thread.
   virtual std::uint64_t top() const = 0;

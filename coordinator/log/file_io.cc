@@ -18,6 +18,11 @@ Error io_error(const char* what, const std::filesystem::path& path) {
           .native = code};
 }
 
+std::filesystem::path as_folder(const std::filesystem::path& path) {
+  const auto normal = std::filesystem::absolute(path).lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
 Result<> sync_folder(const std::filesystem::path& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return io_error("open", folder);

@@ -34,7 +34,7 @@ Result<> write_piece(leveldb::DB& to, leveldb::WriteBatch& piece) {
   return log_unavailable("writing the copy", status);
 }
 
-Result<> copy_entries(leveldb::DB& from, leveldb::DB& to) {
+Result<> copy_entries(leveldb::DB& from, leveldb::DB& to, const std::function<Result<>()>& go_on) {
   leveldb::ReadOptions options;
   options.verify_checksums = true;
   options.fill_cache = false;
@@ -43,14 +43,17 @@ Result<> copy_entries(leveldb::DB& from, leveldb::DB& to) {
   for (at->SeekToFirst(); at->Valid(); at->Next()) {
     piece.Put(at->key(), at->value());
     if (piece.ApproximateSize() < kPiece) continue;
+    if (auto may = go_on(); !may) return may;
     auto written = write_piece(to, piece);
     if (!written) return written;
   }
   if (!at->status().ok()) return log_unavailable("reading the decision log", at->status());
-  return write_piece(to, piece);
+  auto may = go_on();
+  return may ? write_piece(to, piece) : may;
 }
 
-Result<> copy_database(leveldb::DB& from, const fs::path& folder) {
+Result<> copy_database(leveldb::DB& from, const fs::path& folder,
+                       const std::function<Result<>()>& go_on) {
   leveldb::Options options;
   options.create_if_missing = true;
   options.error_if_exists = true;
@@ -59,7 +62,7 @@ Result<> copy_database(leveldb::DB& from, const fs::path& folder) {
   const auto status = leveldb::DB::Open(options, folder.string(), &made);
   if (!status.ok()) return log_unavailable("making the copy", status);
   const std::unique_ptr<leveldb::DB> to(made);
-  return copy_entries(from, *to);
+  return copy_entries(from, *to, go_on);
 }
 
 Result<> copy_mark(LogId log_id, std::uint64_t top, const fs::path& path) {
@@ -83,7 +86,8 @@ Result<> mark_as_copy(LogId log_id, const fs::path& path) {
 
 }  // namespace
 
-Result<> copy_log(leveldb::DB& db, LogId log_id, std::uint64_t top, const fs::path& to) {
+Result<> copy_log(leveldb::DB& db, LogId log_id, std::uint64_t top, const fs::path& to,
+                  const std::function<Result<>()>& go_on) {
   std::error_code why;
   if (fs::exists(to, why)) {
     return Error{.code = ErrorCode::kInvalid,
@@ -100,10 +104,13 @@ Result<> copy_log(leveldb::DB& db, LogId log_id, std::uint64_t top, const fs::pa
   fs::permissions(unfinished, fs::perms::owner_all, why);
   if (why) return cannot("keep others out of", unfinished, why);
   auto done = mark_as_copy(log_id, unfinished / "backup");
-  if (done) done = copy_database(db, unfinished / "decisions");
+  if (done) done = copy_database(db, unfinished / "decisions", go_on);
   if (done) done = copy_mark(log_id, top, unfinished / "high_water_mark");
   if (done) done = sync_folder(unfinished);
-  if (!done) return done;
+  if (!done) {
+    fs::remove_all(unfinished, why);  // it may have taken the last room there was
+    return done;
+  }
   fs::rename(unfinished, to, why);
   if (why) return cannot("name the copy", to, why);
   return sync_folder(to.parent_path());

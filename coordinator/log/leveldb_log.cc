@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/log/file_io.h"
 #include "coordinator/log/high_water_mark.h"
 #include "coordinator/log/leveldb_batch.h"
 #include "coordinator/log/leveldb_copy.h"
@@ -93,8 +94,11 @@ Error refused(const std::filesystem::path& dir, Error why) {
 
 class LevelDbLog::Impl {
  public:
-  Impl(std::unique_ptr<LevelDbStore> store, Listener listener, Duration retention)
-      : store_(std::move(store)), listener_(std::move(listener)), retention_(retention) {}
+  Impl(std::unique_ptr<LevelDbStore> store, Listener listener, const Options& options)
+      : store_(std::move(store)),
+        listener_(std::move(listener)),
+        retention_(options.retention),
+        copies_leave_(options.copies_leave) {}
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -113,6 +117,7 @@ class LevelDbLog::Impl {
   std::optional<Gtrid> low_water() const;
   LogStats stats() const;
   Result<> back_up(const std::filesystem::path& to);
+  void end_copies() { copies_ended_ = true; }
   std::uint64_t top() const { return top_; }
 
  private:
@@ -154,17 +159,20 @@ class LevelDbLog::Impl {
   void make_writer_fail(const Error& error);
 
   Result<StoredRecord> read_of(const Gtrid& gtrid, std::uint64_t number);
+  Result<> may_copy(const std::filesystem::path& into) const;
   Error failed_before() const;
 
   const std::unique_ptr<LevelDbStore> store_;
   const Listener listener_;
   const Duration retention_;
+  const std::uint64_t copies_leave_;
   LogId log_id_{};
   LogOpening opening_;
   std::vector<Missing> known_;  ///< to be missing since the opening
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_keeping_{false};
+  std::atomic<bool> copies_ended_{false};
 
   // The writing thread's own, once it runs.
   LogState state_{LogId{}};
@@ -726,7 +734,22 @@ LogStats LevelDbLog::Impl::stats() const {
 
 Result<> LevelDbLog::Impl::back_up(const std::filesystem::path& to) {
   if (failed_) return failed_before();
-  return copy_log(store_->db(), log_id_, top_, std::filesystem::absolute(to));
+  const auto folder = as_folder(to);
+  return copy_log(store_->db(), log_id_, top_, folder,
+                  [&] { return may_copy(folder.parent_path()); });
+}
+
+/// What a copy would take the last room of may be the log's own file system.
+Result<> LevelDbLog::Impl::may_copy(const std::filesystem::path& into) const {
+  if (copies_ended_ || failed_) return log_unavailable("the coordinator stops, so the copy ended");
+  std::error_code unknown;
+  const auto space = std::filesystem::space(into, unknown);
+  if (unknown || space.available >= copies_leave_) return {};
+  return Error{.code = ErrorCode::kIo,
+               .message = fmt::format(
+                   "the copy would leave less than {} MiB free in {} (disk_free_min_mib): "
+                   "make room there, or name a folder on another file system",
+                   copies_leave_ / 1024 / 1024, into.string())};
 }
 
 // ---- the door
@@ -738,7 +761,7 @@ LevelDbLog::~LevelDbLog() = default;
 Result<std::unique_ptr<LevelDbLog>> LevelDbLog::open(const Options& options, Listener listener) {
   auto store = LevelDbStore::open(options.dir, options.env, options.restored);
   if (!store) return refused(options.dir, std::move(store).error());
-  auto impl = std::make_unique<Impl>(std::move(*store), std::move(listener), options.retention);
+  auto impl = std::make_unique<Impl>(std::move(*store), std::move(listener), options);
   auto begun = impl->begin();
   if (!begun) return refused(options.dir, std::move(begun).error());
   return std::unique_ptr<LevelDbLog>(new LevelDbLog(std::move(impl)));
@@ -796,6 +819,10 @@ LogStats LevelDbLog::stats() const {
 
 Result<> LevelDbLog::back_up(const std::filesystem::path& to) {
   return impl_->back_up(to);
+}
+
+void LevelDbLog::end_copies() {
+  impl_->end_copies();
 }
 
 std::uint64_t LevelDbLog::top() const {

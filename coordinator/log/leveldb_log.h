@@ -19,8 +19,8 @@ namespace assent::coordinator {
 ///
 /// Threads: one writes (all that waits goes into one batch, one sync), one syncs the high-water
 /// mark, one verifies the older part of the log after an opening. All calls one at a
-/// time, also from within the listener, except `top`, `low_water`, `stats` and
-/// `back_up`. The listener is
+/// time, also from within the listener, except `top`, `low_water`, `stats`,
+/// `back_up` and `end_copies`. The listener is
 /// called on the writing thread only, and not any more once the destructor has returned; the
 /// destructor writes and reports what is queued.
 ///
@@ -39,9 +39,10 @@ class LevelDbLog : public DecisionLog {
  public:
   struct Options {
     std::filesystem::path dir;  ///< the log's own; made, with a new log, in a parent that is there
-    leveldb::Env* env = nullptr;  ///< below ours; nullptr: the host's. Outlives the log.
-    bool restored = false;        ///< also a copy made by `log backup`
-    Duration retention{};         ///< what is older leaves the log (R15); 0: nothing does
+    leveldb::Env* env = nullptr;     ///< below ours; nullptr: the host's. Outlives the log.
+    bool restored = false;           ///< also a copy made by `log backup`
+    Duration retention{};            ///< what is older leaves the log (R15); 0: nothing does
+    std::uint64_t copies_leave = 0;  ///< bytes free on their file system, or they end
   };
 
   /// Raises the epoch durably (R2). Where records or the mark are missing, or the folder is a copy,
@@ -67,6 +68,7 @@ class LevelDbLog : public DecisionLog {
   std::optional<Gtrid> low_water() const override;
   LogStats stats() const override;
   Result<> back_up(const std::filesystem::path& to) override;
+  void end_copies() override;
   std::uint64_t top() const override;
 
  private:

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "coordinator/log/file_io.h"
 #include "coordinator/log/folder_origin.h"
 #include "coordinator/log/leveldb_copy.h"
 #include "coordinator/log/leveldb_reader.h"
@@ -70,24 +71,37 @@ Result<> bring_log(const fs::path& dir, const fs::path& scratch) {
   return {};
 }
 
-Result<> bring_closed_log(const fs::path& dir, const fs::path& scratch) {
-  std::error_code why;
-  if (!fs::exists(dir / "high_water_mark", why) && !fs::exists(dir / "decisions", why)) {
-    return log_unavailable(fmt::format("there is no decision log in {}", dir.string()));
-  }
-  if (!fs::exists(dir / "LOCK", why)) return bring_log(dir, scratch);
-  leveldb::FileLock* lock = nullptr;
-  auto* env = leveldb::Env::Default();
-  if (const auto status = env->LockFile((dir / "LOCK").string(), &lock); !status.ok()) {
+/// The log's lock: whoever has it open holds it.
+class Lock {
+ public:
+  static Result<Lock> take(const fs::path& dir) {
+    std::error_code why;
+    if (!fs::exists(dir / "high_water_mark", why) && !fs::exists(dir / "decisions", why)) {
+      return log_unavailable(fmt::format("there is no decision log in {}", dir.string()));
+    }
+    const std::string path = (dir / "LOCK").string();
+    Lock lock;
+    if (!fs::exists(path, why)) return lock;
+    const auto status = leveldb::Env::Default()->LockFile(path, &lock.held_);
+    if (status.ok()) return lock;
+    const bool in_use = status.ToString().find("lock " + path) != std::string::npos;
+    if (!in_use) return log_unavailable("the log's lock can't be taken", status);
     return log_unavailable(fmt::format(
         "a coordinator has the log in {} open: ask it (assentctl status, assentctl log backup), or "
         "stop it first ({})",
         dir.string(), status.ToString()));
   }
-  auto brought = bring_log(dir, scratch);
-  env->UnlockFile(lock);
-  return brought;
-}
+  Lock(Lock&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  Lock& operator=(Lock&&) = delete;
+  ~Lock() {
+    if (held_ != nullptr) leveldb::Env::Default()->UnlockFile(held_);
+  }
+
+ private:
+  Lock() = default;
+
+  leveldb::FileLock* held_ = nullptr;
+};
 
 std::string range(std::uint64_t oldest, std::uint64_t newest) {
   return fmt::format("records {} to {}", oldest, newest);
@@ -107,7 +121,7 @@ class OfflineLog::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Result<> open() {
-    auto brought = bring_closed_log(dir_, scratch_);
+    auto brought = bring_log(dir_, scratch_);
     if (!brought) return brought;
     auto store = LevelDbStore::open(scratch_, nullptr, true);
     if (!store) return std::move(store).error();
@@ -199,10 +213,12 @@ OfflineLog::OfflineLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 OfflineLog::~OfflineLog() = default;
 
 Result<std::unique_ptr<OfflineLog>> OfflineLog::open(const fs::path& dir) {
-  const fs::path absolute = fs::absolute(dir);
-  auto scratch = make_scratch(absolute);
+  const fs::path folder = as_folder(dir);
+  const auto lock = Lock::take(folder);  // until all is brought
+  if (!lock) return lock.error();
+  auto scratch = make_scratch(folder);
   if (!scratch) return std::move(scratch).error();
-  auto impl = std::make_unique<Impl>(absolute, std::move(*scratch));
+  auto impl = std::make_unique<Impl>(folder, std::move(*scratch));
   auto opened = impl->open();
   if (!opened) return std::move(opened).error();
   return std::unique_ptr<OfflineLog>(new OfflineLog(std::move(impl)));
@@ -241,7 +257,8 @@ Result<LogStats> OfflineLog::stats() {
 Result<> OfflineLog::back_up(const fs::path& to) {
   const LogFindings findings = verify();
   if (!findings.wrong.empty()) return log_unavailable(findings.wrong.front());
-  return copy_log(impl_->db(), impl_->log_id(), impl_->marked(), fs::absolute(to));
+  return copy_log(impl_->db(), impl_->log_id(), impl_->marked(), as_folder(to),
+                  [] { return Result<>{}; });
 }
 
 }  // namespace assent::coordinator

@@ -90,7 +90,7 @@ void LevelDbStore::stop_keeping() {
 
 Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& dir, leveldb::Env* env,
                                                          bool restored) {
-  std::unique_ptr<LevelDbStore> store(new LevelDbStore(fs::absolute(dir), env));
+  std::unique_ptr<LevelDbStore> store(new LevelDbStore(as_folder(dir), env));
   auto opened = store->take_folder();
   if (opened) opened = store->doubt_folder(restored);
   if (opened) opened = store->find_mark();
@@ -188,7 +188,7 @@ Result<> LevelDbStore::settle_doubts(LogId log_id) {
 Result<> LevelDbStore::open_db() {
   if (!has_database() && !(mark_ && mark_->number == 0)) {
     return log_damaged(fmt::format(
-        "its database is gone: {} has no CURRENT{}", database_path().string(),
+        "its database is gone: its folder decisions has no CURRENT{}",
         mark_ ? fmt::format(", and records 1 to {} were reported durable", mark_->number) : ""));
   }
   filter_.reset(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey));

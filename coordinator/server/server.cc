@@ -97,7 +97,8 @@ Result<> Server::read_tokens() {
 Result<> Server::open_log() {
   auto log = LevelDbLog::open({.dir = options_.data_dir,
                                .restored = options_.restored,
-                               .retention = options_.core.retention},
+                               .retention = options_.core.retention,
+                               .copies_leave = options_.disk_free_min_mib * kMiB},
                               log_listener());
   if (log.has_error()) return log.error();
   log_ = std::move(*log);
@@ -125,6 +126,7 @@ bool Server::run() {
   const auto stays = boost::asio::make_work_guard(io_);  // every end stops it
   io_.run();
   turn_.close();
+  log_->end_copies();
   return !driver_->halted();
 }
 

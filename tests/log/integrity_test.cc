@@ -1,7 +1,7 @@
 // Every damage to a log is noticed, or the log says exactly what it said before: each byte flipped,
-// each page zeroed, each length cut off, in each of its files. Under a sanitizer a part of the bytes
-// and lengths, another part each time that a file is another. Of a long log some, drawn at random;
-// many with ASSENT_LONG_TESTS=1.
+// each page zeroed, each length cut off, in each of its files. Under a sanitizer a part of the
+// bytes and lengths, another part each time that a file is another. Of a long log some, drawn at
+// random; many with ASSENT_LONG_TESTS=1.
 
 #include <cstdlib>
 #include <map>

@@ -1,4 +1,5 @@
 #include <fstream>
+#include <limits>
 #include <map>
 
 #include <catch2/catch.hpp>
@@ -136,6 +137,45 @@ void is_a_copy(OfflineFixture& f, const fs::path& copy, std::uint64_t last) {
   for (std::uint64_t i = 1; i <= last; ++i) {
     CHECK(*(*opened)->find_gtrid(f.commit_record(i).gtrid) == Decided{f.commit_record(i)});
   }
+}
+
+TEST_CASE("a slash behind the folder's name means nothing", "[log][offline]") {
+  OfflineFixture f;
+  const auto before = contents(f.dir());
+  {
+    const auto log = look_at(f.dir() / "");
+    CHECK(log->verify().wrong.empty());
+    CHECK(contents(f.dir()) == before);  // what it works on is not in the log
+    REQUIRE(log->back_up(f.beside("copy") / "").has_value());
+  }
+  is_a_copy(f, f.beside("copy"), 30);
+}
+
+TEST_CASE("a lock that can't be taken is not said to be held", "[log][offline]") {
+  OfflineFixture f;
+  fs::remove(f.dir() / "LOCK");
+  fs::create_directory(f.dir() / "LOCK");
+  const auto log = OfflineLog::open(f.dir());
+  REQUIRE(!log.has_value());
+  CHECK(log.error().message.find("the log's lock can't be taken") == 0);
+}
+
+TEST_CASE("a copy leaves room, ends when it is told to, and leaves nothing behind",
+          "[log][offline]") {
+  OfflineFixture f;
+  testing::Reports reports;
+  const bool no_room = GENERATE(true, false);
+  LevelDbLog::Options options{.dir = f.dir()};
+  if (no_room) options.copies_leave = std::numeric_limits<std::uint64_t>::max();
+  const auto log = LevelDbLog::open(options, reports.listener());
+  REQUIRE(log.has_value());
+  if (!no_room) (*log)->end_copies();
+  const auto copied = (*log)->back_up(f.beside("copy"));
+  REQUIRE(!copied.has_value());
+  const char* expected = no_room ? "MiB free in" : "the coordinator stops";
+  CHECK(copied.error().message.find(expected) != std::string::npos);
+  CHECK(!fs::exists(f.beside("copy")));
+  CHECK(!fs::exists(f.beside("copy.unfinished")));
 }
 
 TEST_CASE("a closed log is backed up", "[log][offline]") {
