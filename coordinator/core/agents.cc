@@ -46,6 +46,7 @@ void Coordinator::on(AgentConnected event) {
   participant.last_error.reset();
   note(Note::Level::kInfo,
        "participant=" + participant.name + " connected to " + participant.welcome->database.id);
+  notice_other_logs(participant);
   greet_history(participant);
   take_up_votes(participant, same_agent);
   tell_all(participant);
@@ -224,7 +225,9 @@ void Coordinator::ask_list(Participant& participant) {
   participant.finished_during_scan.clear();
   // A database that may have lost history keeps the top that it was told: what it has lost lies
   // above, also for the next opening.
-  const bool good = participant.history.state == History::State::kGood;
+  // So does one that knows of a lost log: a wrong folder leaves no trace when the right one is
+  // back.
+  const bool good = participant.history.state == History::State::kGood && lost_logs_.empty();
   send(participant, ListPrepared{participant.scan, good ? kLogTop : 0});
 }
 
@@ -243,7 +246,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   on_reached(participant);
   drop_hazards_not_in(participant, list);
   for (const PreparedBranch& listed : list.branches) {
-    const bool ours = listed.xid.gtrid.log_id == log_id_ && listed.xid.bqual == participant.name;
+    const bool ours = is_ours(listed.xid.gtrid.log_id) && listed.xid.bqual == participant.name;
     if (!ours) {
       --participant.prepared_listed;  // never touched (R3)
       ++participant.foreign_listed;
@@ -330,7 +333,8 @@ void Coordinator::on(const DecisionFound& event) {
     }
     return roll_back_orphan(*participant, gtrid);
   }
-  if (event.low_water && gtrid <= *event.low_water) {
+  const bool of_this_log = gtrid.log_id == log_id_;
+  if (of_this_log && event.low_water && gtrid <= *event.low_water) {
     return show_hazard(*participant, event.branch.xid,
                        "prepared, and so old that its decision may have been removed");
   }

@@ -32,14 +32,17 @@ void Coordinator::on_request(ClientRequested& asked, Allow& allow) {
   record.action = HandAction::kAllow;
   record.participant = allow.participant;
   record.allowance = allow.what;
-  if (allow.what == Allowance::kPresume) record.missing_to = missing_to_;
+  if (allow.what == Allowance::kPresume) {
+    record.missing_to = missing_to_;
+    record.lost_logs = lost_logs_;
+  }
   record.evidence = told.plan;
   record.by = std::move(allow.hand.by);
   record.reason = std::move(allow.hand.reason);
   told.acted = true;
   append_forced(std::move(record),
                 Allowing{asked.session, asked.request, allow.what, allow.participant, missing_,
-                         missing_to_, std::move(told)});
+                         missing_to_, lost_logs_, std::move(told)});
 }
 
 Result<std::vector<std::string>> Coordinator::plan_of(const Allow& allow) const {

@@ -259,7 +259,8 @@ std::optional<Decision> Coordinator::decision_of(const Gtrid& gtrid, const Decid
 /// Only then it may still be committed: of any other, "not committed" may have been told (R1). Of
 /// this opening no decision is missing but what was removed after the retention.
 bool Coordinator::waits_for_person(const Gtrid& gtrid) const {
-  const bool may_be_missing = gtrid.epoch < epoch_ || (low_water_ && gtrid <= *low_water_);
+  const bool may_be_missing =
+      gtrid.log_id != log_id_ || gtrid.epoch < epoch_ || (low_water_ && gtrid <= *low_water_);
   return may_be_missing &&
          std::any_of(participants_.begin(), participants_.end(), [&gtrid](const auto& entry) {
            return entry.second.hazards.contains(gtrid) || entry.second.held.contains(gtrid);
@@ -269,11 +270,11 @@ bool Coordinator::waits_for_person(const Gtrid& gtrid) const {
 /// Prepared branches that exist in databases only, and nobody may presume anything of.
 Result<> Coordinator::plan_unrecorded(Deed& deed, const ResolveTransaction& resolve) {
   const bool commit = resolve.decision == Decision::kCommit;
-  if (resolve.gtrid.log_id != log_id_) {
+  if (!is_ours(resolve.gtrid.log_id)) {
     return refused("it belongs to another coordinator's log, which has to decide it");
   }
   if (deposed_) return *deposed_;
-  if (resolve.gtrid >= next_gtrid()) {
+  if (resolve.gtrid.log_id == log_id_ && resolve.gtrid >= next_gtrid()) {
     return refused(
         "no opening that this log knows has given that gtrid: the log is not the newest "
         "one, which has to decide it");

@@ -30,7 +30,8 @@ Coordinator::Coordinator(Config config, Past past, Now now)
       now_(now),
       missing_(std::move(past.missing)),
       missing_to_(past.missing_to),
-      given_up_to_(past.given_up_to) {
+      given_up_to_(past.given_up_to),
+      given_up_logs_(std::move(past.given_up_logs)) {
   ASSENT_CHECK(check_past(config_, past).has_value());
   open_clock(past.log_time);
   for (const std::string& name : config_.participants) {
@@ -227,7 +228,8 @@ Gtrid Coordinator::take_gtrid() {
 Gtrid Coordinator::lowest_unfinished(const Participant& participant) const {
   Gtrid lowest = next_gtrid();
   const auto take = [&lowest](const Gtrid& gtrid) { lowest = std::min(lowest, gtrid); };
-  if (!participant.remembered.empty()) take(*participant.remembered.begin());
+  const auto of_this_log = participant.remembered.lower_bound(Gtrid{log_id_, Epoch{}, Sequence{}});
+  if (of_this_log != participant.remembered.end()) take(*of_this_log);
   if (!interactive_.empty()) take(std::max(*interactive_.begin(), oldest_to_join()));
   return lowest;
 }

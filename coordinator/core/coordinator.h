@@ -72,6 +72,7 @@ class Coordinator {
     std::string participant;
     std::vector<std::string> missing;  ///< what kPresume gives up
     std::uint64_t missing_to = 0;
+    std::set<LogId> lost_logs;
     ActionTold told;
   };
   /// What a forced record of a person's deed is for: its transaction is in `by_hand_`.
@@ -260,6 +261,10 @@ class Coordinator {
   void on_fenced(const Participant& participant, const Error& why, std::uint64_t fence_top);
   void depose(const Participant& participant, const Error& why);
   void miss(const std::string& what, std::uint64_t to);
+  void notice_other_logs(const Participant& participant);
+  void miss_log(LogId log_id, const std::string& what);
+  bool is_ours(LogId log_id) const;
+  bool may_have(const Participant& participant, LogId log_id) const;
   void stop_presuming();
   void on_unknown_branch(Participant& participant, const PreparedBranch& listed);
   std::optional<std::string> why_not_orphan(const Participant& participant) const;
@@ -309,7 +314,9 @@ class Coordinator {
   void end_unasked();
   std::optional<Error> refusal_while_draining() const;
   std::vector<std::string> not_ready() const;
+  void add_held(std::vector<std::string>& at_stake) const;
   void add_log_findings(std::vector<Finding>& findings) const;
+  void add_lost_log_finding(const Participant& participant, std::vector<Finding>& findings) const;
   void add_findings(const Participant& participant, std::vector<Finding>& findings) const;
 
   // ---- looking (looking.cc)
@@ -411,9 +418,15 @@ class Coordinator {
   std::uint64_t next_serial_ = 1;
   std::optional<Error> frozen_;       ///< a violation was seen: no new work (R6)
   std::optional<Error> deposed_;      ///< another opening of the log has taken over (R10)
+  std::string deposed_by_;            ///< which, for people; empty: none
   std::vector<std::string> missing_;  ///< why decisions may be missing from the log
   std::uint64_t missing_to_ = 0;      ///< the highest of them that is known
   std::uint64_t given_up_to_ = 0;     ///< what a person has let go
+  /// Logs that databases know under our name, and that are not ours (R10). Their branches are ours
+  /// to show, and a person's to end.
+  std::set<LogId> other_logs_;
+  std::set<LogId> lost_logs_;      ///< those of them that have told of records
+  std::set<LogId> given_up_logs_;  ///< by a person
   bool draining_ = false;
   Effects effects_;  ///< of the event being handled
 };

@@ -106,7 +106,8 @@ std::vector<BranchAsked> Coordinator::branches_to_inspect(const Participant& par
   std::vector<BranchAsked> out;
   std::set<Gtrid> taken;
   const auto ask = [&](const Gtrid& gtrid, const Look& look) {
-    const bool ours = gtrid.log_id == log_id_;  // an agent is asked about no other (R3)
+    // An agent is asked about no other (R3).
+    const bool ours = may_have(participant, gtrid.log_id);
     if (!ours || out.size() == kInspectedMax || !taken.insert(gtrid).second) return;
     const Xid xid{gtrid, participant.name};
     out.push_back({xid, proof_of(xid, look)});
@@ -221,7 +222,7 @@ void Coordinator::choose_in_doubt(Look& look) const {
   }
   for (const auto& [name, inspected] : look.seen) {
     for (const BranchSight& sight : inspected.branches) {
-      const bool ours = sight.xid.gtrid.log_id == log_id_;
+      const bool ours = is_ours(sight.xid.gtrid.log_id);
       if (ours && sight.completion == Completion::kStillPrepared) chosen.insert(sight.xid.gtrid);
     }
   }

@@ -61,15 +61,48 @@ void Coordinator::on_fenced(const Participant& participant, const Error& why,
        fence_top);
 }
 
+/// What the log that this coordinator had before, or should have been given, has decided may have
+/// been told.
+void Coordinator::notice_other_logs(const Participant& participant) {
+  for (const OtherLog& other : participant.welcome->other_logs) {
+    other_logs_.insert(other.log_id);
+    if (other.top == 0) continue;  // it never took any work there
+    miss_log(other.log_id, "participant " + participant.name + " was told of record " +
+                               std::to_string(other.top) + " by " + other_log_text(other.log_id) +
+                               ", and this one is log " + to_string(log_id_));
+  }
+}
+
+void Coordinator::miss_log(LogId log_id, const std::string& what) {
+  if (given_up_logs_.contains(log_id)) return;
+  lost_logs_.insert(log_id);
+  miss(what, 0);
+}
+
+/// A connected participant has branches of the logs only that its fence rows know.
+bool Coordinator::may_have(const Participant& participant, LogId log_id) const {
+  if (log_id == log_id_) return true;
+  const auto& others = participant.welcome->other_logs;
+  return std::any_of(others.begin(), others.end(),
+                     [log_id](const OtherLog& other) { return other.log_id == log_id; });
+}
+
+bool Coordinator::is_ours(LogId log_id) const {
+  return log_id == log_id_ || other_logs_.contains(log_id);
+}
+
 void Coordinator::depose(const Participant& participant, const Error& why) {
   if (deposed_) return;
+  deposed_by_ = "another opening of its log, which participant " + participant.name +
+                " obeys: " + why.message + "; this one has epoch " +
+                std::to_string(static_cast<std::uint32_t>(epoch_)) +
+                ". End it; or, if it is the right one, end the other one and start this one until "
+                "its epoch, which rises by one with each start, is above the other's";
   deposed_ = Error{.code = ErrorCode::kFenced,
                    .effect = assent::Effect::kNone,
-                   .message = "another opening of this log has taken over: " + why.message +
-                              "; end this coordinator, or, if it is the right one, the other one, "
-                              "and start this one again",
+                   .message = "the coordinator is deposed by " + deposed_by_,
                    .participant = participant.name};
-  note(Note::Level::kError, "deposed: " + deposed_->message);
+  note(Note::Level::kError, deposed_->message);
   stop_presuming();
 }
 
@@ -102,6 +135,15 @@ void Coordinator::stop_presuming() {
 /// In neither table nor log. An orphan, if that may be presumed (R2).
 void Coordinator::on_unknown_branch(Participant& participant, const PreparedBranch& listed) {
   const Gtrid& gtrid = listed.xid.gtrid;
+  if (gtrid.log_id != log_id_) {
+    const std::string of = other_log_text(gtrid.log_id);
+    if (!lost_logs_.contains(gtrid.log_id)) {
+      miss_log(gtrid.log_id, "participant " + participant.name +
+                                 " holds xid=" + to_string(listed.xid) + ", prepared for " + of +
+                                 ", and this one is log " + to_string(log_id_));
+    }
+    return hold(participant, listed, "its decision, if there is one, is in " + of);
+  }
   const bool first = gtrid.epoch < epoch_ && awaits_fences();
   const bool unseen = participant.history.state == History::State::kUnseen;
   if (presumes() && (first || unseen)) {
@@ -184,7 +226,12 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
     }
     if (participant.history.state == History::State::kChanged) continue;  // held for that
     for (const auto& [gtrid, held] : participant.held) {
-      add_stake(plan, prepared_text(held.listed, now_.steady - held.at) + " is rolled back");
+      const std::string prepared = prepared_text(held.listed, now_.steady - held.at);
+      const bool of_lost_log = gtrid.log_id != log_id_;
+      add_stake(plan, prepared + (of_lost_log ? ", of a lost log of this coordinator, stays so "
+                                                "until it is resolved: " +
+                                                    command_to_resolve(gtrid)
+                                              : " is rolled back"));
     }
   }
   return plan;
@@ -197,6 +244,8 @@ void Coordinator::presume_again(const Allowing& allowing) {
     return std::find(given_up.begin(), given_up.end(), what) != given_up.end();
   });
   given_up_to_ = std::max(given_up_to_, allowing.missing_to);
+  given_up_logs_.insert(allowing.lost_logs.begin(), allowing.lost_logs.end());
+  std::erase_if(lost_logs_, [this](LogId lost) { return given_up_logs_.contains(lost); });
   if (missing_.empty()) missing_to_ = 0;
   for (auto& [name, participant] : participants_) {
     participant.look_again = true;

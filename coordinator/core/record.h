@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -115,6 +116,7 @@ struct HandRecord {
   std::optional<Allowance> allowance;  ///< kAllow
   /// kAllow of kPresume: decisions up to this number are given up; the log goes on behind it.
   std::uint64_t missing_to = 0;
+  std::set<LogId> lost_logs;          ///< kAllow of kPresume: logs that are given up
   std::vector<std::string> despite;   ///< participants that were not reached
   std::vector<std::string> evidence;  ///< what was shown before it: a sentence each
   std::string by;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct Past {
   std::vector<std::string> missing;
   std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing
   std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up
+  std::set<LogId> given_up_logs;  ///< lost logs that a person has given up
 };
 
 /// One record of a transaction, for its story.

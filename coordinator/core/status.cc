@@ -73,9 +73,10 @@ CoordinatorStatus Coordinator::status() const {
   CoordinatorStatus status;
   status.coordinator = config_.name;
   status.holding_up = not_ready();
-  status.ready = status.holding_up.empty();
+  status.ready = status.holding_up.empty() && presumes();
   status.draining = draining_;
   status.presumes = presumes();
+  status.deposed = deposed_by_;
   status.live = transactions_.size();
   for (const auto& [gtrid, tx] : transactions_) {
     const bool decided = tx.phase == Phase::kCommitting || tx.phase == Phase::kRollingBack;
@@ -107,20 +108,33 @@ std::vector<std::string> Coordinator::not_ready() const {
 
 // ---------------------------------------------------------------- findings
 
+/// Branches that are left alone because nothing may be presumed.
+void Coordinator::add_held(std::vector<std::string>& at_stake) const {
+  for (const auto& [name, participant] : participants_) {
+    if (participant.history.state == History::State::kChanged) continue;  // held for that
+    for (const auto& [gtrid, held] : participant.held) {
+      add_stake(at_stake, prepared_text(held.listed, now_.steady - held.at));
+    }
+  }
+}
+
 void Coordinator::add_log_findings(std::vector<Finding>& findings) const {
-  if (deposed_) findings.push_back({deposed_->message, {}, "assentctl drain"});
+  if (deposed_) {
+    Finding& finding = findings.emplace_back();
+    finding.what = "No new work is taken: " + deposed_->message + ".";
+    finding.at_stake.emplace_back(
+        "what the other opening has decided is not in this log: keys that it does not know are "
+        "answered \"unknown\"");
+    add_held(finding.at_stake);
+    finding.command = "assentctl drain";
+  }
   for (const std::string& what : missing_) {
     Finding& finding = findings.emplace_back();
     finding.what = "Decisions may be missing from the log: " + what +
                    ". What it holds goes on being driven and answered; nothing else is presumed, "
                    "and no new work is taken.";
     finding.command = command_to(Allowance::kPresume);
-    for (const auto& [name, participant] : participants_) {
-      if (participant.history.state == History::State::kChanged) continue;  // held for that
-      for (const auto& [gtrid, held] : participant.held) {
-        add_stake(finding.at_stake, prepared_text(held.listed, now_.steady - held.at));
-      }
-    }
+    add_held(finding.at_stake);
   }
   if (frozen_) {
     findings.push_back({"No new work is taken since a violation was seen: " + frozen_->message,
@@ -128,6 +142,22 @@ void Coordinator::add_log_findings(std::vector<Finding>& findings) const {
                         command_to(Allowance::kViolation)});
   }
   if (clock_) findings.push_back({clock_->message, {}, command_to(Allowance::kClock)});
+}
+
+/// Those of logs that were given up; of the others the log's own findings tell.
+void Coordinator::add_lost_log_finding(const Participant& participant,
+                                       std::vector<Finding>& findings) const {
+  Finding finding;
+  for (const auto& [gtrid, held] : participant.held) {
+    if (!given_up_logs_.contains(gtrid.log_id)) continue;
+    add_stake(finding.at_stake, prepared_text(held.listed, now_.steady - held.at));
+    if (finding.command.empty()) finding.command = command_to_resolve(gtrid);
+  }
+  if (finding.at_stake.empty()) return;
+  finding.what = "Participant " + participant.name +
+                 " holds branches prepared of a lost log of this coordinator, which only a person "
+                 "can end.";
+  findings.push_back(std::move(finding));
 }
 
 void Coordinator::add_findings(const Participant& participant,
@@ -140,6 +170,7 @@ void Coordinator::add_findings(const Participant& participant,
          {},
          "assentctl participants"});
   }
+  add_lost_log_finding(participant, findings);
   Finding hazards{"", {}, "assentctl list --in-doubt"};
   std::size_t count = 0;
   for (const auto& [gtrid, error] : participant.hazards) {

@@ -69,7 +69,8 @@ std::set<std::string> Coordinator::participants_of(const Gtrid& gtrid, const Loo
     const bool known = participant.hazards.contains(gtrid) || participant.held.contains(gtrid) ||
                        participant.orphans.contains(gtrid) ||
                        (sight != nullptr && shows_branch(*sight));
-    if (any || known) names.insert(name);
+    const bool asked = !participant.connected || may_have(participant, gtrid.log_id);
+    if ((any && asked) || known) names.insert(name);
   }
   if (tx != nullptr) {
     for (const Branch& branch : tx->branches) names.insert(branch.participant->name);

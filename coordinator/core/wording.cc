@@ -22,6 +22,14 @@ std::string with_reason(std::string command) {
   return std::move(command) + " --reason \"WHY\"";
 }
 
+std::string command_to_resolve(const Gtrid& gtrid) {
+  return "assentctl resolve " + to_string(gtrid) + " --commit|--rollback";
+}
+
+std::string other_log_text(LogId log_id) {
+  return "log " + to_string(log_id) + ", a lost log of this coordinator";
+}
+
 std::string_view to_string(HandAction action) {
   switch (action) {
     case HandAction::kResolve:

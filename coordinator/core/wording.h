@@ -21,6 +21,12 @@ std::string with_reason(std::string command);
 
 std::string_view to_string(HandAction action);  ///< resolve, finish, forget, allow
 
+/// The command that shows what a whole transaction's end by hand would be.
+std::string command_to_resolve(const Gtrid& gtrid);
+
+/// "log 0123456789abcdef, a lost log of this coordinator"
+std::string other_log_text(LogId log_id);
+
 std::string age_text(Duration age);  ///< "42 s", "3 min", "5 h", "2 days"
 
 /// "xid=.. prepared 3 min ago", without the age where the database doesn't tell it.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,8 @@ struct LogOpening {
   std::vector<std::string> missing;
   std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing; 0: none
   std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up; 0: none
+  /// Other logs of this coordinator that it has lost and a person has given up.
+  std::set<LogId> given_up_logs;
   /// What openings before these told of has numbers up to these: the newest, oldest first, the last
   /// is this one. Not further back than the opening before the newest checkpoint.
   std::vector<HeldTop> held;

@@ -72,10 +72,10 @@ Result<> Batch::index(std::uint64_t number, const CommitRecord& record) {
     auto indexed = index_decision(number, record.gtrid);
     if (!indexed) return indexed;
   } else {
-    std::string& value = entries_[gtrid_key(record.gtrid)];
+    std::string& value = entries_[gtrid_key(log_id_, record.gtrid)];
     value.clear();
     append_number(number, value);
-    writes_.Put(gtrid_key(record.gtrid), value);
+    writes_.Put(gtrid_key(log_id_, record.gtrid), value);
   }
   return index_key(number, record.key);
 }
@@ -113,21 +113,21 @@ Result<> Batch::index_key(std::uint64_t number, std::string_view key) {
 }
 
 Result<> Batch::index_decision(std::uint64_t number, const Gtrid& gtrid) {
-  auto value = entry(gtrid_key(gtrid));
+  auto value = entry(gtrid_key(log_id_, gtrid));
   if (!value) return std::move(value).error();
   std::string first;
   append_number(number, first);
   (*value)->replace(0, std::min(first.size(), (*value)->size()), first);
-  writes_.Put(gtrid_key(gtrid), **value);
+  writes_.Put(gtrid_key(log_id_, gtrid), **value);
   return {};
 }
 
 Result<> Batch::index_beside_decision(std::uint64_t number, const Gtrid& gtrid) {
-  auto value = entry(gtrid_key(gtrid));
+  auto value = entry(gtrid_key(log_id_, gtrid));
   if (!value) return std::move(value).error();
   if ((*value)->empty()) append_number(0, **value);
   append_number(number, **value);
-  writes_.Put(gtrid_key(gtrid), **value);
+  writes_.Put(gtrid_key(log_id_, gtrid), **value);
   return {};
 }
 
@@ -142,7 +142,7 @@ Result<> Batch::remove(const Removal& removal) {
 
 /// What was done by hand stays, behind a decision that is none any more.
 Result<> Batch::remove_from_gtrid_index(const Removal& removal) {
-  const std::string at = gtrid_key(*removal.gtrid);
+  const std::string at = gtrid_key(log_id_, *removal.gtrid);
   auto value = entry(std::string(at));
   if (!value) return std::move(value).error();
   auto numbers = parse_numbers(**value);

@@ -82,10 +82,11 @@ std::optional<std::uint64_t> parse_record_key(std::string_view key) {
   return parse_big_endian(key.substr(1));
 }
 
-std::string gtrid_key(const Gtrid& gtrid) {
+std::string gtrid_key(LogId log_id, const Gtrid& gtrid) {
   std::string key(1, kGtridPrefix);
   append_big_endian(static_cast<std::uint32_t>(gtrid.epoch), key);
   append_big_endian(static_cast<std::uint64_t>(gtrid.sequence), key);
+  if (gtrid.log_id != log_id) append_big_endian(static_cast<std::uint64_t>(gtrid.log_id), key);
   return key;
 }
 

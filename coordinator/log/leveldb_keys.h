@@ -20,8 +20,8 @@ std::string record_key(std::uint64_t number);
 /// nullopt: not such a key.
 std::optional<std::uint64_t> parse_record_key(std::string_view key);
 
-/// The log id is not part of it: a log holds its own transactions only.
-std::string gtrid_key(const Gtrid& gtrid);
+/// The id of a log is not part of its own transactions' keys.
+std::string gtrid_key(LogId log_id, const Gtrid& gtrid);
 
 std::string idempotency_index_key(std::uint64_t hash);
 /// SipHash-2-4 (Aumasson, Bernstein 2012) with the log id in its key. Hashes collide: the record

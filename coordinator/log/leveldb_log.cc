@@ -310,6 +310,7 @@ void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.epoch = state_.tail.epoch;
   opening_.top = state_.tail.top;
   opening_.held = state_.held;
+  opening_.given_up_logs = state_.given_up_logs;
   opening_.log_time = state_.tail.log_time;
   opening_.low_water = state_.low_water;
   opening_.unfinished = std::move(past.unfinished);
@@ -572,7 +573,7 @@ Result<std::uint64_t> LevelDbLog::Impl::remove_some(std::uint64_t first) {
     pinned = pinned_;
     cutoff = {stats_.log_time + -retention_, unproved_};
   }
-  auto records = find_removable(store_->db(), first, cutoff, pinned, known_);
+  auto records = find_removable(store_->db(), log_id_, first, cutoff, pinned, known_);
   if (!records) return records.error();
   const std::uint64_t next = records->oldest;
   if (next == first || remove(std::move(*records))) return next;
@@ -652,8 +653,7 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) 
 
 Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) {
   if (failed_) return failed_before();
-  if (gtrid.log_id != log_id_) return std::optional<Decided>{};  // foreign (R3)
-  const auto numbers = read_gtrid_index(store_->db(), gtrid);
+  const auto numbers = read_gtrid_index(store_->db(), log_id_, gtrid);
   if (!numbers) return numbers.error();
   if (numbers->empty() || numbers->front() == 0 || is_doubted(known_, numbers->front())) {
     return std::optional<Decided>{};
@@ -668,8 +668,7 @@ Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) 
 Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid) {
   if (failed_) return failed_before();
   std::vector<ToldRecord> story;
-  if (gtrid.log_id != log_id_) return story;  // foreign (R3)
-  auto numbers = read_gtrid_index(store_->db(), gtrid);
+  auto numbers = read_gtrid_index(store_->db(), log_id_, gtrid);
   if (!numbers) return std::move(numbers).error();
   std::sort(numbers->begin(), numbers->end());
   for (const std::uint64_t number : *numbers) {

@@ -37,7 +37,8 @@ Error log_damaged(std::string_view what) {
       "made by `assentctl log backup` and start assentd with --restored: what was decided after "
       "the copy is missing then, and nothing is presumed until a person allows it. If there is no "
       "copy, give assentd an empty folder: the new log knows no decision and no key of this one, "
-      "so its branches are foreign, to be finished by hand, and a key that was paid is a new one",
+      "so it presumes nothing until a person allows it, and shows the branches of this one, to be "
+      "resolved by hand",
       what));
 }
 
@@ -73,8 +74,9 @@ Result<std::vector<std::uint64_t>> read_idempotency_index(leveldb::DB& db, std::
   return std::move(*numbers);
 }
 
-Result<std::vector<std::uint64_t>> read_gtrid_index(leveldb::DB& db, const Gtrid& gtrid) {
-  auto value = read_value(db, gtrid_key(gtrid));
+Result<std::vector<std::uint64_t>> read_gtrid_index(leveldb::DB& db, LogId log_id,
+                                                    const Gtrid& gtrid) {
+  auto value = read_value(db, gtrid_key(log_id, gtrid));
   if (!value) return std::move(value).error();
   if (!*value) return std::vector<std::uint64_t>{};
   auto numbers = parse_numbers(**value);

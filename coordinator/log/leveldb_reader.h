@@ -40,7 +40,8 @@ Result<std::vector<std::uint64_t>> read_idempotency_index(leveldb::DB& db, std::
 /// Numbers of a transaction's records, but its end's: first that of its commit or rollback record,
 /// 0 if there is none; then those of its heuristic outcomes and of what was done by hand, oldest
 /// first. Empty: there are none.
-Result<std::vector<std::uint64_t>> read_gtrid_index(leveldb::DB& db, const Gtrid& gtrid);
+Result<std::vector<std::uint64_t>> read_gtrid_index(leveldb::DB& db, LogId log_id,
+                                                    const Gtrid& gtrid);
 
 /// A walk over the records of a log as they were when it began, in either direction. One thread.
 class RecordWalk {

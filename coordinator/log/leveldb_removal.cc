@@ -17,9 +17,9 @@ constexpr int kRecordsPerLook = 4'000;
 
 class Look {
  public:
-  Look(leveldb::DB& db, const Cutoff& cutoff, const std::vector<std::uint64_t>& pinned,
-       const std::vector<Missing>& missing)
-      : db_(db), all_(cutoff), pinned_(pinned), missing_(missing) {}
+  Look(leveldb::DB& db, LogId log_id, const Cutoff& cutoff,
+       const std::vector<std::uint64_t>& pinned, const std::vector<Missing>& missing)
+      : db_(db), log_id_(log_id), all_(cutoff), pinned_(pinned), missing_(missing) {}
 
   bool doubts(std::uint64_t number) const { return is_doubted(missing_, number); }
 
@@ -59,7 +59,7 @@ class Look {
 
   Result<bool> pass(std::uint64_t number, const EndRecord& record) {
     Removal removal{{number}, std::nullopt, {}};
-    const auto numbers = read_gtrid_index(db_, record.gtrid);
+    const auto numbers = read_gtrid_index(db_, log_id_, record.gtrid);
     if (!numbers) return numbers.error();
     const std::uint64_t decision = numbers->empty() ? 0 : numbers->front();
     // Else: an end that was written twice.
@@ -84,7 +84,7 @@ class Look {
   /// Stays, but what it forgot may have been pinned when its turn came.
   Result<bool> pass(std::uint64_t number, const ChainedHand& record) {
     if (record.hand.action != HandAction::kForget) return true;
-    const auto numbers = read_gtrid_index(db_, *record.hand.gtrid);
+    const auto numbers = read_gtrid_index(db_, log_id_, *record.hand.gtrid);
     if (!numbers) return numbers.error();
     for (const std::uint64_t one : *numbers) {
       if (one == 0 || one >= number || is_pinned(one) || doubts(one)) continue;
@@ -107,10 +107,12 @@ class Look {
   }
 
   void note(const Gtrid& gtrid) {
+    if (gtrid.log_id != log_id_) return;  // of a lost log, by hand
     if (!found.low_water || *found.low_water < gtrid) found.low_water = gtrid;
   }
 
   leveldb::DB& db_;
+  const LogId log_id_;
   const Cutoff& all_;
   WallTime cutoff_;  ///< of the record that is looked at
   const std::vector<std::uint64_t>& pinned_;
@@ -127,10 +129,11 @@ WallTime Cutoff::of(std::uint64_t number) const {
   return now + -left_out;
 }
 
-Result<RemovableRecords> find_removable(leveldb::DB& db, std::uint64_t first, const Cutoff& cutoff,
+Result<RemovableRecords> find_removable(leveldb::DB& db, LogId log_id, std::uint64_t first,
+                                        const Cutoff& cutoff,
                                         const std::vector<std::uint64_t>& pinned,
                                         const std::vector<Missing>& missing) {
-  Look look(db, cutoff, pinned, missing);
+  Look look(db, log_id, cutoff, pinned, missing);
   look.found.oldest = first;
   RecordWalk records(db);
   records.to(first);

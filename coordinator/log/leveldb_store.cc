@@ -91,12 +91,24 @@ void LevelDbStore::stop_keeping() {
 Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& dir, leveldb::Env* env,
                                                          bool restored) {
   std::unique_ptr<LevelDbStore> store(new LevelDbStore(as_folder(dir), env));
-  auto opened = store->take_folder();
+  auto opened = restored ? store->expect_log() : Result<>{};
+  if (opened) opened = store->take_folder();
   if (opened) opened = store->doubt_folder(restored);
   if (opened) opened = store->find_mark();
   if (opened) opened = store->open_db();
   if (!opened) return std::move(opened).error();
   return store;
+}
+
+/// Else a wrong folder would be taken for a new log, which knows nothing.
+Result<> LevelDbStore::expect_log() const {
+  std::error_code why;
+  if (fs::exists(mark_path(), why) || fs::exists(database_path(), why)) return {};
+  return log_unavailable(fmt::format(
+      "there is no log in {}, and --restored says that there is one: look at data_dir, and whether "
+      "the file system is mounted; copy the backup there, or start without --restored for a new "
+      "log",
+      dir_.string()));
 }
 
 Result<> LevelDbStore::take_folder() {

@@ -56,6 +56,7 @@ class LevelDbStore {
 
  private:
   LevelDbStore(std::filesystem::path dir, leveldb::Env* env);
+  Result<> expect_log() const;
   Result<> take_folder();
   Result<> find_mark();
   Result<> begin_log();

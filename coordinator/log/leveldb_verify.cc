@@ -28,6 +28,13 @@ Missing damaged(std::uint64_t number) {
   return {Missing::Why::kDamaged, number, number};
 }
 
+/// What a person has decided of a lost log's transaction, and what came of it.
+bool may_be_of_other_log(const RecordPayload& payload) {
+  if (const auto* commit = std::get_if<CommitRecord>(&payload)) return commit->by_hand;
+  if (const auto* rollback = std::get_if<RollbackRecord>(&payload)) return rollback->key.empty();
+  return true;
+}
+
 /// What every record must agree on with the one before it. What is not there, or damaged, can't be
 /// doubted.
 class Chain {
@@ -85,7 +92,7 @@ class Chain {
     }
     const Gtrid* gtrid = gtrid_of(record.payload);
     if (gtrid == nullptr) return nullptr;
-    if (gtrid->log_id != log_id_) return kForeign;
+    if (gtrid->log_id != log_id_) return may_be_of_other_log(record.payload) ? nullptr : kForeign;
     return gtrid->epoch <= record.header.epoch ? nullptr : "its gtrid is of a later epoch";
   }
 
@@ -133,14 +140,14 @@ Result<std::optional<StoredRecord>> read_listed(leveldb::DB& db, const ListedRec
 }
 
 template <typename RecordType, typename Take>
-Result<> load_listed(leveldb::DB& db, LogId log_id, const std::vector<ListedRecord>& list,
+Result<> load_listed(leveldb::DB& db, const std::vector<ListedRecord>& list,
                      std::vector<Missing>& missing, Take take) {
   for (const auto& listed : list) {
     auto record = read_listed(db, listed, missing);
     if (!record) return std::move(record).error();
     if (!*record) continue;
     const auto* payload = std::get_if<RecordType>(&(*record)->payload);
-    if (payload == nullptr || gtrid_of((*record)->payload)->log_id != log_id) {
+    if (payload == nullptr) {
       return wrong(listed.number, "it is not the one that the checkpoint lists");
     }
     take(listed, *payload);
@@ -148,8 +155,8 @@ Result<> load_listed(leveldb::DB& db, LogId log_id, const std::vector<ListedReco
   return {};
 }
 
-Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, Epoch epoch,
-                             const CheckpointRecord& checkpoint, LogPast& past) {
+Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecord& checkpoint,
+                             LogPast& past) {
   LogState& state = past.state;
   state.oldest = checkpoint.oldest;
   state.low_water = checkpoint.low_water;
@@ -157,16 +164,17 @@ Result<> begin_at_checkpoint(leveldb::DB& db, LogId log_id, Epoch epoch,
   state.last_hand = checkpoint.last_hand;
   state.missing = checkpoint.missing;
   state.unproved = checkpoint.unproved;
+  state.given_up_logs = checkpoint.given_up_logs;
   if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening);
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);
   }
   auto loaded = load_listed<CommitRecord>(
-      db, log_id, checkpoint.unfinished, past.missing,
+      db, checkpoint.unfinished, past.missing,
       [&](const auto& listed, const auto& commit) { state.unfinished[commit.gtrid] = listed; });
   if (!loaded) return loaded;
   return load_listed<HeuristicRecord>(
-      db, log_id, checkpoint.damaged, past.missing,
+      db, checkpoint.damaged, past.missing,
       [&](const auto& listed, const auto& heuristic) { state.damaged[heuristic.xid] = listed; });
 }
 
@@ -192,7 +200,7 @@ Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, std::uint64_
     if (doubt != nullptr) return wrong(**number, doubt);
     const auto* checkpoint = std::get_if<CheckpointRecord>(&record->payload);
     if (**number == first && checkpoint != nullptr) {
-      auto begun = begin_at_checkpoint(db, log_id, record->header.epoch, *checkpoint, past);
+      auto begun = begin_at_checkpoint(db, record->header.epoch, *checkpoint, past);
       if (!begun) return begun;
     }
     past.state.apply(*record, records.bytes());
@@ -225,9 +233,10 @@ Result<std::optional<std::vector<std::uint64_t>>> read_entry(leveldb::DB& db,
   return *value ? parse_numbers(**value) : std::nullopt;
 }
 
-Result<bool> is_indexed(leveldb::DB& db, const Gtrid& gtrid, std::uint64_t number, bool decides) {
+Result<bool> is_indexed(leveldb::DB& db, LogId log_id, const Gtrid& gtrid, std::uint64_t number,
+                        bool decides) {
   if (gtrid.sequence == Sequence{}) return true;  // a key settled without a transaction
-  const auto numbers = read_entry(db, gtrid_key(gtrid));
+  const auto numbers = read_entry(db, gtrid_key(log_id, gtrid));
   if (!numbers) return numbers.error();
   if (!*numbers) return false;
   const auto found = std::find((*numbers)->begin(), (*numbers)->end(), number);
@@ -246,7 +255,7 @@ Result<bool> is_indexed(leveldb::DB& db, LogId log_id, const StoredRecord& recor
   if (gtrid == nullptr || std::holds_alternative<EndRecord>(record.payload)) return true;
   const std::uint64_t number = record.header.number;
   const std::string* key = key_of(record.payload);
-  auto indexed = is_indexed(db, *gtrid, number, key != nullptr);
+  auto indexed = is_indexed(db, log_id, *gtrid, number, key != nullptr);
   if (!indexed || !*indexed || key == nullptr) return indexed;
   return is_indexed(db, log_id, *key, number);
 }
@@ -278,7 +287,8 @@ Result<LogId> read_log_id(leveldb::DB& db) {
     if (!*number) return log_damaged("no record in it tells whose log it is");
     const auto record = records.record(**number);
     if (!record) continue;
-    if (const Gtrid* gtrid = gtrid_of(record->payload); gtrid != nullptr) return gtrid->log_id;
+    const Gtrid* gtrid = gtrid_of(record->payload);
+    if (gtrid != nullptr && !may_be_of_other_log(record->payload)) return gtrid->log_id;
     if (const auto* opening = std::get_if<OpeningRecord>(&record->payload)) return opening->log_id;
   }
 }

@@ -83,6 +83,7 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   // Nothing is expected of a database that a person took as it is, until its next commit.
   if (hand.allowance == Allowance::kHistory) newest.erase(hand.participant);
   if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
+  given_up_logs.insert(hand.lost_logs.begin(), hand.lost_logs.end());
 }
 
 void LogState::apply(const StoredRecord& record, std::string_view bytes) {
@@ -135,6 +136,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.missing = missing;
   record.opening = tail.opening;
   record.unproved = unproved;
+  record.given_up_logs = given_up_logs;
   return record;
 }
 

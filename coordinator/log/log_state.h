@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,7 @@ struct LogState {
   std::vector<Missing> missing;
   std::vector<HeldTop> held;           ///< see LogOpening
   std::vector<UnprovedTime> unproved;  ///< oldest first; of what is still there
+  std::set<LogId> given_up_logs;       ///< see LogOpening
 
   explicit LogState(LogId log_id);
 

@@ -184,6 +184,7 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
     row.set_number(unproved.number);
     row.set_ms(unproved.ms);
   }
+  for (const LogId id : record.given_up_logs) out.add_given_up_logs(static_cast<std::uint64_t>(id));
   return out;
 }
 
@@ -220,6 +221,7 @@ log::Hand to_proto(const ChainedHand& record) {
   if (hand.decision) out.set_decision(static_cast<std::uint32_t>(*hand.decision));
   if (hand.allowance) out.set_allowance(static_cast<std::uint32_t>(*hand.allowance));
   out.set_missing_to(hand.missing_to);
+  for (const LogId id : hand.lost_logs) out.add_lost_logs(static_cast<std::uint64_t>(id));
   for (const auto& name : hand.despite) out.add_despite(name);
   for (const auto& sentence : hand.evidence) out.add_evidence(sentence);
   out.set_by(hand.by);
@@ -404,6 +406,15 @@ Doubt read_missing(const Messages& in, std::vector<Missing>& out) {
   return kFine;
 }
 
+template <typename Numbers>
+Doubt read_log_ids(const Numbers& in, std::set<LogId>& out) {
+  for (const std::uint64_t id : in) {
+    if (id == 0) return "a log id is zero";
+    out.insert(LogId{id});
+  }
+  return kFine;
+}
+
 Doubt read(const log::Opening& in, OpeningRecord& out) {
   if (has_unknown_fields(in)) return kUnknownFields;
   if (in.log_id() == 0) return "its log id is zero";
@@ -467,6 +478,7 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   for (const auto& row : in.unproved()) {
     if (doubt == kFine) doubt = read(row, out.unproved.emplace_back());
   }
+  if (doubt == kFine) doubt = read_log_ids(in.given_up_logs(), out.given_up_logs);
   return doubt;
 }
 
@@ -514,6 +526,7 @@ Doubt read(const log::Hand& in, ChainedHand& out) {
   if (!in.participant().empty() && !is_participant_name(in.participant())) return kStrangeBqual;
   hand.participant = in.participant();
   hand.missing_to = in.missing_to();
+  if (doubt == kFine) doubt = read_log_ids(in.lost_logs(), hand.lost_logs);
   hand.despite.assign(in.despite().begin(), in.despite().end());
   hand.evidence.assign(in.evidence().begin(), in.evidence().end());
   hand.by = in.by();

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -117,6 +118,7 @@ struct CheckpointRecord {
   std::vector<Missing> missing;        ///< all that were ever found, as far as records are kept
   std::uint64_t opening = 0;           ///< number of the newest one
   std::vector<UnprovedTime> unproved;  ///< oldest first
+  std::set<LogId> given_up_logs;       ///< see LogOpening
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

@@ -36,6 +36,7 @@ Past past_of(const LogOpening& opening) {
   past.missing = opening.missing;
   past.missing_to = opening.missing_to;
   past.given_up_to = opening.given_up_to;
+  past.given_up_logs = opening.given_up_logs;
   return past;
 }
 

@@ -124,6 +124,7 @@ std::string to_json(const CoordinatorStatus& status) {
   made["ready"] = status.ready;
   made["draining"] = status.draining;
   made["presumes"] = status.presumes;
+  made["deposed"] = text(status.deposed);
   made["live"] = status.live;
   made["in_doubt"] = status.in_doubt;
   made["damaged"] = status.damaged;

@@ -150,6 +150,15 @@ std::string text_of(const Finding& finding) {
   return text;
 }
 
+std::string headline(const CoordinatorStatus& status) {
+  if (!status.deposed.empty()) {
+    return fmt::format("{} takes no new work: deposed by {}\n", status.coordinator, status.deposed);
+  }
+  return fmt::format("{} is {}{}{}\n", status.coordinator, status.ready ? "ready" : "not ready",
+                     status.draining ? ", draining: it takes no new work" : "",
+                     status.presumes ? "" : "; decisions may be missing from its log");
+}
+
 }  // namespace
 
 std::string to_text(const InDoubtList& list) {
@@ -183,10 +192,7 @@ std::string to_text(const LogStats& log) {
 }
 
 std::string to_text(const CoordinatorStatus& status) {
-  std::string text =
-      fmt::format("{} is {}{}{}\n", status.coordinator, status.ready ? "ready" : "not ready",
-                  status.draining ? ", draining: it takes no new work" : "",
-                  status.presumes ? "" : "; decisions may be missing from its log");
+  std::string text = headline(status);
   text += fmt::format("{} live, {} in doubt, {} damaged\n", count_of(status.live, "transaction"),
                       status.in_doubt, status.damaged);
   text += to_text(status.log);

@@ -77,6 +77,9 @@ void Agent::on(FenceRaised&& event, Outbox& out) {
   at->second.database = std::move(event.database);
   at->second.fence_top = event.top;
   at->second.told_top = event.top;
+  at->second.logs = {at->second.hello.log_id};
+  for (const OtherLog& other : event.others) at->second.logs.insert(other.log_id);
+  at->second.others = std::move(event.others);
   at->second.phase = Link::Phase::kDraining;
   end_older_links(event.link, out);
   cancel_older_branches(event.link, out);
@@ -130,7 +133,8 @@ void Agent::welcome(LinkId id, Outbox& out) {
                        .database = link.database,
                        .work_sessions = config_.work_sessions,
                        .prepared_max = config_.prepared_max,
-                       .fence_top = link.fence_top}});
+                       .fence_top = link.fence_top,
+                       .other_logs = link.others}});
 }
 
 void Agent::on(LinkGone&& event, Outbox& out) {
@@ -224,12 +228,12 @@ std::optional<Error> Agent::why_foreign(const Link& link, const Xid& xid) const 
     return refusal(ErrorCode::kInvalid,
                    "this agent serves participant " + config_.participant + ", not " + xid.bqual);
   }
-  if (xid.gtrid.log_id != link.hello.log_id) {
+  if (!link.logs.contains(xid.gtrid.log_id)) {
     return refusal(ErrorCode::kInvalid, "the transaction is of log " + to_string(xid.gtrid.log_id) +
                                             ", the link's coordinator has log " +
                                             to_string(link.hello.log_id));
   }
-  if (xid.gtrid.epoch > link.hello.epoch) {
+  if (xid.gtrid.log_id == link.hello.log_id && xid.gtrid.epoch > link.hello.epoch) {
     return refusal(ErrorCode::kInvalid, "the transaction is of a later epoch than its coordinator");
   }
   return std::nullopt;
@@ -238,8 +242,8 @@ std::optional<Error> Agent::why_foreign(const Link& link, const Xid& xid) const 
 /// May this xid get new work?
 std::optional<Error> Agent::why_refuse_new(const Link& link, const Xid& xid) const {
   if (auto foreign = why_foreign(link, xid)) return foreign;
-  if (xid.gtrid.epoch != link.hello.epoch) {
-    return refusal(ErrorCode::kTooOld, "the transaction is of an earlier epoch");
+  if (xid.gtrid.log_id != link.hello.log_id || xid.gtrid.epoch != link.hello.epoch) {
+    return refusal(ErrorCode::kTooOld, "the transaction is of an earlier epoch or log");
   }
   if (is_below_lowest(xid.gtrid)) {
     return refusal(ErrorCode::kTooOld,
@@ -312,16 +316,16 @@ void Agent::on_request(LinkId id, ListPrepared&& list, Outbox& out) {
     fence = fence_of(link.hello, list.log_top);
   }
   ++lists_under_way_;
-  out.add(StartList{id, list.scan, link.hello.log_id, std::move(fence)});
+  out.add(StartList{id, list.scan, link.logs, std::move(fence)});
 }
 
 /// A witness goes only when nothing that this incarnation still has to prove could need it.
 void Agent::on_request(LinkId id, ForgetWitnesses&& forget, Outbox& out) {
-  const LogId log_id = links_.at(id).hello.log_id;
+  const std::set<LogId>& logs = links_.at(id).logs;
   const auto keep = [&](const Gtrid& gtrid) {
     const auto at = branches_.find({gtrid, config_.participant});
     const bool needed = at != branches_.end() && at->second.needs_witness();
-    if (gtrid.log_id == log_id && !needed) return false;
+    if (logs.contains(gtrid.log_id) && !needed) return false;
     out.add(warning("gtrid=" + to_string(gtrid) + " witness kept: its branch is not finished"));
     return true;
   };
@@ -334,7 +338,7 @@ void Agent::on_request(LinkId id, Inspect&& inspect, Outbox& out) {
   if (auto error = why_refuse_look(link, inspect)) {
     return out.reply(id, Inspected{inspect.serial, {}, {}, std::move(error)});
   }
-  StartInspect start{id, inspect.serial, link.hello.log_id, {}};
+  StartInspect start{id, inspect.serial, link.logs, {}};
   for (BranchAsked& asked : inspect.branches) {
     const auto at = branches_.find(asked.xid);
     if (!asked.proof && at != branches_.end()) asked.proof = at->second.proof();

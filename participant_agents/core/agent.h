@@ -53,7 +53,9 @@ class Agent {
     DatabaseIdentity database;
     std::uint64_t fence_top = 0;  ///< before this hello
     std::uint64_t told_top = 0;   ///< the row says at least this; 0: not known
-    std::set<Xid> awaited;        ///< kDraining: whose sessions are not seen gone yet
+    std::vector<OtherLog> others;
+    std::set<LogId> logs;   ///< the coordinator's: that of the hello, and `others`
+    std::set<Xid> awaited;  ///< kDraining: whose sessions are not seen gone yet
   };
   using Branches = std::map<Xid, Branch>;
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -99,7 +100,7 @@ struct RaiseFence {
 struct StartList {
   LinkId link{};
   std::uint64_t scan = 0;
-  LogId log_id{};
+  std::set<LogId> logs;  ///< whose branches are listed
   std::optional<FenceTop> fence;
 };
 
@@ -119,7 +120,7 @@ struct LookedFor {
 struct StartInspect {
   LinkId link{};
   std::uint64_t serial = 0;
-  LogId log_id{};
+  std::set<LogId> logs;  ///< whose branches are ours
   std::vector<LookedFor> branches;
 };
 

@@ -40,7 +40,8 @@ struct FenceRaised {
   DatabaseIdentity database;
   std::uint64_t top = 0;  ///< of the row before; 0: there was none, or it was not read
   std::optional<Error> error;
-  bool missing = false;  ///< refused because the log does not hold what the row was told of
+  bool missing = false;          ///< refused because the log does not hold what the row was told of
+  std::vector<OtherLog> others;  ///< as in the welcome
 };
 
 /// Answer to StartWork and StartPrepare. Unless `open`, no database session has anything to do with

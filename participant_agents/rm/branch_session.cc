@@ -150,25 +150,26 @@ FinishReport BranchSession::explained(const Xid& xid, Decision told,
 
 // ---------------------------------------------------------------- looking
 
-Result<Inspection> BranchSession::inspect(LogId log_id, const std::vector<InspectedBranch>& asked) {
+Result<Inspection> BranchSession::inspect(const std::set<LogId>& ours,
+                                          const std::vector<InspectedBranch>& asked) {
   ASSENT_CHECK(!open_);
   give_time();
-  auto found = list_with_waits(log_id);
+  auto found = list_with_waits(ours);
   if (!found) return found.error();
-  auto& ours = found->branches;
-  std::sort(ours.begin(), ours.end(),
+  auto& branches = found->branches;
+  std::sort(branches.begin(), branches.end(),
             [](const BranchSight& a, const BranchSight& b) { return a.xid < b.xid; });
-  if (ours.size() > kInspectedMax) ours.resize(kInspectedMax);
+  if (branches.size() > kInspectedMax) branches.resize(kInspectedMax);
   std::map<Xid, std::size_t> listed;
-  for (BranchSight& sight : ours) {
+  for (BranchSight& sight : branches) {
     sight.completion = Completion::kStillPrepared;
     sight.evidence = Evidence::kListed;
     listed.emplace(sight.xid, listed.size());
   }
   for (const InspectedBranch& one : asked) {
     const auto at = listed.find(one.xid);
-    if (at == listed.end()) ours.emplace_back().xid = one.xid;
-    look_closely(one, at == listed.end() ? ours.back() : ours[at->second]);
+    if (at == listed.end()) branches.emplace_back().xid = one.xid;
+    look_closely(one, at == listed.end() ? branches.back() : branches[at->second]);
   }
   return found;
 }

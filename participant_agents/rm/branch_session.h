@@ -27,7 +27,8 @@ class BranchSession : public Session {
   FinishReport roll_back_open(const Xid& xid) override;
   FinishReport commit(const Xid& xid, const BranchProof& proof, PreparedBy by) override;
   FinishReport rollback(const Xid& xid, const std::optional<BranchProof>& proof) override;
-  Result<Inspection> inspect(LogId log_id, const std::vector<InspectedBranch>& asked) override;
+  Result<Inspection> inspect(const std::set<LogId>& ours,
+                             const std::vector<InspectedBranch>& asked) override;
 
  protected:
   /// How far the branch came before it has to be undone.
@@ -103,7 +104,7 @@ class BranchSession : public Session {
   virtual FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) = 0;
   /// All that the database lists as prepared, with whom it holds up; completion and evidence are
   /// not filled in.
-  virtual Result<Inspection> list_with_waits(LogId log_id) = 0;
+  virtual Result<Inspection> list_with_waits(const std::set<LogId>& ours) = 0;
 
   /// What only a person can settle.
   Error hazard(std::string message) const {

@@ -73,10 +73,11 @@ std::optional<Xid> parse_xa_name(std::string_view text) {
   return Xid{*gtrid, Bqual(name)};
 }
 
-/// nullopt: not a branch of this log and this participant.
-std::optional<Xid> our_xid(std::string_view name, LogId log_id, const Settings& settings) {
+/// nullopt: not a branch of these logs and this participant.
+std::optional<Xid> our_xid(std::string_view name, const std::set<LogId>& ours,
+                           const Settings& settings) {
   auto xid = parse_xa_name(name);
-  if (!xid || xid->gtrid.log_id != log_id || xid->bqual != settings.participant)
+  if (!xid || !ours.contains(xid->gtrid.log_id) || xid->bqual != settings.participant)
     return std::nullopt;
   return xid;
 }
@@ -136,7 +137,7 @@ class MariadbSession final : public BranchSession {
   FinishReport settle(const Seen& seen, const BranchProof& proof,
                       const std::optional<Error>& why) override;
   FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
-  Result<Inspection> list_with_waits(LogId log_id) override;
+  Result<Inspection> list_with_waits(const std::set<LogId>& ours) override;
 
  private:
   static bool wants_counts(const Message& message);
@@ -542,12 +543,12 @@ Result<> MariadbSession::look_behind_locks(const Xid& xid, Seen& seen) {
   return {};
 }
 
-Result<Inspection> MariadbSession::list_with_waits(LogId log_id) {
+Result<Inspection> MariadbSession::list_with_waits(const std::set<LogId>& ours) {
   const auto names = list_xa_names(link());
   if (!names) return names.error();
   Inspection found;
   for (const std::string& name : *names) {
-    if (auto xid = our_xid(name, log_id, settings())) {
+    if (auto xid = our_xid(name, ours, settings())) {
       found.branches.emplace_back().xid = std::move(*xid);
     } else if (found.foreign.size() < kInspectedMax) {
       found.foreign.push_back({.name = name, .age = {}, .blocked = {}});
@@ -582,7 +583,7 @@ class MariadbControl final : public Control {
   Result<> heartbeat() override;
   Result<> end_session(SessionId id, Duration wait) override;
   Result<FenceAnswer> raise_fence(const Fence& fence) override;
-  Result<PreparedScan> list_prepared(LogId log_id) override;
+  Result<PreparedScan> list_prepared(const std::set<LogId>& ours) override;
   Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override;
   void interrupt() override { link_->interrupt(); }
 
@@ -776,15 +777,30 @@ Result<> MariadbControl::heartbeat() {
 /// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
   FenceAnswer answer;
-  const auto before = link_->query(
-      "SELECT CONCAT(log_top), epoch FROM assent_fence WHERE log_id = " + number(fence.log_id),
-      Effect::kNone);
+  const std::string log = number(fence.log_id);
+  const auto ask = lex_statement(
+      Kind::kMariadb,
+      "SELECT CONCAT(log_top), epoch, CONCAT(log_id) FROM assent_fence WHERE log_id = ? OR "
+      "coordinator = ? ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
+      Author::kAssent);
+  ASSENT_CHECK(ask.has_value());
+  const auto asking =
+      render(Kind::kMariadb, *ask, {log, fence.coordinator, log, std::int64_t{kOtherLogsMax + 1}});
+  if (!asking) return asking.error();
+  const auto before = link_->query(*asking, Effect::kNone);
   if (!before) return before.error();
-  if (!before->empty()) {
-    answer.top = unsigned_at(before->front(), 0);
-    const Epoch epoch{static_cast<std::uint32_t>(integer_at(before->front(), 1))};
-    answer.missing = is_missing({epoch, answer.top}, fence);
+  for (const Row& row : *before) {
+    const LogId of{unsigned_at(row, 2)};
+    const std::uint64_t top = unsigned_at(row, 0);
+    if (of != fence.log_id) {
+      answer.others.push_back({of, top});
+      continue;
+    }
+    answer.top = top;
+    const Epoch epoch{static_cast<std::uint32_t>(integer_at(row, 1))};
+    answer.missing = is_missing({epoch, top}, fence);
   }
+  if (answer.others.size() > kOtherLogsMax) answer.others.resize(kOtherLogsMax);
   if (answer.missing) {
     answer.refused = who_fences(fence);
     return answer;
@@ -800,7 +816,6 @@ Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
       "(epoch = ? AND opening_nonce = ?))",
       Author::kAssent);
   ASSENT_CHECK(insert.has_value() && update.has_value());
-  const std::string log = number(fence.log_id);
   const std::int64_t epoch{static_cast<std::uint32_t>(fence.epoch)};
   const std::string nonce = std::to_string(fence.opening_nonce);
   const std::string top = std::to_string(fence.log_top);
@@ -831,12 +846,12 @@ Error MariadbControl::who_fences(const Fence& fence) {
                         " (" + row + "): the coordinator that asked is deposed or restored");
 }
 
-Result<PreparedScan> MariadbControl::list_prepared(LogId log_id) {
+Result<PreparedScan> MariadbControl::list_prepared(const std::set<LogId>& ours) {
   const auto names = list_xa_names(*link_);
   if (!names) return names.error();
   PreparedScan scan;
   for (const std::string& name : *names) {
-    if (auto xid = our_xid(name, log_id, link_->settings())) {
+    if (auto xid = our_xid(name, ours, link_->settings())) {
       scan.branches.push_back({.xid = std::move(*xid), .transaction_id = 0, .age = {}});
     } else {
       ++scan.foreign;

@@ -130,10 +130,11 @@ PreparedBranch listed_branch(Xid xid, const Row& row) {
           .age = Duration(std::max<std::int64_t>(integer_at(row, 3), 1))};
 }
 
-/// nullopt: not a branch of this log and this participant.
-std::optional<Xid> our_xid(const std::string& gid, LogId log_id, const Settings& settings) {
+/// nullopt: not a branch of these logs and this participant.
+std::optional<Xid> our_xid(const std::string& gid, const std::set<LogId>& ours,
+                           const Settings& settings) {
   auto xid = parse_gid(gid);
-  if (!xid || xid->gtrid.log_id != log_id || xid->bqual != settings.participant)
+  if (!xid || !ours.contains(xid->gtrid.log_id) || xid->bqual != settings.participant)
     return std::nullopt;
   return xid;
 }
@@ -181,7 +182,7 @@ class PostgresSession final : public BranchSession {
   FinishReport settle(const Seen& seen, const BranchProof& proof,
                       const std::optional<Error>& why) override;
   FinishReport settle_absent(const Seen& seen, const std::optional<BranchProof>& proof) override;
-  Result<Inspection> list_with_waits(LogId log_id) override;
+  Result<Inspection> list_with_waits(const std::set<LogId>& ours) override;
 
  private:
   using Form = PostgresStatements::Form;
@@ -516,7 +517,7 @@ FinishReport PostgresSession::of_another_history(const BranchProof& proof,
              ". Find out whether the branch's effects are here"));
 }
 
-Result<Inspection> PostgresSession::list_with_waits(LogId log_id) {
+Result<Inspection> PostgresSession::list_with_waits(const std::set<LogId>& ours) {
   const auto rows = link().query(std::string(kPreparedHere) + " ORDER BY prepared, gid");
   if (!rows) return rows.error();
   auto blocked = find_blocked(link());
@@ -524,7 +525,7 @@ Result<Inspection> PostgresSession::list_with_waits(LogId log_id) {
   Inspection found;
   for (const Row& row : *rows) {
     const std::string gid = text_at(row, 0);
-    if (auto xid = our_xid(gid, log_id, settings())) {
+    if (auto xid = our_xid(gid, ours, settings())) {
       const PreparedBranch branch = listed_branch(std::move(*xid), row);
       BranchSight& sight = found.branches.emplace_back();
       sight.xid = branch.xid;
@@ -561,7 +562,7 @@ class PostgresControl final : public Control {
   Result<> heartbeat() override;
   Result<> end_session(SessionId id, Duration wait) override;
   Result<FenceAnswer> raise_fence(const Fence& fence) override;
-  Result<PreparedScan> list_prepared(LogId log_id) override;
+  Result<PreparedScan> list_prepared(const std::set<LogId>& ours) override;
   Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override;
   void interrupt() override { link_->interrupt(); }
 
@@ -709,16 +710,31 @@ Result<> PostgresControl::heartbeat() {
 /// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
   FenceAnswer answer;
-  const auto before =
-      link_->query("SELECT log_top::text, epoch FROM assent.fence WHERE log_id = '" +
-                       to_string(fence.log_id) + "'",
-                   Effect::kNone);
+  const auto ask = lex_statement(
+      Kind::kPostgres,
+      "SELECT log_top::text, epoch, log_id FROM assent.fence WHERE log_id = ? OR coordinator = ? "
+      "ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
+      Author::kAssent);
+  ASSENT_CHECK(ask.has_value());
+  const std::string log = to_string(fence.log_id);
+  const auto asking =
+      render(Kind::kPostgres, *ask, {log, fence.coordinator, log, std::int64_t{kOtherLogsMax + 1}});
+  if (!asking) return asking.error();
+  const auto before = link_->query(*asking, Effect::kNone);
   if (!before) return before.error();
-  if (!before->empty()) {
-    answer.top = unsigned_at(before->front(), 0);
-    const Epoch epoch{static_cast<std::uint32_t>(integer_at(before->front(), 1))};
-    answer.missing = is_missing({epoch, answer.top}, fence);
+  for (const Row& row : *before) {
+    const auto of = parse_log_id(text_at(row, 2));
+    if (!of) continue;  // no hand of ours
+    const std::uint64_t top = unsigned_at(row, 0);
+    if (*of != fence.log_id) {
+      answer.others.push_back({*of, top});
+      continue;
+    }
+    answer.top = top;
+    const Epoch epoch{static_cast<std::uint32_t>(integer_at(row, 1))};
+    answer.missing = is_missing({epoch, top}, fence);
   }
+  if (answer.others.size() > kOtherLogsMax) answer.others.resize(kOtherLogsMax);
   if (answer.missing) {
     answer.refused = who_fences(fence);
     return answer;
@@ -757,12 +773,12 @@ Error PostgresControl::who_fences(const Fence& fence) {
                         " (" + row + "): the coordinator that asked is deposed or restored");
 }
 
-Result<PreparedScan> PostgresControl::list_prepared(LogId log_id) {
+Result<PreparedScan> PostgresControl::list_prepared(const std::set<LogId>& ours) {
   const auto rows = link_->query(std::string(kPreparedHere), Effect::kNone);
   if (!rows) return rows.error();
   PreparedScan scan;
   for (const Row& row : *rows) {
-    if (auto xid = our_xid(text_at(row, 0), log_id, link_->settings())) {
+    if (auto xid = our_xid(text_at(row, 0), ours, link_->settings())) {
       scan.branches.push_back(listed_branch(std::move(*xid), row));
     } else {
       ++scan.foreign;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -132,7 +133,8 @@ class Session {
   /// or when there is but one; of several foreign branches nothing is told but their names;
   /// sessions behind other sessions that are held up themselves are not shown. It needs the PROCESS
   /// privilege, and says so when it has not got it.
-  virtual Result<Inspection> inspect(LogId log_id, const std::vector<InspectedBranch>& asked) = 0;
+  virtual Result<Inspection> inspect(const std::set<LogId>& ours,
+                                     const std::vector<InspectedBranch>& asked) = 0;
 
   /// Any thread, at any time: makes the call under way return at once with kConnectionLost by
   /// shutting the connection's socket down (F 11). The session is unusable afterwards.
@@ -149,11 +151,12 @@ struct Fence {
   std::vector<HeldTop> held;  ///< as in the hello
 };
 
-/// What the row of this log said.
+/// What the row of this log said, and those of its coordinator's other logs.
 struct FenceAnswer {
   std::uint64_t top = 0;         ///< before; 0: there was no row
   std::optional<Error> refused;  ///< kFenced: the row is as it was
   bool missing = false;          ///< refused because the log does not hold what the row was told of
+  std::vector<OtherLog> others;  ///< as in the welcome
 };
 
 /// The row as it is.
@@ -167,7 +170,7 @@ struct FenceRow {
 bool is_missing(const FenceRow& row, const Fence& fence);
 
 struct PreparedScan {
-  std::vector<PreparedBranch> branches;  ///< of that log id and this participant
+  std::vector<PreparedBranch> branches;  ///< of those log ids and this participant
   std::uint64_t foreign = 0;
 };
 
@@ -197,7 +200,7 @@ class Control {
   /// (R10). An error: effect unknown.
   virtual Result<FenceAnswer> raise_fence(const Fence& fence) = 0;
 
-  virtual Result<PreparedScan> list_prepared(LogId log_id) = 0;
+  virtual Result<PreparedScan> list_prepared(const std::set<LogId>& ours) = 0;
 
   /// Deletes the witness rows of these transactions, all or none. No effect on rows that are not
   /// there. Some hundred at a time.

@@ -144,7 +144,8 @@ void IncarnationLife::on_control_error(const Error& error) {
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
   control_.run<FenceRaised>(
       [link = raise.link, row = row_of(std::move(raise.fence))](rm::Control& control) {
-        FenceRaised raised{link, {}, 0, std::nullopt, false};
+        FenceRaised raised;
+        raised.link = link;
         crash_point(crash::kFenceBefore);
         auto answer = control.raise_fence(row);
         crash_point(crash::kFenceAfter);
@@ -154,6 +155,7 @@ void IncarnationLife::raise_fence(RaiseFence&& raise) {
         }
         raised.top = answer->top;
         raised.missing = answer->missing;
+        raised.others = std::move(answer->others);
         raised.error = std::move(answer->refused);
         if (raised.error) return raised;
         if (auto identity = control.identity()) {
@@ -175,13 +177,13 @@ void IncarnationLife::list(StartList&& list) {
   if (list.fence) row = row_of(std::move(*list.fence));
   control_.run<Result<rm::PreparedScan>>(
       [row = std::move(row),
-       log_id = list.log_id](rm::Control& control) -> Result<rm::PreparedScan> {
+       logs = std::move(list.logs)](rm::Control& control) -> Result<rm::PreparedScan> {
         if (row) {
           auto raised = control.raise_fence(*row);
           if (!raised) return raised.error();
           if (raised->refused) return *raised->refused;
         }
-        return control.list_prepared(log_id);
+        return control.list_prepared(logs);
       },
       [this, link = list.link, number = list.scan](Result<rm::PreparedScan> scan) {
         if (ending_) return;

@@ -245,7 +245,7 @@ void SessionTable::dispatch_looks() {
     looks_.pop_front();
     slot->looker = look.link;
     slot->serial = look.serial;
-    RunInspect job{look.log_id, {}};
+    RunInspect job{std::move(look.logs), {}};
     for (LookedFor& one : look.branches) {
       job.branches.push_back({std::move(one.xid), std::move(one.proof)});
     }

@@ -115,7 +115,7 @@ Report SessionThread::act(RunRollback& job) {
 }
 
 Report SessionThread::act(RunInspect& job) {
-  return session_->inspect(job.log_id, job.branches);
+  return session_->inspect(job.logs, job.branches);
 }
 
 }  // namespace assent::agent

@@ -43,7 +43,7 @@ struct RunRollback {
 };
 
 struct RunInspect {
-  LogId log_id{};
+  std::set<LogId> logs;
   std::vector<rm::InspectedBranch> branches;
 };
 

@@ -69,6 +69,11 @@ std::string to_string(LogId id) {
   return std::string(kLogIdDigits - digits.size(), '0') + digits;
 }
 
+std::optional<LogId> parse_log_id(std::string_view text) {
+  const auto id = take_hex<std::uint64_t>(text, true);
+  return id && text.empty() ? std::optional(LogId{*id}) : std::nullopt;
+}
+
 std::string to_string(const Gtrid& gtrid) {
   std::string out = to_string(gtrid.log_id);
   out += '-';

@@ -63,5 +63,7 @@ std::string to_gid(const Xid& xid);
 std::optional<Xid> parse_gid(std::string_view gid);
 
 std::string to_string(LogId id);  ///< 16 hex digits
+/// Exactly what `to_string` writes, nothing else: nullopt for any other text.
+std::optional<LogId> parse_log_id(std::string_view text);
 
 }  // namespace assent

@@ -259,7 +259,8 @@ struct LogStats {
 
 struct CoordinatorStatus {
   std::string coordinator;
-  bool ready = false;  ///< every reachable participant's first full scan has ended
+  /// Every reachable participant's first full scan has ended, and no decisions may be missing.
+  bool ready = false;
   bool draining = false;
   bool presumes = true;        ///< false: decisions may be missing; see findings (design section 7)
   std::uint64_t live = 0;      ///< transactions in the table
@@ -268,6 +269,7 @@ struct CoordinatorStatus {
   std::vector<std::string> holding_up;  ///< what drain or readiness waits for: a sentence each
   std::vector<Finding> findings;
   LogStats log;
+  std::string deposed;  ///< another opening of its log has taken over: a sentence; empty: none has
 
   friend bool operator==(const CoordinatorStatus&, const CoordinatorStatus&) = default;
 };

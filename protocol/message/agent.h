@@ -166,6 +166,17 @@ struct AgentRequest {
 
 // ---------------------------------------------------------------- agent to coordinator
 
+/// A log that the database knows under the name of the coordinator that asks, and that is not the
+/// one it asks with.
+struct OtherLog {
+  LogId log_id{};
+  std::uint64_t top = 0;  ///< the highest record that the database was told of; 0: of none
+
+  friend bool operator==(const OtherLog&, const OtherLog&) = default;
+};
+
+inline constexpr std::size_t kOtherLogsMax = 64;
+
 struct Welcome {
   Incarnation incarnation{};
   std::string kind;  ///< "postgres" or "mariadb"
@@ -176,6 +187,9 @@ struct Welcome {
   /// The log top in the fence row of this log as it was before this hello; 0: there was no row. A
   /// database that was set back has a lower one than it was told (design section 6).
   std::uint64_t fence_top = 0;
+  /// The newest kOtherLogsMax, newest first: a coordinator that has lost its log, or was given the
+  /// wrong folder, learns it here (R10). Their branches are listed with its own.
+  std::vector<OtherLog> other_logs;
 
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
@@ -231,8 +245,9 @@ struct PreparedBranch {
   friend bool operator==(const PreparedBranch&, const PreparedBranch&) = default;
 };
 
-/// Answer to ListPrepared: the branches with this participant's bqual and this coordinator's log
-/// id. All others are foreign: counted, never touched (R3).
+/// Answer to ListPrepared: the branches with this participant's bqual and a log id of this
+/// coordinator, its own or one of Welcome::other_logs. All others are foreign: counted, never
+/// touched (R3).
 struct PreparedList {
   std::uint64_t scan = 0;
   std::vector<PreparedBranch> branches;

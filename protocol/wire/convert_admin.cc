@@ -361,6 +361,7 @@ void put(const CoordinatorStatus& from, v1::CoordinatorStatus& to) {
   for (const auto& one : from.holding_up) to.add_holding_up(made_utf8(one, kErrorTextBytesMax));
   for (const auto& finding : from.findings) put(finding, *to.add_findings());
   put(from.log, *to.mutable_log());
+  to.set_deposed(made_utf8(from.deposed, kErrorTextBytesMax));
 }
 
 CoordinatorStatus take(const v1::CoordinatorStatus& from, const Place& here) {
@@ -376,6 +377,7 @@ CoordinatorStatus take(const v1::CoordinatorStatus& from, const Place& here) {
       take_each<std::string>(from.holding_up(), "holding_up", here, kListedMax, take_sentence);
   to.findings = take_each<Finding>(from.findings(), "findings", here, kListedMax, take);
   to.log = take(from.log(), here.in("log"));
+  to.deposed = take_sentence(from.deposed(), here.in("deposed"));
   return to;
 }
 

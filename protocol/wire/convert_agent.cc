@@ -407,6 +407,11 @@ void put(const Welcome& from, v1::Welcome& to) {
   to.set_work_sessions(from.work_sessions);
   to.set_prepared_max(from.prepared_max);
   to.set_fence_top(from.fence_top);
+  for (const OtherLog& other : from.other_logs) {
+    v1::OtherLog& added = *to.add_other_logs();
+    added.set_log_id(static_cast<std::uint64_t>(other.log_id));
+    added.set_top(other.top);
+  }
 }
 
 Welcome take(const v1::Welcome& from, const Place& here) {
@@ -419,6 +424,14 @@ Welcome take(const v1::Welcome& from, const Place& here) {
   to.work_sessions = from.work_sessions();
   to.prepared_max = from.prepared_max();
   to.fence_top = from.fence_top();
+  const auto other_logs = here.in("other_logs");
+  if (static_cast<std::size_t>(from.other_logs_size()) > kOtherLogsMax) {
+    other_logs.refuse("are too many");
+  }
+  for (const v1::OtherLog& other : from.other_logs()) {
+    if (other.log_id() == 0) other_logs.refuse("have one without an id");
+    to.other_logs.push_back({LogId{other.log_id()}, other.top()});
+  }
   return to;
 }
 

@@ -44,7 +44,7 @@ class SlowControl final : public rm::Control {
     return Error{.code = ErrorCode::kConnectionLost, .effect = Effect::kUnknown, .message = "cut"};
   }
   Result<rm::FenceAnswer> raise_fence(const rm::Fence&) override { return rm::FenceAnswer{}; }
-  Result<rm::PreparedScan> list_prepared(LogId) override {
+  Result<rm::PreparedScan> list_prepared(const std::set<LogId>&) override {
     calls_ += 'l';
     return rm::PreparedScan{};
   }
@@ -132,7 +132,7 @@ TEST_CASE("a heartbeat goes before what waits, and only the time of a call itsel
   manager.control->wait_until_begun();
   turn.run([&] {
     control.run<Result<rm::PreparedScan>>(
-        [](rm::Control& slow) { return slow.list_prepared(LogId{}); },
+        [](rm::Control& slow) { return slow.list_prepared({}); },
         [&](Result<rm::PreparedScan> scan) { listed.set_value(bool(scan)); });
     control.heartbeat([&](Result<> result) { alive = bool(result); });
     control.cut_if_longer(hours(1));

@@ -80,9 +80,10 @@ HelloArrived read_hello(const StoryCommand& command) {
 }
 
 FenceRaised read_fence_raised(const StoryCommand& command) {
-  FenceRaised raised{
-      link_of(command), {}, command.number("had", 0), error_of(command), command.has("missing")};
+  FenceRaised raised{link_of(command),       {}, command.number("had", 0), error_of(command),
+                     command.has("missing"), {}};
   if (!raised.error) raised.database.id = "db";
+  if (command.has("other")) raised.others = {{LogId{command.number("other", 0)}, 40}};
   return raised;
 }
 
@@ -235,6 +236,21 @@ struct ShowReply {
   std::string operator()(const Pong&) const { return "pong"; }
 };
 
+std::string show(const std::set<LogId>& logs) {
+  std::string out;
+  for (const LogId log : logs) out += " log=" + std::to_string(number_of(log));
+  return out;
+}
+
+std::string show(const std::vector<OtherLog>& others) {
+  std::string out;
+  for (const OtherLog& other : others) {
+    out += " other log=" + std::to_string(number_of(other.log_id)) +
+           " top=" + std::to_string(other.top);
+  }
+  return out;
+}
+
 std::string show(const FenceTop& fence) {
   return "coordinator=" + fence.coordinator + " log=" + std::to_string(number_of(fence.log_id)) +
          " epoch=" + std::to_string(number_of(fence.epoch)) +
@@ -254,7 +270,8 @@ struct ShowEffect {
   std::string operator()(const SendWelcome& e) const {
     return "welcome " + show(e.link) +
            " incarnation=" + std::to_string(number_of(e.welcome.incarnation)) +
-           " database=" + e.welcome.database.id + show_top(e.welcome.fence_top);
+           " database=" + e.welcome.database.id + show_top(e.welcome.fence_top) +
+           show(e.welcome.other_logs);
   }
   std::string operator()(const SendRefused& e) const {
     return "refused " + show(e.link) + show_top(e.refused.fence_top) +
@@ -288,11 +305,12 @@ struct ShowEffect {
   }
   std::string operator()(const StartList& e) const {
     return "start list " + show(e.link) + " scan=" + std::to_string(e.scan) +
+           (e.logs.size() > 1 ? show(e.logs) : "") +
            (e.fence ? " raise fence " + show(*e.fence) : "");
   }
   std::string operator()(const StartInspect& e) const {
-    std::string out = "start inspect " + show(e.link) + " serial=" + std::to_string(e.serial) +
-                      " log=" + std::to_string(number_of(e.log_id));
+    std::string out =
+        "start inspect " + show(e.link) + " serial=" + std::to_string(e.serial) + show(e.logs);
     for (const LookedFor& one : e.branches) {
       out += " " + show(one.xid);
       if (one.proof) out += " xid8=" + std::to_string(one.proof->transaction_id);

@@ -227,6 +227,7 @@ void Story::open() {
   }
   for (const auto& [name, one] : newest) past.newest.push_back(one);
   past.damaged = damaged();
+  past.given_up_logs = given_up_logs();
   coordinator_ = std::make_unique<Coordinator>(config_, past, now_);
 }
 
@@ -443,6 +444,9 @@ void Story::connect(Words& words) {
       static_cast<std::uint32_t>(words.number("timeline").value_or(0));
   connected.welcome.database.position = words.number("position").value_or(0);
   connected.welcome.fence_top = words.number("fence_top").value_or(0);
+  if (const auto top = words.number("other_top")) {
+    connected.welcome.other_logs = {{kOtherLog, *top}};
+  }
   connected.welcome.prepared_max =
       static_cast<std::uint32_t>(words.number("prepared_max").value_or(0));
   step(std::move(connected));
@@ -691,6 +695,15 @@ std::vector<HeuristicRecord> Story::damaged() const {
   }
   std::vector<HeuristicRecord> out;
   for (auto& [xid, record] : pinned) out.push_back(record);
+  return out;
+}
+
+std::set<LogId> Story::given_up_logs() const {
+  std::set<LogId> out;
+  for (const auto& [record, _] : log_) {
+    const auto* hand = std::get_if<HandRecord>(&record);
+    if (hand != nullptr) out.insert(hand->lost_logs.begin(), hand->lost_logs.end());
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,6 +77,7 @@ class Story {
   std::optional<Decided> find_gtrid(const Gtrid& gtrid) const;
   std::vector<ToldRecord> find_story(const ClientRequest& body) const;
   std::vector<HeuristicRecord> damaged() const;
+  std::set<LogId> given_up_logs() const;
 
   Config config_;
   std::unique_ptr<Coordinator> coordinator_;

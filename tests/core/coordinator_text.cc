@@ -247,6 +247,7 @@ std::string body(const CoordinatorStatus& status) {
   out += status.ready ? " ready" : " not ready";
   if (status.draining) out += " draining";
   if (!status.presumes) out += " presumes nothing";
+  if (!status.deposed.empty()) out += " deposed by " + status.deposed;
   out += " live=" + std::to_string(status.live) + " in_doubt=" + std::to_string(status.in_doubt) +
          " damaged=" + std::to_string(status.damaged) + "\n";
   for (const std::string& one : status.holding_up) out += "    waits for: " + one + "\n";
@@ -299,6 +300,7 @@ std::string body(const HandRecord& record) {
   if (record.decision) out += " " + std::string(to_string(*record.decision));
   if (record.allowance) out += " " + std::string(to_string(*record.allowance));
   if (record.missing_to != 0) out += " missing to " + std::to_string(record.missing_to);
+  for (const LogId id : record.lost_logs) out += " lost log " + to_string(id);
   for (const auto& participant : record.despite) out += " despite " + participant;
   for (const auto& sentence : record.evidence) out += " (" + sentence + ")";
   return out + " by " + record.by + ": " + record.reason;

@@ -274,6 +274,17 @@ TEST_CASE("what would be done is told with the command that does it") {
         "  assentctl resolve 1 --commit --reason 'it is paid' --yes\n");
 }
 
+TEST_CASE("a deposed coordinator says so before anything else, and not that it is ready") {
+  CoordinatorStatus status{.coordinator = "pay"};
+  status.presumes = false;
+  CHECK_THAT(to_text(status),
+             Catch::StartsWith("pay is not ready; decisions may be missing from its log\n"));
+  status.deposed = "another opening of its log";
+  CHECK_THAT(to_text(status),
+             Catch::StartsWith("pay takes no new work: deposed by another opening of its log\n") &&
+                 !Catch::Contains("ready"));
+}
+
 TEST_CASE("the command pays, repeats and looks") {
   const auto card = house().fresh_card();
   const std::string key = house().fresh_key();

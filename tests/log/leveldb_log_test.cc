@@ -322,7 +322,8 @@ TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
             "record 301 is there, and an index does not lead to it" + kStartAgain);
     }
     SECTION("a missing entry of the index of transactions") {
-      RawDatabase(f.dir()).remove(gtrid_key(f.commit_record(300).gtrid));
+      const Gtrid gtrid = f.commit_record(300).gtrid;
+      RawDatabase(f.dir()).remove(gtrid_key(gtrid.log_id, gtrid));
       f.open();
       REQUIRE(f.reports().wait_for_failure());
       CHECK(f.reports().failures().front().message ==

@@ -101,6 +101,45 @@ TEST_CASE("only the newest openings are remembered", "[log]") {
   CHECK(state.held.back() == HeldTop{Epoch{kHeldTopsMax + 1}, kHeldTopsMax});
 }
 
+TEST_CASE("a lost log is given up for all openings, and what is left of it ended by hand",
+          "[log]") {
+  MissingFixture f;
+  f.reopen();
+  const LogId lost{7};
+  HandRecord give_up;
+  give_up.action = HandAction::kAllow;
+  give_up.allowance = Allowance::kPresume;
+  give_up.lost_logs = {lost};
+  give_up.by = "ops@host";
+  give_up.reason = "the disk is lost";
+  auto commit = f.commit_record(1);  // of the same epoch and sequence
+  commit.gtrid.log_id = lost;
+  for (auto& branch : commit.branches) branch.xid.gtrid = commit.gtrid;
+  commit.key.clear();
+  commit.by_hand = true;
+  const auto before = f.reports().durable().size();
+  f.log().append_forced(give_up, kExampleTime, LogToken{1'000'000});
+  f.log().append_forced(commit, kExampleTime, LogToken{1'000'001});
+  REQUIRE(f.reports().wait_for(before + 2));
+  for (const bool checkpointed : {false, true}) {
+    if (checkpointed) f.commit_durably(30, 10'100);
+    const LogOpening& opening = f.reopen();
+    CHECK(opening.given_up_logs == std::set<LogId>{lost});
+    CHECK(opening.missing.empty());
+    CHECK(std::count(opening.unfinished.begin(), opening.unfinished.end(), commit) == 1);
+    const auto found = f.log().find_gtrid(commit.gtrid);
+    REQUIRE(found.has_value());
+    CHECK(*found == coordinator::Decided{commit});
+    CHECK(f.has(1));  // its own of that name
+  }
+  f.log().append(end_of(commit), kExampleTime);
+  f.commit_durably(20'000, 20'000);
+  const auto& unfinished = f.reopen().unfinished;
+  CHECK(std::count(unfinished.begin(), unfinished.end(), commit) == 0);
+  f.close();
+  f.verify_all();
+}
+
 TEST_CASE("what a person has given up is told at every opening", "[log]") {
   MissingFixture f;
   f.lose_end(11, 2);
@@ -309,7 +348,7 @@ TEST_CASE("a damaged checkpoint is told, and the one before it is taken", "[log]
       if (header->type == RecordType::kCheckpoint) newest = i;
     }
   }
-  REQUIRE(newest > 20'000);
+  REQUIRE(newest > 0);
   f.damage(newest);
   CHECK(f.reopen().missing == Sentences{"record " + std::to_string(newest) + " is damaged"});
   CHECK(f.log().opening().unfinished.size() == 20'081);
@@ -344,7 +383,8 @@ TEST_CASE("damage among the older records stops the coordinator once, and is tol
     found = "record 4 does not follow the one before it: the chain is broken";
   }
   SECTION("an index that does not lead to its record") {
-    RawDatabase(f.dir()).remove(gtrid_key(f.commit_record(3).gtrid));
+    const Gtrid gtrid = f.commit_record(3).gtrid;
+    RawDatabase(f.dir()).remove(gtrid_key(gtrid.log_id, gtrid));
     found = "record 4 is there, and an index does not lead to it";
   }
   f.open();
@@ -447,6 +487,19 @@ TEST_CASE("a copy of a log's folder is told", "[log]") {
     f.allow(0);
     f.verify_all();
   }
+}
+
+TEST_CASE("a folder without a log is not taken for a restored one", "[log]") {
+  const assent::testing::TemporaryFolder folder;
+  const fs::path dir = folder.path() / "unmounted";
+  assent::testing::Reports reports;
+  if (GENERATE(false, true)) fs::create_directory(dir);
+  const bool there = fs::exists(dir);
+  const auto opened = LevelDbLog::open({.dir = dir, .restored = true}, reports.listener());
+  REQUIRE(opened.has_error());
+  CHECK(opened.error().message.find("look at data_dir") != std::string::npos);
+  CHECK(fs::exists(dir) == there);
+  CHECK((!there || fs::is_empty(dir)));
 }
 
 TEST_CASE("a copy made by `log backup` opens only when it is said to be restored", "[log]") {

@@ -79,7 +79,8 @@ TEST_CASE("what a log lacks is said, and not a byte of it changes", "[log][offli
           std::vector<std::string>{"its high-water mark is missing or damaged"});
   }
   SECTION("an entry of an index") {
-    RawDatabase(f.dir()).remove(gtrid_key(f.commit_record(3).gtrid));
+    const Gtrid gtrid = f.commit_record(3).gtrid;
+    RawDatabase(f.dir()).remove(gtrid_key(gtrid.log_id, gtrid));
     CHECK(look_at(f.dir())->verify().wrong ==
           std::vector<std::string>{"record 4 is there, and an index does not lead to it"});
   }

@@ -63,6 +63,11 @@ std::vector<Golden> golden_records() {
   allow.missing_to = 815;
   allow.by = "ops@host";
   allow.reason = "the disk is lost";
+  HandRecord give_up = allow;
+  give_up.missing_to = 0;
+  give_up.lost_logs = {LogId{7}, LogId{0xFEDC}};
+  CheckpointRecord given_up;
+  given_up.given_up_logs = give_up.lost_logs;
   CheckpointRecord recovery;
   recovery.damaged = {{65, 0x01020304}};
   recovery.newest = {{57, commit.branches[0]}};
@@ -91,6 +96,8 @@ std::vector<Golden> golden_records() {
                         {},
                         {},
                         {},
+                        {},
+                        0,
                         {}}},
       {"checkpoint_empty", header(10'064, false), CheckpointRecord{}},
       {"commit_by_hand", header(63, true), by_hand},
@@ -104,6 +111,9 @@ std::vector<Golden> golden_records() {
       {"heuristic", header(65, true), heuristic},
       {"hand_resolve", header(66, true), ChainedHand{resolve, {}}},
       {"hand_allow", header(67, true), ChainedHand{allow, link_to(66, "the bytes of record 66")}},
+      {"hand_give_up", header(68, true),
+       ChainedHand{give_up, link_to(67, "the bytes of record 67")}},
+      {"checkpoint_given_up", header(10'066, false), given_up},
   };
 }
 
@@ -161,7 +171,7 @@ TEST_CASE("golden records are read as what they were", "[log][golden]") {
 
 TEST_CASE("keys of the database are the golden ones", "[log][golden]") {
   std::string bytes = record_key(0x0102030405060708);
-  bytes += gtrid_key({kLog, Epoch{3}, Sequence{42}});
+  bytes += gtrid_key(kLog, {kLog, Epoch{3}, Sequence{42}});
   bytes += idempotency_index_key(idempotency_hash(kLog, "order-8123"));
   bytes += idempotency_index_key(idempotency_hash(kLog, ""));
   bytes += idempotency_index_key(idempotency_hash(kLog, "12345678"));

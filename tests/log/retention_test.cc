@@ -234,7 +234,8 @@ TEST_CASE("R15: what nobody measured makes no outcome older", "[log][retention]"
     CHECK(past->state.unproved == expected);
     const auto removable = [&](minutes now) {
       const Cutoff cutoff{f.at(now - kRetention), past->state.unproved};
-      const auto found = find_removable(raw.db(), 0, cutoff, {}, {});
+      const LogId log_id = f.example(1).gtrid.log_id;
+      const auto found = find_removable(raw.db(), log_id, 0, cutoff, {}, {});
       REQUIRE(found.has_value());
       return found->oldest;
     };

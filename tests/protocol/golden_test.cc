@@ -116,7 +116,8 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
   golden.message("list_prepared", request(ListPrepared{3, 4}));
   golden.message("forget_witnesses", request(ForgetWitnesses{{kGtrid}}));
   golden.message("ping", request(Ping{}));
-  golden.message("welcome", Welcome{Incarnation{9}, "postgres", "15.20", kProof.database, 16, 64});
+  golden.message("welcome",
+                 Welcome{Incarnation{9}, "postgres", "15.20", kProof.database, 16, 64, 0, {}});
   golden.message("refused", Refused{kError});
   golden.message("worked", reply(Worked{kXid, 1, {kResult}, kError}));
   golden.message("voted", reply(Voted{kXid, Vote::kPrepared, {kResult}, kError, kProof}));
@@ -128,10 +129,13 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
   golden.message("inspect", request(Inspect{5, {{kXid, kProof}, {kXid, std::nullopt}}}));
   golden.message("inspected", reply(Inspected{5, {kSight}, {kForeign}, kError}));
   golden.message("welcome with a fence row",
-                 Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12});
+                 Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12, {}});
   golden.message("refused by a fence row", Refused{kError, 12});
   const BranchProof taken_over{{"7301/16384", 1, 1000, 0x0FEDCBA987654321}, 77, false};
   golden.message("commit of a takeover's vote", request(Commit{kXid, taken_over}));
+  golden.message(
+      "welcome of a database that knows another log of the coordinator",
+      Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12, {{LogId{77}, 4000}}});
   golden.compare("agent_messages.txt");
 }
 
@@ -197,18 +201,18 @@ TEST_CASE("messages of people in trouble have their golden bytes") {
                  answered(StoryTold{transaction, {{6, WallTime{1700000000000}, "Committed."}}}));
   golden.message("action_told", answered(ActionTold{true, {"Commits."}, transaction, {}, "list"}));
   golden.message("action_told, refused", answered(ActionTold{false, {}, {}, kError, ""}));
-  golden.message(
-      "coordinator_status",
-      answered(CoordinatorStatus{"main",
-                                 true,
-                                 true,
-                                 true,
-                                 3,
-                                 2,
-                                 1,
-                                 {"accounts"},
-                                 {{"Lost.", {"one"}, "allow"}},
-                                 {9, 8, 1, 4096, 65536, WallTime{1700000000000}, kGtrid}}));
+  golden.message("coordinator_status",
+                 answered(CoordinatorStatus{"main",
+                                            true,
+                                            true,
+                                            true,
+                                            3,
+                                            2,
+                                            1,
+                                            {"accounts"},
+                                            {{"Lost.", {"one"}, "allow"}},
+                                            {9, 8, 1, 4096, 65536, WallTime{1700000000000}, kGtrid},
+                                            ""}));
   golden.message(
       "answer, damaged",
       answered(Answer{.gtrid = kGtrid, .outcome = Outcome::kCommitted, .damaged = {damage}}));
@@ -217,6 +221,9 @@ TEST_CASE("messages of people in trouble have their golden bytes") {
   participant.prepared_max = 64;
   participant.health = "well";
   golden.message("participant_list with health", answered(ParticipantList{{participant}}));
+  CoordinatorStatus deposed{.coordinator = "main"};
+  deposed.deposed = "another opening";
+  golden.message("coordinator_status, deposed", answered(deposed));
   golden.compare("admin_messages.txt");
 }
 

@@ -269,7 +269,8 @@ FromAgent MessageGenerator::from_agent() {
                      database(),
                      any_u32(),
                      any_u32(),
-                     any_u64()};
+                     any_u64(),
+                     {{LogId{positive_u64()}, any_u64()}}};
     default:
       return agent_reply();
   }
@@ -469,6 +470,7 @@ CoordinatorStatus MessageGenerator::status() {
   out.live = any_u64();
   out.in_doubt = any_u64();
   out.damaged = any_u64();
+  out.deposed = text();
   out.holding_up = texts();
   for (std::size_t i = below(3); i > 0; --i) out.findings.push_back({text(), texts(), text()});
   out.log = {any_u64(),

@@ -178,14 +178,14 @@ TEST_CASE("the list shows our branches of one log, and counts the others") {
   require_vote(agent.session->work(work_of(other_log, {take_point(2)})), Vote::kPrepared);
   server.prepare_foreign("somebody-elses");
 
-  const PreparedScan scan = must(agent.control->list_prepared(kLog));
+  const PreparedScan scan = must(agent.control->list_prepared({kLog}));
   REQUIRE(scan.branches.size() == 1);
   CHECK(scan.branches[0].xid == ours);
   CHECK(scan.branches[0].transaction_id == report.proof.transaction_id);
   CHECK(scan.foreign == 2);
   CHECK(rollback(*agent.session, ours).completion == Completion::kRolledBack);
   CHECK(rollback(*agent.session, other_log).completion == Completion::kRolledBack);
-  CHECK(must(agent.control->list_prepared(kLog)).branches.empty());
+  CHECK(must(agent.control->list_prepared({kLog})).branches.empty());
   server.roll_back_foreign("somebody-elses");
 }
 

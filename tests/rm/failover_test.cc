@@ -150,7 +150,7 @@ TEST_CASE("F 4: an acknowledged prepare that the promoted standby never got is a
   const auto manager = standby.manager();
   const auto control = must(manager->take_control(kPatience));
   const auto session = must(manager->open_session());
-  CHECK(must(control->list_prepared(kLog)).branches.empty());
+  CHECK(must(control->list_prepared({kLog})).branches.empty());
   const DatabaseIdentity identity = must(control->identity());
   CHECK(identity.id == lost.proof.database.id);  // of all that is compared, this can't tell
   CHECK(identity.timeline > lost.proof.database.timeline);
@@ -190,7 +190,7 @@ TEST_CASE("F 4: a prepare that the promoted standby got is finished there") {
   const auto control = must(manager->take_control(kPatience));
   const auto session = must(manager->open_session());
   CHECK(must(control->identity()).timeline > to_commit.proof.database.timeline);
-  const PreparedScan scan = must(control->list_prepared(kLog));
+  const PreparedScan scan = must(control->list_prepared({kLog}));
   REQUIRE(scan.branches.size() == 2);
   for (const PreparedBranch& listed : scan.branches) {
     const Branch& branch = listed.xid == to_commit.xid ? to_commit : to_roll_back;
@@ -206,7 +206,7 @@ TEST_CASE("F 4: a prepare that the promoted standby got is finished there") {
         Completion::kRolledBack);
   CHECK(standby.value("SELECT points FROM card WHERE id = 1;") == "99");
   CHECK(standby.value("SELECT points FROM card WHERE id = 2;") == "100");
-  CHECK(must(control->list_prepared(kLog)).branches.empty());
+  CHECK(must(control->list_prepared({kLog})).branches.empty());
 
   // Asked again, it is no longer there, and a status of this history is none of the vote's.
   require_hazard(session->commit(to_commit.xid, to_commit.proof, PreparedBy::kUnknown));

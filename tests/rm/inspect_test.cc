@@ -62,7 +62,7 @@ void wait_until_waiting(Server& server, std::int64_t sessions) {
 Inspection inspect_until_blocked(Agent& agent, std::size_t sessions) {
   Inspection seen;
   const auto look = [&] {
-    seen = must(agent.session->inspect(kLog, {}));
+    seen = must(agent.session->inspect({kLog}, {}));
     std::size_t blocked = 0;
     for (const auto& branch : seen.branches) blocked += branch.blocked.size();
     for (const auto& branch : seen.foreign) blocked += branch.blocked.size();
@@ -175,7 +175,7 @@ TEST_CASE("MariaDB: what can't be told is said") {
   const Prepared ours = prepare_one(agent, 1);
   server.run("REVOKE PROCESS ON *.* FROM 'assent'@'127.0.0.1';");
   agent.session = agent.another_session();
-  const Inspection seen = must(agent.session->inspect(kLog, {}));
+  const Inspection seen = must(agent.session->inspect({kLog}, {}));
   server.run("GRANT PROCESS ON *.* TO 'assent'@'127.0.0.1';");
   const BranchSight& sight = sight_of(seen, ours.xid);
   CHECK(sight.completion == Completion::kStillPrepared);
@@ -201,10 +201,10 @@ TEST_CASE("inspect tells what became of branches that are not listed, and change
   BranchProof mistaken = listed.proof;
   mistaken.database.id = "7/7";
   const Xid never = next_xid();
-  const Inspection seen = must(agent.session->inspect(kLog, {{committed.xid, committed.proof},
-                                                             {listed.xid, mistaken},
-                                                             {undone.xid, undone.proof},
-                                                             {never, std::nullopt}}));
+  const Inspection seen = must(agent.session->inspect({kLog}, {{committed.xid, committed.proof},
+                                                               {listed.xid, mistaken},
+                                                               {undone.xid, undone.proof},
+                                                               {never, std::nullopt}}));
   REQUIRE(seen.branches.size() == 4);
   CHECK(seen.branches[0].xid == listed.xid);  // those listed come first
   CHECK(seen.branches[0].completion == Completion::kCannotTell);
@@ -227,7 +227,7 @@ TEST_CASE("inspect of a database that is gone is an error") {
   Server server(each_kind());
   Agent agent(server);
   server->kill();
-  const auto seen = agent.session->inspect(kLog, {});
+  const auto seen = agent.session->inspect({kLog}, {});
   REQUIRE(seen.has_error());
   CHECK(seen.error().code == ErrorCode::kConnectionLost);
   CHECK_FALSE(agent.session->usable());

@@ -168,7 +168,7 @@ TEST_CASE("a status that could not be asked for just now is no outcome") {
     REQUIRE(finish.error);
     CHECK(finish.error->sqlstate == "57014");
   }
-  const Inspection seen = must(session->inspect(kLog, {{xid, proof}}));
+  const Inspection seen = must(session->inspect({kLog}, {{xid, proof}}));
   CHECK(seen.branches.at(0).completion == Completion::kUnreached);
   server.roll_back_foreign("in-the-way");
   CHECK(commit(*session, xid, proof).completion == Completion::kCommitted);

@@ -89,7 +89,7 @@ TEST_CASE("a database restored from before the prepare never says committed") {
   // only where this agent took over tells that it was not the branch.
   give_number_away(server, agent, lost);
   require_lost(agent, lost);
-  const Inspection seen = must(agent.session->inspect(kLog, {{lost.xid, lost.proof}}));
+  const Inspection seen = must(agent.session->inspect({kLog}, {{lost.xid, lost.proof}}));
   REQUIRE(seen.branches.size() == 1);
   CHECK(seen.branches[0].completion == Completion::kCannotTell);
 
@@ -195,7 +195,7 @@ TEST_CASE("a branch that came back with a copy from before its commit is committ
 
   Agent agent(server);
   CHECK(server.points(1) == 100);
-  const PreparedScan scan = must(agent.control->list_prepared(kLog));
+  const PreparedScan scan = must(agent.control->list_prepared({kLog}));
   REQUIRE(scan.branches.size() == 1);
   CHECK(scan.branches[0].xid == back.xid);
   CHECK(scan.branches[0].transaction_id == back.proof.transaction_id);

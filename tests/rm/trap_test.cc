@@ -110,7 +110,7 @@ TEST_CASE("F 3: another database of the cluster lists a branch and can't finish 
   CHECK(finish.completion == Completion::kStillPrepared);
   REQUIRE(finish.error);
   CHECK(finish.error->sqlstate == "0A000");
-  CHECK(must(control->list_prepared(kLog)).branches.empty());
+  CHECK(must(control->list_prepared({kLog})).branches.empty());
   CHECK(must(control->identity()).id != report.proof.database.id);
   CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kCommitted);
 }
@@ -158,7 +158,7 @@ TEST_CASE("F 4: transaction ids are known in 64 bits on a cluster that has wrapp
   const WorkReport report = agent.session->work(work_of(xid, {take_point(1)}));
   require_vote(report, Vote::kPrepared);
   CHECK(report.proof.transaction_id >> 32U == 1);
-  const PreparedScan scan = must(agent.control->list_prepared(kLog));
+  const PreparedScan scan = must(agent.control->list_prepared({kLog}));
   REQUIRE(scan.branches.size() == 1);
   CHECK(scan.branches[0].transaction_id == report.proof.transaction_id);
   server.run("COMMIT PREPARED '" + to_gid(xid) + "';");
@@ -192,7 +192,7 @@ TEST_CASE(
   CHECK(report.error->code == ErrorCode::kConnectionLost);
   CHECK_FALSE(dead->session->usable());
   CHECK(server.prepared_count() == 0);
-  CHECK(must(next.control->list_prepared(kLog)).branches.empty());
+  CHECK(must(next.control->list_prepared({kLog})).branches.empty());
 }
 
 TEST_CASE("F 10: listing leaves the connection in step") {
@@ -202,7 +202,7 @@ TEST_CASE("F 10: listing leaves the connection in step") {
   const WorkReport report = agent.session->work(work_of(xid, {take_point(1)}));
   require_vote(report, Vote::kPrepared);
   for (int i = 0; i < 3; ++i) {
-    const PreparedScan scan = must(agent.control->list_prepared(kLog));
+    const PreparedScan scan = must(agent.control->list_prepared({kLog}));
     REQUIRE(scan.branches.size() == 1);
     CHECK(scan.branches[0].xid == xid);
     CHECK_FALSE(must(agent.control->identity()).id.empty());
@@ -230,7 +230,7 @@ TEST_CASE("F 11: a call that hangs in a stopped server returns when it is interr
   CHECK_FALSE(agent.session->usable());
   must(agent.control->end_session(agent.session->id(), kPatience));
   // What the server had received may have been prepared before its session went.
-  for (const PreparedBranch& branch : must(agent.control->list_prepared(kLog)).branches)
+  for (const PreparedBranch& branch : must(agent.control->list_prepared({kLog})).branches)
     CHECK(rollback(*agent.another_session(), branch.xid).completion == Completion::kRolledBack);
   CHECK(server.prepared_count() == 0);
 }
@@ -318,7 +318,7 @@ TEST_CASE("F 14: the driver may not reconnect by itself, and branches of others 
   const std::string name = xa_name_of(elsewhere);
   server.run("XA START " + name + "; UPDATE card SET points = 1 WHERE id = 1; XA END " + name +
              "; XA PREPARE " + name + ";");
-  const PreparedScan scan = must(agent.control->list_prepared(kLog));
+  const PreparedScan scan = must(agent.control->list_prepared({kLog}));
   CHECK(scan.branches.empty());
   CHECK(scan.foreign == 1);
   server.run("XA ROLLBACK " + name + ";");
