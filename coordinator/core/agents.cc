@@ -18,7 +18,12 @@ constexpr Duration kScanPatience = std::chrono::seconds(60);
 /// Ends told to an agent in one message.
 constexpr std::size_t kForgetBatch = 100;
 /// More are dropped, and stay as a few bytes each in the participant's database.
-constexpr std::size_t kForgettableMax = 10'000;
+constexpr std::size_t kWitnessRowsMax = 100'000;
+
+void move_all(std::vector<Gtrid>& from, std::vector<Gtrid>& to) {
+  to.insert(to.end(), from.begin(), from.end());
+  from.clear();
+}
 
 bool same_transaction(std::uint64_t listed, std::uint64_t recorded) {
   return listed == 0 || recorded == 0 || listed == recorded;
@@ -125,6 +130,9 @@ void Coordinator::lose_link(Participant& participant, const std::string& why) {
   participant.scan_asked.reset();
   participant.finished_during_scan.clear();
   participant.history.serial = 0;
+  WitnessRows& rows = participant.witness_rows;
+  rows.ended.insert(rows.ended.begin(), rows.being_told.begin(), rows.being_told.end());
+  rows.being_told.clear();
   participant.unreached = false;
   participant.probes = 0;
   participant.next_probe.reset();
@@ -217,7 +225,7 @@ void Coordinator::probe(Participant& participant) {
 void Coordinator::ask_list(Participant& participant) {
   participant.next_scan = now_.steady + config_.scan_interval;
   look_at_history(participant);
-  send_forgettable(participant);
+  send_forgettable(participant, kWitnessRowsMax);
   for (auto& [gtrid, orphan] : participant.orphans) tell_orphan(participant, gtrid, orphan);
   if (participant.scan_asked && now_.steady < *participant.scan_asked + kScanPatience) return;
   participant.scan = next_scan_++;
@@ -228,6 +236,7 @@ void Coordinator::ask_list(Participant& participant) {
   // So does one that knows of a lost log: a wrong folder leaves no trace when the right one is
   // back.
   const bool good = participant.history.state == History::State::kGood && lost_logs_.empty();
+  if (good) move_all(participant.witness_rows.ended, participant.witness_rows.being_told);
   send(participant, ListPrepared{participant.scan, good ? kLogTop : 0});
 }
 
@@ -241,6 +250,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
     return;
   }
   participant.scanned = now_.steady;
+  move_all(participant.witness_rows.being_told, participant.witness_rows.forgettable);
   participant.foreign_listed = list.foreign;
   participant.prepared_listed = list.branches.size();
   on_reached(participant);
@@ -356,7 +366,10 @@ void Coordinator::commit_again(Participant& participant, const PreparedBranch& l
   }
   note(Note::Level::kWarning,
        "xid=" + to_string(listed.xid) + " is prepared again after it was committed; commit again");
-  std::erase(participant.forgettable, record.gtrid);
+  WitnessRows& rows = participant.witness_rows;
+  for (auto* step : {&rows.ended, &rows.being_told, &rows.forgettable}) {
+    std::erase(*step, record.gtrid);
+  }
   if (participant.history.spared == record.gtrid) participant.history.spared.reset();
   Transaction& tx = take_committed(record);
   for (Branch& branch : tx.branches) {
@@ -458,23 +471,30 @@ void Coordinator::collect_forgettable(LogToken durable) {
     for (Participant* participant : ended.witnesses) {
       if (find(ended.gtrid) != nullptr) continue;  // back again: its end is yet to come
       History& history = participant->history;
-      if (history.newest && history.newest->branch.xid.gtrid == ended.gtrid) {
+      if (history.newest && history.newest->xid.gtrid == ended.gtrid) {
         history.spared = ended.gtrid;
         continue;
       }
-      if (participant->forgettable.size() >= kForgettableMax) continue;
-      participant->forgettable.push_back(ended.gtrid);
-      if (participant->forgettable.size() >= kForgetBatch) send_forgettable(*participant);
+      WitnessRows& rows = participant->witness_rows;
+      if (rows.size() >= kWitnessRowsMax) continue;
+      rows.ended.push_back(ended.gtrid);
+      if (rows.ended.size() % kForgetBatch == 0) send_forgettable(*participant, kForgetBatch);
     }
     ended_.pop_front();
   }
 }
 
 /// In a database that may have lost history a row shows what it has not lost.
-void Coordinator::send_forgettable(Participant& participant) {
-  if (!participant.connected || participant.forgettable.empty()) return;
-  if (participant.history.state != History::State::kGood) return;
-  send(participant, ForgetWitnesses{std::exchange(participant.forgettable, {})});
+void Coordinator::send_forgettable(Participant& participant, std::size_t max) {
+  if (!participant.connected || participant.history.state != History::State::kGood) return;
+  auto& rows = participant.witness_rows.forgettable;
+  const std::size_t all = std::min(max, rows.size());
+  for (std::size_t sent = 0; sent < all; sent += kForgetBatch) {
+    const auto first = rows.begin() + static_cast<std::ptrdiff_t>(sent);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kForgetBatch, all - sent));
+    send(participant, ForgetWitnesses{{first, first + count}});
+  }
+  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(all));
 }
 
 }  // namespace assent::coordinator

@@ -40,9 +40,11 @@ void Coordinator::on_request(ClientRequested& asked, Allow& allow) {
   record.by = std::move(allow.hand.by);
   record.reason = std::move(allow.hand.reason);
   told.acted = true;
+  const Participant* participant = find_participant(allow.participant);
   append_forced(std::move(record),
-                Allowing{asked.session, asked.request, allow.what, allow.participant, missing_,
-                         missing_to_, lost_logs_, std::move(told)});
+                Allowing{asked.session, asked.request, allow.what, allow.participant,
+                         participant == nullptr ? Incarnation{} : participant->history.incarnation,
+                         missing_, missing_to_, lost_logs_, std::move(told)});
 }
 
 Result<std::vector<std::string>> Coordinator::plan_of(const Allow& allow) const {
@@ -62,6 +64,7 @@ Result<std::vector<std::string>> Coordinator::plan_of(const Allow& allow) const 
 }
 
 void Coordinator::on_durable(const Allowing& allowing) {
+  ActionTold told = allowing.told;
   note(Note::Level::kWarning,
        "allowed by hand: " + std::string(to_string(allowing.what)) +
            (allowing.participant.empty() ? "" : " participant=" + allowing.participant));
@@ -70,7 +73,8 @@ void Coordinator::on_durable(const Allowing& allowing) {
       presume_again(allowing);
       break;
     case Allowance::kHistory:
-      take_back(*find_participant(allowing.participant));
+      told.refused = take_back(allowing);
+      told.acted = !told.refused;
       break;
     case Allowance::kClock:
       trust_clock();
@@ -79,7 +83,7 @@ void Coordinator::on_durable(const Allowing& allowing) {
       frozen_.reset();
       break;
   }
-  reply(allowing.session, allowing.request, allowing.told);
+  reply(allowing.session, allowing.request, std::move(told));
 }
 
 }  // namespace assent::coordinator

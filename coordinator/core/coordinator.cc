@@ -41,12 +41,13 @@ Coordinator::Coordinator(Config config, Past past, Now now)
   }
   for (const NewestCommit& newest : past.newest) {
     Participant* participant = find_participant(newest.branch.xid.bqual);
-    if (participant != nullptr) participant->history.newest = newest;
+    if (participant != nullptr) participant->history.newest = newest.branch;
   }
   for (HeuristicRecord& record : past.damaged) {
     Damaged& damaged = damage_[record.xid.gtrid][record.xid.bqual];
     damaged.newest = record;
     damaged.durable = std::move(record);
+    damaged.found_lost = true;
   }
   for (const CommitRecord& record : past.unfinished) recover(record);
 }

@@ -70,6 +70,7 @@ class Coordinator {
     RequestId request{};
     Allowance what = Allowance::kPresume;
     std::string participant;
+    Incarnation incarnation{};         ///< kHistory: whose database the person has looked at
     std::vector<std::string> missing;  ///< what kPresume gives up
     std::uint64_t missing_to = 0;
     std::set<LogId> lost_logs;
@@ -88,6 +89,9 @@ class Coordinator {
     HeuristicRecord newest;  ///< may still be on its way to the log
     std::optional<HeuristicRecord> durable;
     bool repaired = false;  ///< `newest` says that it ended as decided since
+    /// By the search through the log, or, for all that is known, by one of an earlier opening; not
+    /// by phase two.
+    bool found_lost = false;
   };
   /// An ended transaction whose end record is durable when a forced record after it is.
   struct Ended {
@@ -249,7 +253,7 @@ class Coordinator {
   void tell_orphan(Participant& participant, const Gtrid& gtrid, Orphan& orphan);
   void on_orphan_finished(Participant& participant, const Finished& finished);
   void collect_forgettable(LogToken durable);
-  void send_forgettable(Participant& participant);
+  void send_forgettable(Participant& participant, std::size_t max);
 
   // ---- when nothing may be presumed (presume.cc)
   bool presumes() const;
@@ -281,12 +285,18 @@ class Coordinator {
   void look_at_history(Participant& participant);
   bool took_for_history(Participant& participant, const Inspected& inspected);
   void judge_newest(Participant& participant, const Inspected& inspected);
-  bool is_excused(const Participant& participant);
   static std::optional<std::string> set_back(const Participant& participant,
-                                             const DatabaseIdentity& before);
+                                             const BranchSight& newest);
+  static std::optional<std::string> fence_set_back(const Participant& participant);
+  bool shows_commit(const BranchSight& sight);
+  bool stays_in_hazard(const Xid& xid, Evidence evidence);
   bool is_unfinished(Participant& participant, const Xid& xid);
+  bool left_to_phase_two(Participant& participant, const Xid& xid);
   void history_is_good(Participant& participant);
+  void history_doubted(Participant& participant, const std::string& why);
   void history_changed(Participant& participant, const std::string& why);
+  void quarantine(Participant& participant, const std::string& why);
+  void search(Participant& participant);
   void search_on(Participant& participant);
   void judge_commits(Participant& participant, const Inspected& inspected);
   void judge_commit(Participant& participant, const NumberedCommit& found,
@@ -295,7 +305,7 @@ class Coordinator {
   static std::string lost_text(const Participant& participant);
   static std::optional<Error> refusal_for_history(const Participant& participant);
   Result<std::vector<std::string>> plan_taking_back(const std::string& name) const;
-  void take_back(Participant& participant);
+  std::optional<Error> take_back(const Allowing& allowing);
   void add_history_finding(const Participant& participant, std::vector<Finding>& findings) const;
 
   // ---- the clock (clock.cc, R15)

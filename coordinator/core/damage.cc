@@ -28,6 +28,7 @@ void Coordinator::pin(HeuristicRecord found) {
   if (found.detail.size() > kDetailMax) found.detail.resize(kDetailMax);
   damaged.newest = found;
   damaged.repaired = false;
+  damaged.found_lost = false;
   append_forced(found, found);
 }
 

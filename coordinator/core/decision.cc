@@ -387,6 +387,10 @@ void Coordinator::settle_branch(const Transaction& tx, Branch& branch, BranchSta
   branch.hazard = false;
   branch.next_try.reset();
   forget_branch(*branch.participant, tx.gtrid);
+  const History& history = branch.participant->history;
+  if (history.newest_awaited && history.newest->xid == tx.xid(branch)) {
+    look_at_history(*branch.participant);
+  }
 }
 
 void Coordinator::forget_branch(Participant& participant, const Gtrid& gtrid) {
@@ -417,6 +421,11 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
   if ((finished.told == Decision::kCommit) != commit) return;        // of nothing we said
   branch.told = false;
   branch.participant->remembered.erase(tx.gtrid);
+  if (stays_in_hazard(finished.xid, finished.evidence)) {
+    return show_hazard(tx, branch,
+                       "its status would prove its end only in the history in which it voted, and "
+                       "that of its database is in question");
+  }
   switch (finished.completion) {
     case Completion::kCommitted:
     case Completion::kRolledBack:

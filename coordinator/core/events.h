@@ -89,6 +89,7 @@ struct CommitsFound {
   std::string participant;
   std::vector<NumberedCommit> commits;  ///< oldest first
   bool more = false;                    ///< `max` was reached: ask again behind the last
+  std::uint64_t oldest = 1;             ///< records below it may have been removed unread
 };
 
 /// next_deadline() has come.

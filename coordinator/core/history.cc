@@ -1,8 +1,10 @@
 // Databases whose history changed: restored from a backup, a standby promoted without its last
 // transactions, another server (design section 6). The newest commit of each participant is the
 // sentinel. It was recorded after every other one was prepared, so a database that still has it
-// committed has lost none of them. One that doesn't gets no new work; the log is gone through for
-// what it has lost, and a person takes it back.
+// committed has lost none of them. One that should have it and doesn't gets no new work; the log is
+// gone through for what it has lost, and a person takes it back. A sentinel that was not finished
+// yet, or that stands against its decision, says nothing of the others: the search through the log
+// decides (docs/decisions/0016).
 
 #include <algorithm>
 #include <utility>
@@ -50,30 +52,40 @@ std::string error_text(const BranchSight& sight) {
 /// Its witness row stays until a newer one takes its place.
 void Coordinator::note_newest(Participant& participant, const DecidedBranch& branch) {
   History& history = participant.history;
-  history.newest = NewestCommit{0, branch};
+  history.newest = branch;
+  history.newest_awaited = false;
   if (!history.spared) return;
-  participant.forgettable.push_back(*history.spared);
+  participant.witness_rows.ended.push_back(*history.spared);
   history.spared.reset();
 }
 
-/// Of a new link. The same agent has had its database in its hand all the time.
+/// Of a new link. The same agent has had its database in its hand all the time, unless somebody put
+/// it back below it. What was once seen to have changed stays so until a person has looked: by the
+/// next agent others may have gone on where ours was put back, and make it look good.
 void Coordinator::greet_history(Participant& participant) {
   History& history = participant.history;
   const Welcome& welcome = *participant.welcome;
   const bool same_agent = history.incarnation == welcome.incarnation;
-  const bool through = history.state == History::State::kGood ||
-                       (history.state == History::State::kChanged && history.search.done);
   history.incarnation = welcome.incarnation;
-  if (same_agent && through) return;
-  history.state = History::State::kUnseen;
+  history.newest_awaited = false;
+  if (history.newest && history.newest->proof.database.id != welcome.database.id) {
+    if (same_agent && history.state == History::State::kChanged) return;
+    return history_changed(participant, "it is database " + welcome.database.id +
+                                            " now, and its newest committed branch, xid=" +
+                                            to_string(history.newest->xid) + ", is in database " +
+                                            history.newest->proof.database.id);
+  }
+  const auto behind = fence_set_back(participant);
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
-  if (!history.newest) {
+  if (history.state == History::State::kChanged && !history.search.elsewhere) {
+    if (!same_agent || !history.search.done) search(participant);
+  } else if (behind) {
+    history_changed(participant, *behind);
+  } else if (!history.newest) {
     history.state = History::State::kGood;
-  } else if (history.newest->branch.proof.database.id != welcome.database.id) {
-    history_changed(participant, "it is database " + welcome.database.id +
-                                     " now, and its newest committed branch, xid=" +
-                                     to_string(history.newest->branch.xid) + ", is in database " +
-                                     history.newest->branch.proof.database.id);
+  } else if (!same_agent || history.state != History::State::kGood) {
+    history.state = History::State::kUnseen;
+    history.search = {};
   }
 }
 
@@ -83,8 +95,9 @@ void Coordinator::look_at_history(Participant& participant) {
   if (history.serial != 0) return;
   Inspect inspect;
   if (history.state == History::State::kUnseen) {
-    inspect.branches.push_back({history.newest->branch.xid, history.newest->branch.proof});
-  } else if (history.state == History::State::kChanged && !history.search.done) {
+    inspect.branches.push_back({history.newest->xid, history.newest->proof});
+    history.newest_unfinished = is_unfinished(participant, history.newest->xid);
+  } else if (history.state != History::State::kGood && !history.search.done) {
     if (history.search.commits.empty()) return search_on(participant);
     for (const NumberedCommit& found : history.search.commits) {
       const DecidedBranch& branch = branch_at(found.commit, participant);
@@ -112,56 +125,72 @@ bool Coordinator::took_for_history(Participant& participant, const Inspected& in
   return true;
 }
 
+/// What it was when the question left counts: phase two may have ended it since.
 void Coordinator::judge_newest(Participant& participant, const Inspected& inspected) {
-  const DecidedBranch newest = participant.history.newest->branch;
-  const BranchSight* sight = sight_of(inspected, newest.xid);
+  History& history = participant.history;
+  const Xid newest = history.newest->xid;
+  const BranchSight* sight = sight_of(inspected, newest);
   if (sight == nullptr || sight->completion == Completion::kUnreached) return;
-  const std::string name = "its newest committed branch, xid=" + to_string(newest.xid) + ", ";
-  switch (sight->completion) {
-    case Completion::kCommitted:
-      return history_is_good(participant);
-    case Completion::kStillPrepared:
-      if (!is_unfinished(participant, newest.xid)) {
-        return history_changed(participant, name + "is prepared again");
-      }
-      break;
-    case Completion::kRolledBack:
-    case Completion::kCannotTell:
-    case Completion::kUnreached:
-      if (!is_forgotten(*sight) && !is_excused(participant)) {
-        return history_changed(participant, name + "is not there any more" + error_text(*sight));
-      }
-      break;
+  const bool prepared = sight->completion == Completion::kStillPrepared;
+  const bool committed = shows_commit(*sight);
+  const std::string what = "its newest committed branch, xid=" + to_string(newest) + ", is " +
+                           (prepared ? "prepared again" : "not there any more") +
+                           error_text(*sight);
+  const Damaged* damaged = find_damage(newest);
+  const bool against = !prepared && damaged != nullptr && !damaged->repaired;
+  // What can't be told, or not be relied on, is of another history.
+  const bool told = prepared || sight->completion == Completion::kRolledBack;
+  const bool explained = told && (history.newest_unfinished || against);
+  if (!committed && !explained) return history_changed(participant, what);
+  if (const auto why = set_back(participant, *sight)) return history_changed(participant, *why);
+  if (committed) return history_is_good(participant);
+  if (prepared && !std::exchange(history.newest_awaited, true)) {
+    // Its commit is under way; asked again when that has ended, else with the next scan.
+    if (!is_unfinished(participant, newest)) look_at_history(participant);
+    return;
   }
-  // It has not been committed yet, or foreign hands were there, or it is forgotten: it says nothing
-  // of those before it.
-  if (const auto why = set_back(participant, newest.proof.database)) {
-    return history_changed(participant, *why);
-  }
-  history_is_good(participant);
+  history_doubted(participant, what);
 }
 
-/// Its damage was recorded before the database was told of the log's top: it was there then. What a
-/// search has recorded since says only that the database has lost it.
-bool Coordinator::is_excused(const Participant& participant) {
-  const NewestCommit& newest = *participant.history.newest;
-  return find_damage(newest.branch.xid) != nullptr &&
-         participant.welcome->fence_top >= newest.number;
+/// A status that comes after a loss was found may be that of another transaction: others have gone
+/// on since, where the database was put back.
+bool Coordinator::shows_commit(const BranchSight& sight) {
+  if (sight.completion != Completion::kCommitted && !is_forgotten(sight)) return false;
+  if (sight.evidence != Evidence::kTransactionStatus) return true;
+  const Damaged* damaged = find_damage(sight.xid);
+  return damaged == nullptr || damaged->repaired;
 }
 
+/// So nothing is shown by the status of a branch in hazard while the history is not known to be
+/// good.
+bool Coordinator::stays_in_hazard(const Xid& xid, Evidence evidence) {
+  if (evidence != Evidence::kTransactionStatus) return false;
+  if (find_participant(xid.bqual)->history.state == History::State::kGood) return false;
+  const Damaged* damaged = find_damage(xid);
+  return damaged != nullptr && !damaged->repaired &&
+         damaged->newest.heuristic == Heuristic::kHazard;
+}
+
+/// A witness row is there only with its commit, whatever became of timeline and position since.
 std::optional<std::string> Coordinator::set_back(const Participant& participant,
-                                                 const DatabaseIdentity& before) {
-  const Welcome& welcome = *participant.welcome;
-  if (welcome.database.timeline != before.timeline) {
-    return "it is on timeline " + std::to_string(welcome.database.timeline) + " now, and was on " +
-           std::to_string(before.timeline);
+                                                 const BranchSight& newest) {
+  const DatabaseIdentity& now = participant.welcome->database;
+  const DatabaseIdentity& before = participant.history.newest->proof.database;
+  if (newest.evidence != Evidence::kWitnessRow) {
+    if (now.timeline != before.timeline) {
+      return "it is on timeline " + std::to_string(now.timeline) + " now, and was on " +
+             std::to_string(before.timeline);
+    }
+    if (now.position < before.position) return "its WAL position has gone back";
   }
-  if (welcome.database.position < before.position) return "its WAL position has gone back";
-  if (welcome.fence_top < participant.history.fence_top_seen) {
-    return "its fence row says record " + std::to_string(welcome.fence_top) + ", and said " +
-           std::to_string(participant.history.fence_top_seen);
-  }
-  return std::nullopt;
+  return fence_set_back(participant);
+}
+
+std::optional<std::string> Coordinator::fence_set_back(const Participant& participant) {
+  const std::uint64_t top = participant.welcome->fence_top;
+  const std::uint64_t seen = participant.history.fence_top_seen;
+  if (top >= seen) return std::nullopt;
+  return "its fence row says record " + std::to_string(top) + ", and said " + std::to_string(seen);
 }
 
 bool Coordinator::is_unfinished(Participant& participant, const Xid& xid) {
@@ -170,25 +199,40 @@ bool Coordinator::is_unfinished(Participant& participant, const Xid& xid) {
   return branch != nullptr && !branch->done();
 }
 
+/// Phase two proves it and pins what is against its decision, or has done so.
+bool Coordinator::left_to_phase_two(Participant& participant, const Xid& xid) {
+  if (is_unfinished(participant, xid)) return true;
+  const Damaged* damaged = find_damage(xid);
+  return damaged != nullptr && !damaged->repaired && !damaged->found_lost;
+}
+
 void Coordinator::history_is_good(Participant& participant) {
   participant.history.state = History::State::kGood;
   participant.history.serial = 0;
+  participant.history.newest_awaited = false;
   participant.history.search = {};
   participant.look_again = true;  // only now the fence row is told of the log's top
   look_again(participant);
 }
 
-/// No more of what is undecided may be committed there: its prepared branch may be lost.
+void Coordinator::history_doubted(Participant& participant, const std::string& why) {
+  participant.history.state = History::State::kDoubted;
+  participant.history.why = why;
+  note(Note::Level::kWarning, "participant=" + participant.name + " history in doubt: " + why +
+                                  "; the log is gone through for what else may be lost");
+  search(participant);
+}
+
 void Coordinator::history_changed(Participant& participant, const std::string& why) {
-  History& history = participant.history;
-  history.state = History::State::kChanged;
-  history.why = why;
-  history.search = {};
-  history.search.after = participant.welcome->fence_top;
-  // Nothing of it can be looked up in another database.
-  history.search.elsewhere =
-      history.newest->branch.proof.database.id != participant.welcome->database.id;
-  history.search.done = history.search.elsewhere;
+  quarantine(participant, why);
+  search(participant);
+}
+
+/// No more of what is undecided may be committed there: its prepared branch may be lost.
+void Coordinator::quarantine(Participant& participant, const std::string& why) {
+  participant.history.state = History::State::kChanged;
+  participant.history.newest_awaited = false;
+  participant.history.why = why;
   participant.orphans.clear();
   const Error error = *refusal_for_history(participant);
   note(Note::Level::kError,
@@ -200,13 +244,23 @@ void Coordinator::history_changed(Participant& participant, const std::string& w
     decide_rollback(tx, error);
     drive(tx);
   }
-  look_at_history(participant);
 }
 
 // ---------------------------------------------------------------- what it has lost
 
 /// Whatever was recorded before its fence row was last told of the log's top was prepared before
 /// that: the database has it committed, or lists it.
+void Coordinator::search(Participant& participant) {
+  History& history = participant.history;
+  history.search = {};
+  history.search.after = participant.welcome->fence_top;
+  // Nothing of it can be looked up in another database.
+  history.search.elsewhere =
+      history.newest && history.newest->proof.database.id != participant.welcome->database.id;
+  history.search.done = history.search.elsewhere;
+  look_at_history(participant);
+}
+
 void Coordinator::search_on(Participant& participant) {
   History& history = participant.history;
   if (history.finding) return;
@@ -222,10 +276,14 @@ void Coordinator::on(CommitsFound event) {
   History::Search& search = history.search;
   history.finding = false;
   if (std::exchange(search.asked, false)) {  // else of a search that a new link has ended
+    if (event.oldest > search.after + 1) search.removed_to = event.oldest - 1;
     search.more = event.more;
+    if (!event.commits.empty()) search.after = event.commits.back().number;
     search.commits = std::move(event.commits);
-    if (search.commits.empty()) return search_ended(*participant);
-    search.after = search.commits.back().number;
+    std::erase_if(search.commits, [&](const NumberedCommit& found) {
+      return left_to_phase_two(*participant, branch_at(found.commit, *participant).xid);
+    });
+    if (search.commits.empty() && !search.more) return search_ended(*participant);
   }
   if (participant->connected) look_at_history(*participant);
 }
@@ -233,14 +291,12 @@ void Coordinator::on(CommitsFound event) {
 void Coordinator::judge_commits(Participant& participant, const Inspected& inspected) {
   History::Search& search = participant.history.search;
   std::vector<NumberedCommit> untold;
-  NewestCommit& newest = *participant.history.newest;
   for (NumberedCommit& found : std::exchange(search.commits, {})) {
     const Xid& xid = branch_at(found.commit, participant).xid;
-    if (xid == newest.branch.xid) newest.number = found.number;
     const BranchSight* sight = sight_of(inspected, xid);
     if (sight == nullptr || sight->completion == Completion::kUnreached) {
       untold.push_back(std::move(found));
-    } else if (!is_unfinished(participant, xid)) {  // phase two proves those
+    } else if (!left_to_phase_two(participant, xid)) {
       judge_commit(participant, found, *sight);
     }
   }
@@ -252,26 +308,21 @@ void Coordinator::judge_commits(Participant& participant, const Inspected& inspe
 
 void Coordinator::judge_commit(Participant& participant, const NumberedCommit& found,
                                const BranchSight& sight) {
-  if (is_forgotten(sight)) return;
   History::Search& search = participant.history.search;
   const std::string name =
       "xid=" + to_string(sight.xid) + " of record " + std::to_string(found.number);
-  switch (sight.completion) {
-    case Completion::kCommitted:
-    case Completion::kUnreached:
-      return;
-    case Completion::kStillPrepared: {
-      ++search.came_back;
-      add_stake(search.at_stake, name + " is prepared again and told to commit again");
-      const PreparedBranch listed{sight.xid, sight.transaction_id, sight.age};
-      Transaction* tx = find(sight.xid.gtrid);
-      if (tx == nullptr) return commit_again(participant, listed, found.commit);
-      on_listed_of(*tx, participant, listed);
-      return drive(*tx);
-    }
-    case Completion::kRolledBack:
-    case Completion::kCannotTell:
-      break;
+  if (shows_commit(sight)) return;
+  if (sight.completion == Completion::kStillPrepared) {
+    ++search.came_back;
+    add_stake(search.at_stake, name + " is prepared again and told to commit again");
+    const PreparedBranch listed{sight.xid, sight.transaction_id, sight.age};
+    Transaction* tx = find(sight.xid.gtrid);
+    if (tx == nullptr) return commit_again(participant, listed, found.commit);
+    on_listed_of(*tx, participant, listed);
+    return drive(*tx);
+  }
+  if (participant.history.state == History::State::kDoubted) {
+    quarantine(participant, participant.history.why);
   }
   ++search.lost;
   add_stake(search.at_stake, name + " is not there any more" + error_text(sight));
@@ -283,10 +334,20 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
        sight.evidence,
        "committed, and lost when the history of the database changed: " + participant.history.why +
            error_text(sight)});
+  find_damage(sight.xid)->found_lost = true;
 }
 
 void Coordinator::search_ended(Participant& participant) {
-  participant.history.search.done = true;
+  History& history = participant.history;
+  history.search.done = true;
+  if (history.state == History::State::kDoubted) {
+    if (history.search.removed_to == 0) {
+      note(Note::Level::kInfo,
+           "participant=" + participant.name + " history is good: " + lost_text(participant));
+      return history_is_good(participant);
+    }
+    quarantine(participant, history.why);
+  }
   note(Note::Level::kError, "participant=" + participant.name + " " + lost_text(participant));
 }
 
@@ -294,8 +355,14 @@ std::string Coordinator::lost_text(const Participant& participant) {
   const History::Search& search = participant.history.search;
   if (!search.done) return "the log is still being gone through for what it has lost";
   if (search.elsewhere) return "what it should have is in the other database";
+  const std::string removed =
+      search.removed_to == 0
+          ? ""
+          : "; records up to " + std::to_string(search.removed_to) +
+                " were removed by the retention: what was committed in them can't be looked for";
   return std::to_string(search.lost) + " of its committed branches are lost, " +
-         std::to_string(search.came_back) + " were prepared again and told to commit again";
+         std::to_string(search.came_back) + " were prepared again and told to commit again" +
+         removed;
 }
 
 // ---------------------------------------------------------------- quarantine
@@ -310,13 +377,14 @@ std::optional<Error> Coordinator::refusal_for_history(const Participant& partici
     case History::State::kGood:
       return std::nullopt;
     case History::State::kUnseen:
+    case History::State::kDoubted:
       return error;
     case History::State::kChanged:
       break;
   }
   error.code = ErrorCode::kDatabaseUnfit;
   error.message = "the history of its database changed: " + history.why +
-                  "; it gets no new work until the database is put right, or taken as it is: " +
+                  "; it gets no new work until a person takes it back, put right or as it is: " +
                   command_to(Allowance::kHistory, participant.name);
   return error;
 }
@@ -331,6 +399,8 @@ Result<std::vector<std::string>> Coordinator::plan_taking_back(const std::string
   if (history.state != History::State::kChanged) {
     return nothing_to_allow("the history of participant " + name + " is not known to have changed");
   }
+  // What a person takes back is the database that was looked at.
+  if (!participant.connected) return participant.no_link();
   if (!history.search.done) {
     return Error{.code = ErrorCode::kBusy,
                  .effect = assent::Effect::kNone,
@@ -350,10 +420,22 @@ Result<std::vector<std::string>> Coordinator::plan_taking_back(const std::string
   return plan;
 }
 
-/// Until its next commit nothing is expected of it.
-void Coordinator::take_back(Participant& participant) {
-  participant.history.newest.reset();
+/// Until its next commit nothing is expected of it. nullopt: done.
+std::optional<Error> Coordinator::take_back(const Allowing& allowing) {
+  Participant& participant = participants_.at(allowing.participant);
+  History& history = participant.history;
+  if (history.incarnation != allowing.incarnation) {
+    return Error{.code = ErrorCode::kBusy,
+                 .effect = assent::Effect::kNone,
+                 .message =
+                     "another agent has taken the database over since it was looked at; "
+                     "look again",
+                 .participant = participant.name};
+  }
+  history.newest.reset();
+  history.fence_top_seen = participant.welcome->fence_top;
   history_is_good(participant);
+  return std::nullopt;
 }
 
 void Coordinator::add_history_finding(const Participant& participant,

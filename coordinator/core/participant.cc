@@ -28,7 +28,7 @@ std::string Participant::health() const {
   if (!connected) return "no link";
   if (history.state == History::State::kChanged) return "history changed";
   if (unreached) return "database not reached";
-  if (history.state == History::State::kUnseen) return "history being looked at";
+  if (history.in_question()) return "history being looked at";
   if (!scanned) return "first scan under way";
   return std::string(kWell);
 }

@@ -37,10 +37,11 @@ struct Held {
 struct History {
   enum class State : std::uint8_t {
     kUnseen,   ///< to be looked at; no new work
+    kDoubted,  ///< the newest commit tells nothing, the search will; no new work
     kGood,     ///< nothing of ours is lost
     kChanged,  ///< quarantined until a person takes it back
   };
-  /// Through the log, for what was lost.
+  /// Through the log, for what was lost. What phase two still has to prove is left to it.
   struct Search {
     std::uint64_t after = 0;              ///< number of the last commit that was found
     bool asked = false;                   ///< of the log
@@ -50,20 +51,33 @@ struct History {
     bool elsewhere = false;  ///< it is another database
     std::uint64_t lost = 0;
     std::uint64_t came_back = 0;
+    std::uint64_t removed_to = 0;  ///< records up to it were removed unread; 0: none
     std::vector<std::string> at_stake;
   };
 
   State state = State::kUnseen;
-  std::string why;  ///< of kChanged
-  /// By its record; nullopt: none, or not to be relied on. Number 0: recorded since the opening,
-  /// and not yet found in the log.
-  std::optional<NewestCommit> newest;
-  std::optional<Gtrid> spared;       ///< its witness row could go, were it not the newest
-  Incarnation incarnation{};         ///< of the last link
-  std::uint64_t fence_top_seen = 0;  ///< the highest
-  std::uint64_t serial = 0;          ///< of the Inspect under way; 0: none
-  bool finding = false;              ///< CommitsFound is to come
+  std::string why;                      ///< of kDoubted, kChanged
+  std::optional<DecidedBranch> newest;  ///< by its record; nullopt: none is expected
+  bool newest_unfinished = false;       ///< when the Inspect under way left
+  bool newest_awaited = false;          ///< was still prepared at the first look
+  std::optional<Gtrid> spared;          ///< its witness row could go, were it not the newest
+  Incarnation incarnation{};            ///< of the last link
+  std::uint64_t fence_top_seen = 0;     ///< the highest
+  std::uint64_t serial = 0;             ///< of the Inspect under way; 0: none
+  bool finding = false;                 ///< CommitsFound is to come
   Search search;
+
+  bool in_question() const { return state == State::kUnseen || state == State::kDoubted; }
+};
+
+/// Witness rows of ended transactions, whose ends are durable. A row goes only when the fence row
+/// was told of its commit: so those above the fence row are all there, and one that isn't is lost.
+struct WitnessRows {
+  std::vector<Gtrid> ended;        ///< the fence row is told of their commits with the next list
+  std::vector<Gtrid> being_told;   ///< with the list under way
+  std::vector<Gtrid> forgettable;  ///< may go
+
+  std::size_t size() const { return ended.size() + being_told.size() + forgettable.size(); }
 };
 
 /// One resource manager behind its agent, as the coordinator sees it.
@@ -102,8 +116,7 @@ struct Participant {
 
   History history;
 
-  /// Witness rows that may go: the ends are durable.
-  std::vector<Gtrid> forgettable;
+  WitnessRows witness_rows;
 
   // People's looks (looking.cc): one Inspect at a time, whoever asks.
   std::uint64_t inspect = 0;  ///< number of the one under way; 0: none

@@ -145,8 +145,7 @@ void Coordinator::on_unknown_branch(Participant& participant, const PreparedBran
     return hold(participant, listed, "its decision, if there is one, is in " + of);
   }
   const bool first = gtrid.epoch < epoch_ && awaits_fences();
-  const bool unseen = participant.history.state == History::State::kUnseen;
-  if (presumes() && (first || unseen)) {
+  if (presumes() && (first || participant.history.in_question())) {
     participant.look_again = true;
     return;
   }

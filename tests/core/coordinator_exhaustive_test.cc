@@ -427,6 +427,11 @@ class World {
       step(DecisionFound{find.participant, find.branch,
                          this->find([&](const auto& record) { return record.gtrid == gtrid; })});
     }
+    while (!searches_.empty()) {
+      const std::string participant = searches_.front();
+      searches_.pop_front();
+      step(CommitsFound{participant, {}, false});  // its fence row was told of every record
+    }
   }
 
   void carry_out(const SendToAgent& send) {
@@ -438,13 +443,16 @@ class World {
     queued_.emplace_back(std::nullopt, append.record);
   }
   static void carry_out(const CloseAgentLink& close) { FAIL("turned away: " + close.why.message); }
-  static void carry_out(const FindCommits&) { FAIL("a database was taken for one set back"); }
+  void carry_out(const FindCommits& find) { searches_.push_back(find.participant); }
   static void carry_out(const FindOutcomes&) { FAIL("nobody looks"); }
   static void carry_out(const CopyLog&) { FAIL("nobody asked for a copy"); }
   void carry_out(const FindDecision& find) { lookups_.push_back(find); }
   void carry_out(const Note& note) {
     const bool expected = lost_ != Lost::kNothing || happened_.contains("hands");
     if (note.level == Note::Level::kError && !expected) complain("an error was noted");
+    if (note.text.find("history changed") != std::string::npos) {
+      complain("a database was taken for one set back");
+    }
   }
   void carry_out(const ReplyToClient& reply) {
     if (const auto* list = std::get_if<TransactionList>(&reply.reply)) {
@@ -631,6 +639,7 @@ class World {
   std::deque<std::pair<std::optional<LogToken>, Record>> queued_;  ///< appended, not durable
   std::vector<Record> log_;
   std::deque<FindDecision> lookups_;
+  std::deque<std::string> searches_;
   std::uint64_t next_request_ = 1;
 
   std::optional<Outcome> told_;  ///< the final outcome, once anybody was told one

@@ -95,6 +95,9 @@ TEST_CASE("2.3.3 and xa_forget: only when the end is durable") {
                "voted 1.1 points prepared witness=1", "durable", "finished 1.1 points committed"});
   CHECK_FALSE(has(story.play("time 5000"), "forget"));
   play(story, {"list points", "submit points", "voted 1.2 points prepared", "durable"});
+  // The fence row is told of its commit first.
+  CHECK_FALSE(has(story.play("time 5000"), "forget"));
+  play(story, {"list points"});
   CHECK(has(story.play("time 5000"), "forget witnesses 1.1"));
 }
 
@@ -105,7 +108,8 @@ TEST_CASE(
                "voted 1.2 points prepared", "durable 1", "crash"});
   CHECK(has(story.play("connect points"), "list prepared"));
   play(story,
-       {"disconnect payments", "inspected points 1.1:still_prepared", "list points 1.1 1.2"});
+       {"disconnect payments", "inspected points 1.1:still_prepared", "list points 1.1 1.2",
+        "time 5000", "inspected points 1.1:still_prepared", "commits", "list points 1.1 1.2"});
   CHECK(has(story.play("found"), "rollback 1.2"));
   CHECK(has(story.play("transactions"), "1.1 committing"));
 }
