@@ -406,8 +406,10 @@ Transaction& Coordinator::take_committed(const CommitRecord& record) {
 }
 
 /// Committed in an earlier life of the coordinator; told when the agents connect.
-void Coordinator::recover(const CommitRecord& record) {
+void Coordinator::recover(const CommitRecord& record, const RecordedAt& at) {
   Transaction& tx = take_committed(record);
+  tx.number = at.number;
+  tx.begun = now_.steady - ago(at.when);
   for (Branch& branch : tx.branches) {
     if (recorded_as_damaged(tx, branch)) mark_damaged(tx, branch);
   }
@@ -452,8 +454,8 @@ void Coordinator::on_orphan_finished(Participant& participant, const Finished& f
     orphan.last_error = why;
     freeze(why);
     pin({finished.xid, finished.told, Heuristic::kCommitted, finished.evidence,
-         finished.error ? finished.error->message
-                        : "committed although no commit was ever decided"});
+         finished.error ? finished.error->message : "committed although no commit was ever decided",
+         true});
   } else if (finished.completion == Completion::kCannotTell) {
     pin({finished.xid, finished.told, Heuristic::kHazard, finished.evidence,
          finished.error ? finished.error->message

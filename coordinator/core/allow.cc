@@ -44,7 +44,7 @@ void Coordinator::on_request(ClientRequested& asked, Allow& allow) {
   append_forced(std::move(record),
                 Allowing{asked.session, asked.request, allow.what, allow.participant,
                          participant == nullptr ? Incarnation{} : participant->history.incarnation,
-                         missing_, missing_to_, lost_logs_, std::move(told)});
+                         missing_, missing_to_, lost_logs_, violations(), std::move(told)});
 }
 
 Result<std::vector<std::string>> Coordinator::plan_of(const Allow& allow) const {
@@ -80,7 +80,7 @@ void Coordinator::on_durable(const Allowing& allowing) {
       trust_clock();
       break;
     case Allowance::kViolation:
-      frozen_.reset();
+      allow_violations(allowing.violations);
       break;
   }
   reply(allowing.session, allowing.request, std::move(told));

@@ -545,6 +545,10 @@ Result<> Coordinator::plan_forget(Deed& deed, const ForgetDamage& forget) {
   }
   for (const auto& [name, damaged] : found->second) {
     if (!forget.participant.empty() && name != forget.participant) continue;
+    if (damaged.newest.violation) {
+      return refused("no new work is taken since it was seen; allow that first: " +
+                     command_to(Allowance::kViolation));
+    }
     const Participant* participant = find_participant(name);
     if (participant != nullptr && (participant->hazards.contains(forget.gtrid) ||
                                    participant->orphans.contains(forget.gtrid))) {

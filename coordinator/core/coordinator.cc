@@ -31,7 +31,8 @@ Coordinator::Coordinator(Config config, Past past, Now now)
       missing_(std::move(past.missing)),
       missing_to_(past.missing_to),
       given_up_to_(past.given_up_to),
-      given_up_logs_(std::move(past.given_up_logs)) {
+      given_up_logs_(std::move(past.given_up_logs)),
+      ends_missing_below_(past.ends_missing_below) {
   ASSENT_CHECK(check_past(config_, past).has_value());
   open_clock(past.log_time);
   for (const std::string& name : config_.participants) {
@@ -45,11 +46,17 @@ Coordinator::Coordinator(Config config, Past past, Now now)
   }
   for (HeuristicRecord& record : past.damaged) {
     Damaged& damaged = damage_[record.xid.gtrid][record.xid.bqual];
+    const RecordedAt& at = past.damaged_at[record.xid];
+    if (at.number < past.violation_allowed) record.violation = false;
     damaged.newest = record;
     damaged.durable = std::move(record);
     damaged.found_lost = true;
+    damaged.since = at.when;
   }
-  for (const CommitRecord& record : past.unfinished) recover(record);
+  freeze_for_violations();
+  for (const CommitRecord& record : past.unfinished) {
+    recover(record, past.unfinished_at[record.gtrid]);
+  }
 }
 
 Effects Coordinator::step(Event event, Now now) {
@@ -239,6 +246,13 @@ Gtrid Coordinator::lowest_unfinished(const Participant& participant) const {
 Gtrid Coordinator::oldest_to_join() const {
   const std::uint64_t back = std::min(config_.late_join_max, next_sequence_ - 1);
   return {log_id_, epoch_, Sequence{next_sequence_ - back}};
+}
+
+/// 0 where the log does not tell.
+Duration Coordinator::ago(WallTime when) const {
+  if (when == WallTime{}) return {};
+  const std::int64_t ms = now_.wall.ms_since_epoch - when.ms_since_epoch;
+  return std::chrono::milliseconds(std::max<std::int64_t>(ms, 0));
 }
 
 Transaction* Coordinator::find(const Gtrid& gtrid) {

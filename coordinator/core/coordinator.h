@@ -74,6 +74,7 @@ class Coordinator {
     std::vector<std::string> missing;  ///< what kPresume gives up
     std::uint64_t missing_to = 0;
     std::set<LogId> lost_logs;
+    std::vector<Xid> violations;  ///< what kViolation has seen
     ActionTold told;
   };
   /// What a forced record of a person's deed is for: its transaction is in `by_hand_`.
@@ -92,6 +93,7 @@ class Coordinator {
     /// By the search through the log, or, for all that is known, by one of an earlier opening; not
     /// by phase two.
     bool found_lost = false;
+    WallTime since;  ///< by the log
   };
   /// An ended transaction whose end record is durable when a forced record after it is.
   struct Ended {
@@ -217,6 +219,11 @@ class Coordinator {
   void show_hazard(Transaction& tx, Branch& branch, const std::string& why);
   void violate(Transaction& tx, Branch& branch, const Finished& finished);
   void freeze(const Error& why);
+  void freeze_for_violations();
+  std::vector<Xid> violations() const;
+  void allow_violations(const std::vector<Xid>& seen);
+  bool end_may_be_missing(std::uint64_t number) const;
+  Duration ago(WallTime when) const;
 
   // ---- damage (damage.cc)
   void pin(HeuristicRecord found);
@@ -248,7 +255,7 @@ class Coordinator {
   void commit_again(Participant& participant, const PreparedBranch& listed,
                     const CommitRecord& record);
   Transaction& take_committed(const CommitRecord& record);
-  void recover(const CommitRecord& record);
+  void recover(const CommitRecord& record, const RecordedAt& at);
   void roll_back_orphan(Participant& participant, const Gtrid& gtrid);
   void tell_orphan(Participant& participant, const Gtrid& gtrid, Orphan& orphan);
   void on_orphan_finished(Participant& participant, const Finished& finished);
@@ -435,8 +442,9 @@ class Coordinator {
   /// Logs that databases know under our name, and that are not ours (R10). Their branches are ours
   /// to show, and a person's to end.
   std::set<LogId> other_logs_;
-  std::set<LogId> lost_logs_;      ///< those of them that have told of records
-  std::set<LogId> given_up_logs_;  ///< by a person
+  std::set<LogId> lost_logs_;             ///< those of them that have told of records
+  std::set<LogId> given_up_logs_;         ///< by a person
+  std::uint64_t ends_missing_below_ = 0;  ///< see Past
   bool draining_ = false;
   Effects effects_;  ///< of the event being handled
 };

@@ -14,6 +14,7 @@ constexpr std::size_t kDetailMax = 1024;
 /// What was proved is not taken back by not being able to tell.
 bool is_news(const HeuristicRecord& newest, const HeuristicRecord& found) {
   if (found.heuristic == Heuristic::kHazard) return false;
+  if (found.violation && !newest.violation) return true;
   return newest.heuristic != found.heuristic || newest.decision != found.decision;
 }
 
@@ -29,6 +30,7 @@ void Coordinator::pin(HeuristicRecord found) {
   damaged.newest = found;
   damaged.repaired = false;
   damaged.found_lost = false;
+  damaged.since = log_time_;
   append_forced(found, found);
 }
 
@@ -65,6 +67,39 @@ void Coordinator::on_durable(const HeuristicRecord& record) {
   // The next attempt would do again what this one has done, or may have done, at the participant.
   if (tx->verdict == Verdict::kRetry) conclude_rollback(*tx);
   drive(*tx);
+}
+
+// ---------------------------------------------------------------- violations
+
+/// Of earlier openings, or not among those that a person has seen: no new work (R6).
+void Coordinator::freeze_for_violations() {
+  for (const Xid& xid : violations()) {
+    const HeuristicRecord& record = find_damage(xid)->newest;
+    freeze({.code = ErrorCode::kHazard,
+            .effect = assent::Effect::kUnknown,
+            .message = "xid=" + to_string(xid) + " " + std::string(to_string(record.heuristic)) +
+                       " although the decision is " + std::string(to_string(record.decision)),
+            .participant = xid.bqual});
+  }
+}
+
+std::vector<Xid> Coordinator::violations() const {
+  std::vector<Xid> out;
+  for (const auto& [gtrid, branches] : damage_) {
+    for (const auto& [name, damaged] : branches) {
+      if (damaged.newest.violation) out.push_back(damaged.newest.xid);
+    }
+  }
+  return out;
+}
+
+/// What was found after the person had asked is not allowed by it.
+void Coordinator::allow_violations(const std::vector<Xid>& seen) {
+  for (const Xid& xid : seen) {
+    if (Damaged* damaged = find_damage(xid)) damaged->newest.violation = false;
+  }
+  frozen_.reset();
+  freeze_for_violations();
 }
 
 /// Proved, so nothing is left to tell it.

@@ -429,6 +429,14 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
   switch (finished.completion) {
     case Completion::kCommitted:
     case Completion::kRolledBack:
+      if (commit && finished.evidence == Evidence::kNoWitnessRow && end_may_be_missing(tx.number)) {
+        const std::string why =
+            "not listed and without a witness row, which was told to go if it had ended: the log "
+            "lacks records in which its end may be; find out whether the branch's effects are "
+            "there";
+        pin({tx.xid(branch), finished.told, Heuristic::kHazard, finished.evidence, why});
+        return show_hazard(tx, branch, why);
+      }
       branch.evidence = finished.evidence;
       if ((finished.completion == Completion::kCommitted) != commit)
         return violate(tx, branch, finished);
@@ -473,8 +481,13 @@ void Coordinator::violate(Transaction& tx, Branch& branch, const Finished& finis
   freeze(hazard(tx.xid(branch), why));
   if (finished.error) why = finished.error->message;  // who it probably was, and where to look
   pin({finished.xid, finished.told, commit ? Heuristic::kRolledBack : Heuristic::kCommitted,
-       finished.evidence, std::move(why)});
+       finished.evidence, std::move(why), true});
   if (recorded_as_damaged(tx, branch)) mark_damaged(tx, branch);
+}
+
+/// Only where the log has all ends does the absence of a witness row show a rollback.
+bool Coordinator::end_may_be_missing(std::uint64_t number) const {
+  return number != 0 && number < ends_missing_below_;
 }
 
 void Coordinator::freeze(const Error& why) {

@@ -3,6 +3,7 @@
 // what it doesn't hold is neither rolled back nor begun anew.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
@@ -110,6 +111,7 @@ void Coordinator::miss(const std::string& what, std::uint64_t to) {
   missing_to_ = std::max(missing_to_, to);
   if (std::find(missing_.begin(), missing_.end(), what) != missing_.end()) return;
   missing_.push_back(what);
+  ends_missing_below_ = std::numeric_limits<std::uint64_t>::max();
   note(Note::Level::kError, "nothing is presumed: " + why_not_presume()->message);
   stop_presuming();
 }

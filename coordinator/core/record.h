@@ -94,6 +94,8 @@ struct HeuristicRecord {
   Heuristic heuristic = Heuristic::kHazard;
   Evidence evidence = Evidence::kNone;
   std::string detail;  ///< a sentence, at most 1024 bytes
+  /// The opposite of what was decided was done: no new work until a person allows it (R6).
+  bool violation = false;
 
   friend bool operator==(const HeuristicRecord&, const HeuristicRecord&) = default;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,13 +22,26 @@ struct NewestCommit {
   friend bool operator==(const NewestCommit&, const NewestCommit&) = default;
 };
 
+struct RecordedAt {
+  std::uint64_t number = 0;
+  WallTime when;
+
+  friend bool operator==(const RecordedAt&, const RecordedAt&) = default;
+};
+
 /// What the core must know of its log's past before it serves.
 struct Past {
   LogId log_id{};
   Epoch epoch{};
   WallTime log_time;
   std::vector<CommitRecord> unfinished;
+  std::map<Gtrid, RecordedAt> unfinished_at;
   std::vector<HeuristicRecord> damaged;  ///< not yet forgotten, oldest first
+  std::map<Xid, RecordedAt> damaged_at;
+  std::uint64_t violation_allowed = 0;  ///< violations numbered below it stop no new work any more
+  /// Ends of commits numbered below it may be among what is missing, or was: then the witness rows
+  /// of their branches may have been told to go.
+  std::uint64_t ends_missing_below = 0;
   /// Of each participant that ever voted: the newest committed branch, and its record's number. Its
   /// witness row is never told to go, so a database that does not have it any more has lost
   /// history.

@@ -163,12 +163,20 @@ void Coordinator::add_lost_log_finding(const Participant& participant,
 void Coordinator::add_findings(const Participant& participant,
                                std::vector<Finding>& findings) const {
   add_history_finding(participant, findings);
-  if (!participant.connected && participant.last_error &&
-      needs_a_person(participant.last_error->code)) {
-    findings.push_back(
-        {"Participant " + participant.name + " is not taken: " + participant.last_error->message,
-         {},
-         "assentctl participants"});
+  if (!participant.connected && participant.tried) {
+    const auto& error = participant.last_error;
+    const bool unfit = error && needs_a_person(error->code);
+    findings.push_back({"Participant " + participant.name +
+                            (unfit ? " is not taken" : " is not connected") +
+                            (error ? ": " + error->message : ""),
+                        {},
+                        "assentctl participants"});
+  } else if (participant.unreached) {
+    findings.push_back({"The agent of participant " + participant.name +
+                            " does not reach its database" +
+                            (participant.last_error ? ": " + participant.last_error->message : ""),
+                        {},
+                        "assentctl participants"});
   }
   add_lost_log_finding(participant, findings);
   Finding hazards{"", {}, "assentctl list --in-doubt"};

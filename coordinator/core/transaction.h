@@ -140,8 +140,9 @@ struct Transaction {
   Request request;
   std::vector<Branch> branches;
   Instant begun{};
-  ClientSessionId owner{};  ///< of an interactive one
-  bool end_asked = false;   ///< of an interactive one: its commit or rollback
+  std::uint64_t number = 0;  ///< of its commit record in an earlier opening; 0: of this one
+  ClientSessionId owner{};   ///< of an interactive one
+  bool end_asked = false;    ///< of an interactive one: its commit or rollback
   std::optional<Instant> next_attempt;
   Timers::Handle timer;
 

@@ -51,6 +51,11 @@ InDoubtTransaction Coordinator::truth_of(const Gtrid& gtrid, const Look& look,
       out.outcome = outcome_of(rollback);
     }
   }
+  if (const auto found = damage_.find(gtrid); found != damage_.end()) {
+    for (const auto& [name, damaged] : found->second) {
+      out.age = std::max(out.age, ago(damaged.since));
+    }
+  }
   for (const std::string& name : participants_of(gtrid, look, decided)) {
     out.branches.push_back(truth_of(Xid{gtrid, name}, look, decided));
     if (const auto& sight = out.branches.back().sight) out.age = std::max(out.age, sight->age);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -33,9 +34,16 @@ struct LogOpening {
   WallTime log_time;        ///< newest time in the log; time in it never goes backwards (R15)
   std::optional<Gtrid>
       low_water;  ///< records of transactions at or below it may have been removed (R2)
-  std::vector<CommitRecord> unfinished;  ///< committed and without an end record, oldest first
-  std::vector<HeuristicRecord> damaged;  ///< not forgotten by a HandRecord, oldest first
-  std::vector<NewestCommit> newest;      ///< of each participant that is in any commit record
+  std::vector<CommitRecord> unfinished;       ///< committed and without an end record, oldest first
+  std::map<Gtrid, RecordedAt> unfinished_at;  ///< where each of them stands
+  std::vector<HeuristicRecord> damaged;       ///< not forgotten by a HandRecord, oldest first
+  std::map<Xid, RecordedAt> damaged_at;
+  /// Number of the newest record by which a person has allowed new work in spite of the violations
+  /// before it; 0: none.
+  std::uint64_t violation_allowed = 0;
+  /// Ends of commits numbered below it may be among what is missing, allowed or not; 0: of none.
+  std::uint64_t ends_missing_below = 0;
+  std::vector<NewestCommit> newest;  ///< of each participant that is in any commit record
   /// Why nobody may presume that what is not in the log was not decided: a sentence each. Empty:
   /// all is there, or a person has allowed it (Allowance::kPresume).
   std::vector<std::string> missing;

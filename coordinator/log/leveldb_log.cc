@@ -300,6 +300,7 @@ Result<> LevelDbLog::Impl::open_mark() {
 void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.log_id = log_id_;
   for (const Missing& one : state_.missing) {
+    opening_.ends_missing_below = std::max(opening_.ends_missing_below, one.first);
     if (one.why == Missing::Why::kGivenUp) {
       opening_.given_up_to = std::max(opening_.given_up_to, one.last);
     }
@@ -314,7 +315,10 @@ void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.log_time = state_.tail.log_time;
   opening_.low_water = state_.low_water;
   opening_.unfinished = std::move(past.unfinished);
+  opening_.unfinished_at = std::move(past.unfinished_at);
   opening_.damaged = std::move(past.damaged);
+  opening_.damaged_at = std::move(past.damaged_at);
+  opening_.violation_allowed = state_.violation_allowed;
   for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
   top_ = state_.tail.top;
   tell_stats();

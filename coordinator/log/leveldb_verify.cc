@@ -162,6 +162,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
   state.low_water = checkpoint.low_water;
   state.tail.top = checkpoint.newest_forced;
   state.last_hand = checkpoint.last_hand;
+  state.violation_allowed = checkpoint.violation_allowed;
   state.missing = checkpoint.missing;
   state.unproved = checkpoint.unproved;
   state.given_up_logs = checkpoint.given_up_logs;
@@ -207,17 +208,20 @@ Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, std::uint64_
   }
 }
 
+/// Oldest first; `at` says where each stands.
 template <typename Payload, typename Name>
-Result<std::vector<Payload>> read_all(leveldb::DB& db, const std::map<Name, ListedRecord>& list) {
-  std::vector<std::uint64_t> numbers;
+Result<std::vector<Payload>> read_all(leveldb::DB& db, const std::map<Name, ListedRecord>& list,
+                                      std::map<Name, RecordedAt>& at) {
+  std::vector<std::pair<std::uint64_t, Name>> numbers;
   numbers.reserve(list.size());
-  for (const auto& [name, listed] : list) numbers.push_back(listed.number);
+  for (const auto& [name, listed] : list) numbers.emplace_back(listed.number, name);
   std::sort(numbers.begin(), numbers.end());
   std::vector<Payload> all;
   all.reserve(numbers.size());
-  for (const std::uint64_t number : numbers) {
+  for (const auto& [number, name] : numbers) {
     auto record = read_record(db, number);
     if (!record) return std::move(record).error();
+    at[name] = {number, record->header.log_time};
     all.push_back(std::get<Payload>(std::move(record->payload)));
   }
   return all;
@@ -294,7 +298,12 @@ Result<LogId> read_log_id(leveldb::DB& db) {
 }
 
 Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
-  LogPast past{.state = LogState(log_id), .unfinished = {}, .damaged = {}, .missing = {}};
+  LogPast past{.state = LogState(log_id),
+               .unfinished = {},
+               .unfinished_at = {},
+               .damaged = {},
+               .damaged_at = {},
+               .missing = {}};
   RecordWalk records(db);
   records.to_last();
   const auto newest = records.number();
@@ -306,10 +315,10 @@ Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
   if (!replayed) return std::move(replayed).error();
   std::erase_if(past.missing,
                 [&](const Missing& one) { return is_known(one, past.state.missing); });
-  auto unfinished = read_all<CommitRecord>(db, past.state.unfinished);
+  auto unfinished = read_all<CommitRecord>(db, past.state.unfinished, past.unfinished_at);
   if (!unfinished) return std::move(unfinished).error();
   past.unfinished = std::move(*unfinished);
-  auto damaged = read_all<HeuristicRecord>(db, past.state.damaged);
+  auto damaged = read_all<HeuristicRecord>(db, past.state.damaged, past.damaged_at);
   if (!damaged) return std::move(damaged).error();
   past.damaged = std::move(*damaged);
   return past;

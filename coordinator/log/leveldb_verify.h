@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "coordinator/core/record.h"
@@ -27,8 +28,10 @@ Result<LogId> read_log_id(leveldb::DB& db);
 struct LogPast {
   LogState state;
   std::vector<CommitRecord> unfinished;  ///< the records of state.unfinished, oldest first
+  std::map<Gtrid, RecordedAt> unfinished_at;
   std::vector<HeuristicRecord> damaged;  ///< the records of state.damaged, oldest first
-  std::vector<Missing> missing;          ///< found now and not in state.missing
+  std::map<Xid, RecordedAt> damaged_at;
+  std::vector<Missing> missing;  ///< found now and not in state.missing
 };
 
 /// Verifies from the last checkpoint on, and every record that it lists. One iterator of the

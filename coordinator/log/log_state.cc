@@ -80,6 +80,7 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   last_hand = link_to(header.number, bytes);
   const HandRecord& hand = record.hand;
   if (hand.action == HandAction::kForget) forget(hand);
+  if (hand.allowance == Allowance::kViolation) violation_allowed = header.number;
   // Nothing is expected of a database that a person took as it is, until its next commit.
   if (hand.allowance == Allowance::kHistory) newest.erase(hand.participant);
   if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
@@ -137,6 +138,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.opening = tail.opening;
   record.unproved = unproved;
   record.given_up_logs = given_up_logs;
+  record.violation_allowed = violation_allowed;
   return record;
 }
 

@@ -38,6 +38,7 @@ struct LogState {
   std::map<Xid, ListedRecord> damaged;
   std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
   HandLink last_hand;
+  std::uint64_t violation_allowed = 0;  ///< see LogOpening
   std::vector<Missing> missing;
   std::vector<HeldTop> held;           ///< see LogOpening
   std::vector<UnprovedTime> unproved;  ///< oldest first; of what is still there

@@ -185,6 +185,7 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
     row.set_ms(unproved.ms);
   }
   for (const LogId id : record.given_up_logs) out.add_given_up_logs(static_cast<std::uint64_t>(id));
+  out.set_violation_allowed(record.violation_allowed);
   return out;
 }
 
@@ -200,6 +201,7 @@ log::Heuristic to_proto(const HeuristicRecord& record) {
   out.set_heuristic(static_cast<std::uint32_t>(record.heuristic));
   out.set_evidence(static_cast<std::uint32_t>(record.evidence));
   out.set_detail(record.detail);
+  out.set_violation(record.violation);
   return out;
 }
 
@@ -466,6 +468,7 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   out.oldest = in.oldest();
   out.newest_forced = in.newest_forced();
   out.opening = in.opening();
+  out.violation_allowed = in.violation_allowed();
   Doubt doubt = kFine;
   if (in.has_low_water()) doubt = read(in.low_water(), false, out.low_water.emplace());
   if (doubt == kFine) doubt = read_listed(in.unfinished(), out.unfinished);
@@ -489,6 +492,7 @@ Doubt read(const log::Heuristic& in, HeuristicRecord& out) {
   if (in.detail().size() > kDetailBytesMax) return "its detail is longer than 1024 bytes";
   out.xid.bqual = in.bqual();
   out.detail = in.detail();
+  out.violation = in.violation();
   Doubt doubt = read(in.gtrid(), false, out.xid.gtrid);
   if (doubt == kFine) doubt = read_decision(in.decision(), out.decision);
   if (doubt == kFine) doubt = read_evidence(in.evidence(), out.evidence);

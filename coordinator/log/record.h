@@ -115,10 +115,11 @@ struct CheckpointRecord {
   std::vector<ListedRecord> damaged;     ///< heuristic outcomes not forgotten, oldest first
   std::vector<NewestCommit> newest;      ///< see LogOpening; by participant
   HandLink last_hand;
-  std::vector<Missing> missing;        ///< all that were ever found, as far as records are kept
-  std::uint64_t opening = 0;           ///< number of the newest one
-  std::vector<UnprovedTime> unproved;  ///< oldest first
-  std::set<LogId> given_up_logs;       ///< see LogOpening
+  std::vector<Missing> missing;         ///< all that were ever found, as far as records are kept
+  std::uint64_t opening = 0;            ///< number of the newest one
+  std::vector<UnprovedTime> unproved;   ///< oldest first
+  std::set<LogId> given_up_logs;        ///< see LogOpening
+  std::uint64_t violation_allowed = 0;  ///< see LogOpening
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

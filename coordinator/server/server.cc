@@ -31,7 +31,11 @@ Past past_of(const LogOpening& opening) {
   past.epoch = opening.epoch;
   past.log_time = opening.log_time;
   past.unfinished = opening.unfinished;
+  past.unfinished_at = opening.unfinished_at;
   past.damaged = opening.damaged;
+  past.damaged_at = opening.damaged_at;
+  past.violation_allowed = opening.violation_allowed;
+  past.ends_missing_below = opening.ends_missing_below;
   past.newest = opening.newest;
   past.missing = opening.missing;
   past.missing_to = opening.missing_to;

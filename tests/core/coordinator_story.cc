@@ -212,14 +212,21 @@ void Story::open() {
   past.log_time = coordinator_ == nullptr ? now_.wall : coordinator_->log_time();
   past.missing = std::exchange(missing_, {});
   past.missing_to = std::exchange(missing_to_, 0);
+  past.ends_missing_below = missing_from_;
   std::map<std::string, NewestCommit> newest;
   std::uint64_t number = 0;
   for (const auto& [record, ended] : log_) {
     ++number;
     const auto* hand = std::get_if<HandRecord>(&record);
     if (hand != nullptr && hand->allowance == Allowance::kHistory) newest.erase(hand->participant);
+    const RecordedAt at{number, written_[number - 1]};
+    if (const auto* damage = std::get_if<HeuristicRecord>(&record))
+      past.damaged_at[damage->xid] = at;
+    if (hand != nullptr && hand->allowance == Allowance::kViolation)
+      past.violation_allowed = number;
     const auto* commit = std::get_if<CommitRecord>(&record);
     if (commit == nullptr) continue;
+    past.unfinished_at[commit->gtrid] = at;
     if (!ended) past.unfinished.push_back(*commit);
     for (const DecidedBranch& branch : commit->branches) {
       newest[branch.xid.bqual] = {number, branch};
@@ -413,6 +420,7 @@ void Story::status(Words& words) {
 /// Of the next opening.
 void Story::missing(Words& words) {
   missing_to_ = words.number("to").value_or(0);
+  missing_from_ = words.number("from").value_or(0);
   std::string sentence;
   while (words.more()) sentence += (sentence.empty() ? "" : " ") + words.next();
   missing_.push_back(sentence);
@@ -647,6 +655,7 @@ void Story::write(const Record& record) {
   const auto* end = std::get_if<EndRecord>(&record);
   if (end == nullptr) {
     log_.emplace_back(record, false);
+    written_.push_back(now_.wall);
     return;
   }
   for (auto& [kept, ended] : log_) {

@@ -97,6 +97,8 @@ class Story {
   std::uint64_t missing_to_ = 0;
   std::deque<std::pair<std::optional<LogToken>, Record>> queued_;  ///< appended, not durable
   std::vector<std::pair<Record, bool>> log_;                       ///< durable; whether ended
+  std::vector<WallTime> written_;                                  ///< when each of them was
+  std::uint64_t missing_from_ = 0;                                 ///< of the next openings
   std::string output_;
 };
 

@@ -81,6 +81,10 @@ std::vector<Golden> golden_records() {
                     {Missing::Why::kBroken, 6, 7, true},
                     {Missing::Why::kUnindexed, 9, 9, false},
                     {Missing::Why::kUnread, 12, 0, false}};
+  HeuristicRecord violation = heuristic;
+  violation.violation = true;
+  CheckpointRecord allowed;
+  allowed.violation_allowed = 67;
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
@@ -108,7 +112,9 @@ std::vector<Golden> golden_records() {
       {"checkpoint_of_recovery", header(10'065, false), recovery},
       {"checkpoint_of_damage", header(10'066, false), damage},
       {"checkpoint_of_unproved_time", header(10'067, false), away},
+      {"checkpoint_of_violation", header(10'068, false), allowed},
       {"heuristic", header(65, true), heuristic},
+      {"heuristic_violation", header(68, true), violation},
       {"hand_resolve", header(66, true), ChainedHand{resolve, {}}},
       {"hand_allow", header(67, true), ChainedHand{allow, link_to(66, "the bytes of record 66")}},
       {"hand_give_up", header(68, true),

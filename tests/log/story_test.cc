@@ -53,6 +53,18 @@ class StoryFixture : public LogFixture {
   // Enough records for another checkpoint, each of its own transaction.
   void fill_to_checkpoint(std::uint64_t first) { commit_durably(first, first + 10'000); }
 
+  // The log's own time, which never goes backwards: not that of the append.
+  WallTime written_at(std::uint64_t number) {
+    for (const std::uint64_t i : {1U, 2U}) {
+      const auto told = log().find_story(commit_record(i).gtrid);
+      REQUIRE(told.has_value());
+      for (const ToldRecord& record : *told) {
+        if (record.number == number) return record.log_time;
+      }
+    }
+    return {};
+  }
+
   std::vector<Record> story(const Gtrid& gtrid) {
     const auto told = log().find_story(gtrid);
     REQUIRE(told.has_value());
@@ -90,6 +102,35 @@ TEST_CASE("a damage is pinned across openings and checkpoints until it is forgot
   f.append(forget(f.commit_record(2).gtrid, ""));
   f.open();
   CHECK(f.log().opening().damaged.empty());
+}
+
+TEST_CASE("an opening tells where its records stand and what a person has allowed", "[log]") {
+  StoryFixture f;
+  f.commit_durably(1, 2);
+  auto violation = f.heuristic(1, "points");
+  violation.violation = true;
+  f.append(violation);
+  HandRecord allow;
+  allow.action = HandAction::kAllow;
+  allow.allowance = Allowance::kViolation;
+  allow.by = "ops@host";
+  allow.reason = "found out who and why";
+  f.append(allow);
+  SECTION("among the recent records") {}
+  SECTION("behind a checkpoint") {
+    f.fill_to_checkpoint(10);
+  }
+  f.open();
+  const LogOpening& opening = f.log().opening();
+  CHECK(opening.damaged == std::vector{violation});
+  const std::uint64_t number = opening.damaged_at.at(violation.xid).number;
+  CHECK(opening.violation_allowed == number + 1);
+  CHECK(opening.damaged_at.at(violation.xid).when == f.written_at(number));
+  const auto& commit = opening.unfinished_at.at(f.commit_record(2).gtrid);
+  CHECK(commit.number == number - 1);
+  CHECK(commit.when != WallTime{});
+  CHECK(commit.when == f.written_at(commit.number));
+  CHECK(opening.ends_missing_below == 0);
 }
 
 TEST_CASE("an opening tells the newest committed branch of each participant", "[log]") {
