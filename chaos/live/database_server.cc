@@ -302,6 +302,37 @@ void DatabaseServer::remove() {
   accounts_.clear();
 }
 
+void DatabaseServer::back_up() {
+  while_stopped([this] {
+    std::filesystem::remove_all(copy_of_cluster());
+    copy_as_it_is(cluster(), copy_of_cluster());
+  });
+}
+
+void DatabaseServer::restore() {
+  while_stopped([this] {
+    std::filesystem::remove_all(cluster());
+    copy_as_it_is(copy_of_cluster(), cluster());
+  });
+}
+
+std::filesystem::path DatabaseServer::copy_of_cluster() const {
+  return data_directory() / "copy";
+}
+
+// Owners and all.
+void DatabaseServer::copy_as_it_is(const std::filesystem::path& from,
+                                   const std::filesystem::path& to) const {
+  run_as_server({"cp", "-a", from.string(), to.string()});
+}
+
+void DatabaseServer::while_stopped(const std::function<void()>& action) {
+  const bool ran = is_running();
+  stop();
+  action();
+  if (ran) start();
+}
+
 CommandResult DatabaseServer::run_sql(const std::string& database, const std::string& sql,
                                       Role role) {
   return run_command(client_command(database, account(role)), sql, kClientTimeout);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -100,6 +101,11 @@ class DatabaseServer {
   // The server must be stopped. Removes data, accounts and the folder.
   void remove();
 
+  // Its files as they are, beside them, and in their place again. The server is stopped for it; one
+  // that ran is started again. There is one copy: a later one takes its place.
+  void back_up();
+  void restore();
+
   // A database owned by the application, which the agent may use as Role says. Server running.
   virtual void create_database(const std::string& database) = 0;
 
@@ -151,6 +157,8 @@ class DatabaseServer {
   // True when the server ended while starting for a reason that passes by itself.
   virtual bool ending_is_passing(const std::string& log_tail) const = 0;
 
+  std::filesystem::path cluster() const { return data_directory() / "cluster"; }
+
   // A file the server's account can read and nobody else.
   void write_server_file(const std::filesystem::path& file, const std::string& content) const;
 
@@ -168,6 +176,9 @@ class DatabaseServer {
 
  private:
   void make_data_directory() const;
+  std::filesystem::path copy_of_cluster() const;
+  void copy_as_it_is(const std::filesystem::path& from, const std::filesystem::path& to) const;
+  void while_stopped(const std::function<void()>& action);
   void load_accounts();
   void create_accounts();
   void start_process();

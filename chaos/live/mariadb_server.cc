@@ -67,10 +67,10 @@ void MariadbServer::create_cluster() {
   // its neighbours' too.
   const auto temporary = make_server_folder("tmp");
   write_server_file(secret, users);
-  run_as_server({program("mariadb-install-db"), "--no-defaults",
-                 "--datadir=" + (data_directory() / "cluster").string(), "--skip-test-db",
-                 "--skip-name-resolve", "--auth-root-authentication-method=socket",
-                 "--extra-file=" + secret.string(), "--tmpdir=" + temporary.string(),
+  run_as_server({program("mariadb-install-db"), "--no-defaults", "--datadir=" + cluster().string(),
+                 "--skip-test-db", "--skip-name-resolve",
+                 "--auth-root-authentication-method=socket", "--extra-file=" + secret.string(),
+                 "--tmpdir=" + temporary.string(),
                  "--innodb-log-file-size=" + std::string(kRedoLogSize)});
   std::filesystem::remove(secret);
 }
@@ -91,7 +91,7 @@ void MariadbServer::prepare_start() {
 
 std::vector<std::string> MariadbServer::server_command() const {
   return {program("mariadbd"), "--defaults-file=" + (data_directory() / "settings.cnf").string(),
-          "--datadir=" + (data_directory() / "cluster").string()};
+          "--datadir=" + cluster().string()};
 }
 
 ProcessSpec MariadbServer::client_command(const std::string& database,

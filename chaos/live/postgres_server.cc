@@ -57,7 +57,7 @@ PostgresServer::~PostgresServer() {
 // Shared memory. The lock file of a server that did not clean up names it: "key id" in its seventh
 // line.
 void PostgresServer::release_leftovers() const {
-  std::ifstream file(data_directory() / "cluster" / "postmaster.pid");
+  std::ifstream file(cluster() / "postmaster.pid");
   std::string line;
   for (int i = 1; i < 7; ++i) std::getline(file, line);
   unsigned long key = 0;
@@ -74,7 +74,7 @@ void PostgresServer::check_installed() {
 }
 
 void PostgresServer::create_cluster() {
-  const auto data = data_directory() / "cluster";
+  const auto data = cluster();
   const auto secret = data_directory() / "initdb-password";
   write_server_file(secret, account(Role::kAdmin).password + "\n");
   // No sync: what initdb writes is worth nothing until the first start, which flushes by its own
@@ -92,7 +92,7 @@ void PostgresServer::create_cluster() {
 // the rest of the file, the shared memory it must find unused, keeps guarding against backends that
 // are still there.
 void PostgresServer::forget_corpse() const {
-  const auto file = data_directory() / "cluster" / "postmaster.pid";
+  const auto file = cluster() / "postmaster.pid";
   std::ifstream stream(file);
   pid_t pid = 0;
   if (!(stream >> pid)) return;
@@ -116,7 +116,7 @@ void PostgresServer::prepare_start() {
 }
 
 std::vector<std::string> PostgresServer::server_command() const {
-  return {program("postgres"), "-D", (data_directory() / "cluster").string()};
+  return {program("postgres"), "-D", cluster().string()};
 }
 
 ProcessSpec PostgresServer::client_command(const std::string& database,
