@@ -134,8 +134,7 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
   const bool prepared = sight->completion == Completion::kStillPrepared;
   const bool committed = shows_commit(*sight);
   const std::string what = "its newest committed branch, xid=" + to_string(newest) + ", is " +
-                           (prepared ? "prepared again" : "not there any more") +
-                           error_text(*sight);
+                           (prepared ? "prepared again" : "not there any more");
   const Damaged* damaged = find_damage(newest);
   const bool against = !prepared && damaged != nullptr && !damaged->repaired;
   // What can't be told, or not be relied on, is of another history.
@@ -332,8 +331,7 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
                       !branch_at(found.commit, participant).proof.witness_row;
   pin({sight.xid, Decision::kCommit, proved ? Heuristic::kRolledBack : Heuristic::kHazard,
        sight.evidence,
-       "committed, and lost when the history of the database changed: " + participant.history.why +
-           error_text(sight)});
+       "committed, and lost when the history of the database changed" + error_text(sight)});
   find_damage(sight.xid)->found_lost = true;
 }
 
