@@ -150,13 +150,16 @@ std::string text_of(const Finding& finding) {
   return text;
 }
 
+/// "ready" never stands alone where a person is needed.
 std::string headline(const CoordinatorStatus& status) {
+  const std::string who = "coordinator " + status.coordinator;
   if (!status.deposed.empty()) {
-    return fmt::format("{} takes no new work: deposed by {}\n", status.coordinator, status.deposed);
+    return fmt::format("{} takes no new work: deposed by {}\n", who, status.deposed);
   }
-  return fmt::format("{} is {}{}{}\n", status.coordinator, status.ready ? "ready" : "not ready",
+  return fmt::format("{}: {}{}{}{}\n", who, status.ready ? "ready" : "not ready",
                      status.draining ? ", draining: it takes no new work" : "",
-                     status.presumes ? "" : "; decisions may be missing from its log");
+                     status.presumes ? "" : "; decisions may be missing from its log",
+                     status.findings.empty() ? "" : "; needs a person, see below");
 }
 
 }  // namespace

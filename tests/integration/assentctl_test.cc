@@ -277,12 +277,64 @@ TEST_CASE("what would be done is told with the command that does it") {
 TEST_CASE("a deposed coordinator says so before anything else, and not that it is ready") {
   CoordinatorStatus status{.coordinator = "pay"};
   status.presumes = false;
-  CHECK_THAT(to_text(status),
-             Catch::StartsWith("pay is not ready; decisions may be missing from its log\n"));
+  CHECK_THAT(
+      to_text(status),
+      Catch::StartsWith("coordinator pay: not ready; decisions may be missing from its log\n"));
   status.deposed = "another opening of its log";
   CHECK_THAT(to_text(status),
-             Catch::StartsWith("pay takes no new work: deposed by another opening of its log\n") &&
+             Catch::StartsWith(
+                 "coordinator pay takes no new work: deposed by another opening of its log\n") &&
                  !Catch::Contains("ready"));
+}
+
+TEST_CASE("what operators are told is told to scripts, too") {
+  const Xid xid{{LogId{0xab}, Epoch{1}, Sequence{42}}, "points"};
+  InDoubtList list;
+  InDoubtTransaction& transaction = list.transactions.emplace_back();
+  transaction.gtrid = xid.gtrid;
+  transaction.key = "order-7";
+  transaction.phase = "committing";
+  transaction.outcome = Outcome::kCommitted;
+  transaction.age = std::chrono::seconds(252);
+  BranchTruth& points = transaction.branches.emplace_back();
+  points.xid = xid;
+  points.logged = "commit";
+  points.state = "committing";
+  points.tries = 3;
+  points.next_try_in = std::chrono::milliseconds(1300);
+  points.sight = BranchSight{.xid = xid,
+                             .completion = Completion::kStillPrepared,
+                             .evidence = Evidence::kListed,
+                             .age = std::chrono::seconds(250)};
+  points.sight->blocked = {
+      {4711, "shop", "UPDATE card SET points = 1", std::chrono::seconds(61), "row of card"}};
+  list.foreign = {{"points", {"other-7", std::chrono::hours(30), {}}}};
+  CHECK(to_json(list) ==
+        R"({"transactions":[{"gtrid":"00000000000000ab-1-2a","key":"order-7","phase":"committin)"
+        R"(g","outcome":"committed","age_ms":252000,"branches":[{"participant":"points","xid":")"
+        R"(00000000000000ab-1-2a/points","logged":"commit","state":"committing","database":{"co)"
+        R"(mpletion":"still_prepared","evidence":"listed","transaction_id":0,"age_ms":250000,"b)"
+        R"(locks":[{"session":4711,"user":"shop","query":"UPDATE card SET points = 1","waiting_)"
+        R"(ms":61000,"lock":"row of card"}],"error":null},"damage":null,"waits_for":"","tries":)"
+        R"(3,"next_try_in_ms":1300,"last_error":null}]}],"more":0,"foreign":[{"participant":"po)"
+        R"(ints","name":"other-7","age_ms":108000000,"blocks":[]}],"unreached":[]})");
+
+  CoordinatorStatus status{.coordinator = "pay"};
+  status.ready = true;
+  status.findings = {{"The clock jumped.", {"keys"}, "assentctl allow clock"}};
+  status.log.newest = 9;
+  CHECK(to_json(status) ==
+        R"({"coordinator":"pay","ready":true,"draining":false,"presumes":true,"deposed":"","liv)"
+        R"(e":0,"in_doubt":0,"damaged":0,"holding_up":[],"findings":[{"what":"The clock jumped.)"
+        R"(","at_stake":["keys"],"command":"assentctl allow clock"}],"log":{"oldest":0,"newest")"
+        R"(:9,"top":0,"bytes":0,"disk_free":0,"log_time_ms":0,"low_water":null}})");
+
+  ActionTold told;
+  told.plan = {"commit the branch at points"};
+  told.refused = Error{.code = ErrorCode::kInvalid, .message = "no"};
+  CHECK(to_json(told) ==
+        R"({"acted":false,"plan":["commit the branch at points"],"evidence":null,"refused":{"co)"
+        R"(de":"invalid","effect":"none","message":"no"},"next":""})");
 }
 
 TEST_CASE("the command pays, repeats and looks") {

@@ -33,7 +33,7 @@ bool only_looks(const std::string& command) {
   for (const char* verb : {"list", "show", "status", "participants", "outcome"}) {
     if (command.rfind(std::string("assentctl ") + verb, 0) == 0) return true;
   }
-  return command.rfind("psql ", 0) == 0 || command.rfind("mariadb ", 0) == 0;
+  return command.find("SELECT") != std::string::npos;
 }
 
 constexpr const char* kPayment =
