@@ -66,6 +66,40 @@ Answer answered(Outcome outcome, ErrorCode code = ErrorCode::kBusy) {
   return answer;
 }
 
+InDoubtList at_night() {
+  const Xid xid{{LogId{0xab}, Epoch{1}, Sequence{42}}, "points"};
+  InDoubtList list;
+  InDoubtTransaction& transaction = list.transactions.emplace_back();
+  transaction.gtrid = xid.gtrid;
+  transaction.key = "order-7";
+  transaction.phase = "committing";
+  transaction.outcome = Outcome::kCommitted;
+  transaction.age = std::chrono::seconds(252);
+  BranchTruth& points = transaction.branches.emplace_back();
+  points.xid = xid;
+  points.logged = "commit";
+  points.state = "committing";
+  points.sight = BranchSight{.xid = xid,
+                             .completion = Completion::kStillPrepared,
+                             .evidence = Evidence::kListed,
+                             .age = std::chrono::seconds(250)};
+  points.sight->blocked = {
+      {4711, "shop", "UPDATE card SET points = 1", std::chrono::seconds(61), "row of card"}};
+  points.waits_for = "the next try of commit";
+  points.tries = 3;
+  points.next_try_in = std::chrono::milliseconds(1300);
+  BranchTruth& payments = transaction.branches.emplace_back();
+  payments.xid = {xid.gtrid, "payments"};
+  payments.logged = "commit";
+  payments.state = "done";
+  payments.tries = 1;
+  list.foreign = {{"points", {"other-7", std::chrono::hours(30), {}}}};
+  list.unreached = {{.code = ErrorCode::kParticipantUnavailable,
+                     .message = "no link to the agent",
+                     .participant = "payments"}};
+  return list;
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------- what it reads
@@ -195,37 +229,7 @@ TEST_CASE("a damaged answer says at whom, and stays what it is") {
 }
 
 TEST_CASE("what is in doubt, for a person at 3 a.m.") {
-  const Xid xid{{LogId{0xab}, Epoch{1}, Sequence{42}}, "points"};
-  InDoubtList list;
-  InDoubtTransaction& transaction = list.transactions.emplace_back();
-  transaction.gtrid = xid.gtrid;
-  transaction.key = "order-7";
-  transaction.phase = "committing";
-  transaction.outcome = Outcome::kCommitted;
-  transaction.age = std::chrono::seconds(252);
-  BranchTruth& points = transaction.branches.emplace_back();
-  points.xid = xid;
-  points.logged = "commit";
-  points.state = "committing";
-  points.sight = BranchSight{.xid = xid,
-                             .completion = Completion::kStillPrepared,
-                             .evidence = Evidence::kListed,
-                             .age = std::chrono::seconds(250)};
-  points.sight->blocked = {
-      {4711, "shop", "UPDATE card SET points = 1", std::chrono::seconds(61), "row of card"}};
-  points.waits_for = "the next try of commit";
-  points.tries = 3;
-  points.next_try_in = std::chrono::milliseconds(1300);
-  BranchTruth& payments = transaction.branches.emplace_back();
-  payments.xid = {xid.gtrid, "payments"};
-  payments.logged = "commit";
-  payments.state = "done";
-  payments.tries = 1;
-  list.foreign = {{"points", {"other-7", std::chrono::hours(30), {}}}};
-  list.unreached = {{.code = ErrorCode::kParticipantUnavailable,
-                     .message = "no link to the agent",
-                     .participant = "payments"}};
-
+  const InDoubtList list = at_night();
   CHECK(to_text(list) ==
         "00000000000000ab-1-2a  age 4m12s  committing  committed  key order-7\n"
         "    BRANCH    LOG     COORDINATOR  DATABASE\n"
@@ -288,36 +292,19 @@ TEST_CASE("a deposed coordinator says so before anything else, and not that it i
 }
 
 TEST_CASE("what operators are told is told to scripts, too") {
-  const Xid xid{{LogId{0xab}, Epoch{1}, Sequence{42}}, "points"};
-  InDoubtList list;
-  InDoubtTransaction& transaction = list.transactions.emplace_back();
-  transaction.gtrid = xid.gtrid;
-  transaction.key = "order-7";
-  transaction.phase = "committing";
-  transaction.outcome = Outcome::kCommitted;
-  transaction.age = std::chrono::seconds(252);
-  BranchTruth& points = transaction.branches.emplace_back();
-  points.xid = xid;
-  points.logged = "commit";
-  points.state = "committing";
-  points.tries = 3;
-  points.next_try_in = std::chrono::milliseconds(1300);
-  points.sight = BranchSight{.xid = xid,
-                             .completion = Completion::kStillPrepared,
-                             .evidence = Evidence::kListed,
-                             .age = std::chrono::seconds(250)};
-  points.sight->blocked = {
-      {4711, "shop", "UPDATE card SET points = 1", std::chrono::seconds(61), "row of card"}};
-  list.foreign = {{"points", {"other-7", std::chrono::hours(30), {}}}};
-  CHECK(to_json(list) ==
+  CHECK(to_json(at_night()) ==
         R"({"transactions":[{"gtrid":"00000000000000ab-1-2a","key":"order-7","phase":"committin)"
         R"(g","outcome":"committed","age_ms":252000,"branches":[{"participant":"points","xid":")"
         R"(00000000000000ab-1-2a/points","logged":"commit","state":"committing","database":{"co)"
         R"(mpletion":"still_prepared","evidence":"listed","transaction_id":0,"age_ms":250000,"b)"
         R"(locks":[{"session":4711,"user":"shop","query":"UPDATE card SET points = 1","waiting_)"
-        R"(ms":61000,"lock":"row of card"}],"error":null},"damage":null,"waits_for":"","tries":)"
-        R"(3,"next_try_in_ms":1300,"last_error":null}]}],"more":0,"foreign":[{"participant":"po)"
-        R"(ints","name":"other-7","age_ms":108000000,"blocks":[]}],"unreached":[]})");
+        R"(ms":61000,"lock":"row of card"}],"error":null},"damage":null,"waits_for":"the next t)"
+        R"(ry of commit","tries":3,"next_try_in_ms":1300,"last_error":null},{"participant":"pay)"
+        R"(ments","xid":"00000000000000ab-1-2a/payments","logged":"commit","state":"done","data)"
+        R"(base":null,"damage":null,"waits_for":"","tries":1,"next_try_in_ms":0,"last_error":nu)"
+        R"(ll}]}],"more":0,"foreign":[{"participant":"points","name":"other-7","age_ms":1080000)"
+        R"(00,"blocks":[]}],"unreached":[{"code":"participant_unavailable","effect":"none","mes)"
+        R"(sage":"no link to the agent","participant":"payments"}]})");
 
   CoordinatorStatus status{.coordinator = "pay"};
   status.ready = true;

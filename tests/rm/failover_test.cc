@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,7 +10,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/postgres_server.h"
+#include "chaos/live/postgres_standby.h"
 #include "tests/rm/rm_fixture.h"
 
 using namespace assent;
@@ -22,24 +21,6 @@ namespace {
 
 /// Nothing but what a test does takes transaction ids.
 const std::map<std::string, std::string> kQuiet{{"autovacuum", "off"}};
-
-/// A cluster that begins as a copy of a running one, and follows it.
-class CopiedServer : public live::PostgresServer {
- public:
-  CopiedServer(live::DatabaseSpec spec, std::string primary_url)
-      : PostgresServer(std::move(spec)), primary_url_(std::move(primary_url)) {}
-
- protected:
-  void create_cluster() override {
-    run_as_server({live::find_program("pg_basebackup", {"/usr/lib/postgresql/15/bin"}),
-                   "--pgdata=" + (data_directory() / "cluster").string(),
-                   "--dbname=" + primary_url_, "--write-recovery-conf", "--checkpoint=fast",
-                   "--no-sync"});
-  }
-
- private:
-  std::string primary_url_;
-};
 
 /// An asynchronous standby, streaming when it is made.
 class Standby {
@@ -52,11 +33,7 @@ class Standby {
     spec.port = port_.first();
     spec.settings = kQuiet;
     spec.dies_with_owner = true;
-    CopiedServer(spec, primary->client_url("points")).init();
-    // The accounts were copied with the cluster.
-    std::filesystem::copy_file(primary->spec().directory / "accounts", spec.directory / "accounts",
-                               std::filesystem::copy_options::overwrite_existing);
-    server_ = live::DatabaseServer::make(live::DatabaseKind::kPostgres, spec);
+    server_ = live::make_postgres_standby(*primary, spec);
     server_->start();
   }
   ~Standby() { server_->kill(live::KillScope::kEverything); }
@@ -72,7 +49,7 @@ class Standby {
     REQUIRE(live::wait_until([&] { return value(asked) == "t"; }, kPatience));
   }
 
-  void promote() { REQUIRE(value("SELECT pg_promote();") == "t"); }
+  void promote() { live::promote(*server_); }
 
   std::unique_ptr<ResourceManager> manager() const {
     return make_resource_manager({.kind = Kind::kPostgres,

@@ -67,7 +67,7 @@ void require_lost(Agent& agent, const Branch& branch) {
 TEST_CASE("a database restored from before the prepare never says committed") {
   Server server(each_kind(), {});
   { const Agent agent(server); }  // our tables are in the copy
-  server.back_up();
+  server->back_up();
   Branch lost;
   {
     Agent agent(server);
@@ -76,7 +76,7 @@ TEST_CASE("a database restored from before the prepare never says committed") {
     lost = prepare_one(agent, 1);
     CHECK(commit(*agent.session, lost.xid, lost.proof).completion == Completion::kCommitted);
   }
-  server.restore();
+  server->restore();
 
   Agent agent(server);
   CHECK(must(agent.control->identity()).id == lost.proof.database.id);
@@ -103,14 +103,14 @@ TEST_CASE("a database restored from before the prepare never says committed") {
 TEST_CASE("a lost vote is not proved by a later vote of the same number") {
   Server server(Kind::kPostgres, {{"autovacuum", "off"}});
   { const Agent agent(server); }
-  server.back_up();
+  server->back_up();
   Branch lost;
   {
     Agent agent(server);
     commit_some_transactions(server, 100);
     lost = prepare_one(agent, 1);
   }
-  server.restore();
+  server->restore();
 
   Agent agent(server);
   Branch later;
@@ -182,7 +182,7 @@ TEST_CASE("a branch that came back with a copy from before its commit is committ
     Agent agent(server);
     back = prepare_one(agent, 1);
   }
-  server.back_up();
+  server->back_up();
   {
     Agent agent(server);
     CHECK(commit(*agent.session, back.xid, back.proof).completion == Completion::kCommitted);
@@ -191,7 +191,7 @@ TEST_CASE("a branch that came back with a copy from before its commit is committ
     CHECK(commit(*agent.session, lost.xid, lost.proof).completion == Completion::kCommitted);
   }
   CHECK(server.points(1) == 99);
-  server.restore();
+  server->restore();
 
   Agent agent(server);
   CHECK(server.points(1) == 100);

@@ -16,15 +16,6 @@ live::DatabaseKind live_kind(Kind kind) {
   return kind == Kind::kPostgres ? live::DatabaseKind::kPostgres : live::DatabaseKind::kMariadb;
 }
 
-/// Owners and all.
-void copy_as_it_is(const std::filesystem::path& from, const std::filesystem::path& to) {
-  live::ProcessSpec copy;
-  copy.argv = {"cp", "-a", from.string(), to.string()};
-  const auto result = live::run_command(copy, "", kPatience);
-  INFO(result.standard_error);
-  REQUIRE(result.end.succeeded());
-}
-
 }  // namespace
 
 Server::Server(Kind kind, std::map<std::string, std::string> settings) : kind_(kind) {
@@ -95,19 +86,6 @@ void Server::move_to_epoch(int epoch) {
 
 std::filesystem::path Server::cluster() const {
   return std::filesystem::canonical(folder_.path() / "db" / "data") / "cluster";
-}
-
-void Server::back_up() {
-  server_->stop();
-  copy_as_it_is(cluster(), cluster().string() + ".copy");
-  server_->start();
-}
-
-void Server::restore() {
-  server_->stop();
-  std::filesystem::remove_all(cluster());
-  copy_as_it_is(cluster().string() + ".copy", cluster());
-  server_->start();
 }
 
 std::string xa_name_of(const Xid& xid) {

@@ -42,10 +42,6 @@ class Server {
   void roll_back_foreign(const std::string& name);
   /// PostgreSQL, stopped: as after so many times 2^32 transactions.
   void move_to_epoch(int epoch);
-  /// Copies the files of the stopped server, which runs again afterwards.
-  void back_up();
-  /// Puts the copy in the server's place.
-  void restore();
   /// Rolls back what is left prepared, and the cards are as at first.
   void make_as_new();
   /// Runs statements as the administrator.
