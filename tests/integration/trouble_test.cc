@@ -16,6 +16,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/integration/support_assentctl.h"
 #include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"
 #include "tests/integration/support_till.h"
@@ -511,6 +512,16 @@ std::filesystem::path emptied_log_folder(live::Sandbox& sandbox) {
   return folder;
 }
 
+/// The databases remember the log before it, so a person has to say that it may go on without.
+void start_with_new_log(House& house) {
+  house.sandbox().start("coordinator");
+  REQUIRE(house.wait_until_linked());
+  CHECK(comes_true([&] {
+    return assentctl(house, {"allow", "presume", "--reason", "a new log is wanted", "--yes"})
+               .end.exit_code == kDone;
+  }));
+}
+
 /// The coordinator, which cannot make a file larger than 64 KiB.
 live::Process start_with_small_files(Till& at) {
   live::ProcessSpec spec;
@@ -531,8 +542,7 @@ TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") 
     WARN("skipped: mounting a small file system is not permitted here");
     return;
   }
-  own.sandbox().start("coordinator");
-  own.house().mend();
+  start_with_new_log(own.house());
   disk.fill();
   auto payers = own.pay(5'000);
   live::Service& coordinator = own.sandbox().coordinator();
@@ -556,8 +566,7 @@ TEST_CASE("while the disk is nearly full work is refused, and taken again when t
     WARN("skipped: mounting a small file system is not permitted here");
     return;
   }
-  own.sandbox().start("coordinator");
-  REQUIRE(own.wait_until_linked());
+  start_with_new_log(own);
   const auto card = own.fresh_card();
   const auto before = own.payment(card, 10);
   REQUIRE(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
