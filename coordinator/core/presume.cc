@@ -110,7 +110,8 @@ void Coordinator::depose(const Participant& participant, const Error& why) {
 void Coordinator::miss(const std::string& what, std::uint64_t to) {
   missing_to_ = std::max(missing_to_, to);
   if (std::find(missing_.begin(), missing_.end(), what) != missing_.end()) return;
-  missing_.push_back(what);
+  // In order, whoever is heard first: people compare.
+  missing_.insert(std::upper_bound(missing_.begin(), missing_.end(), what), what);
   ends_missing_below_ = std::numeric_limits<std::uint64_t>::max();
   note(Note::Level::kError, "nothing is presumed: " + why_not_presume()->message);
   stop_presuming();
