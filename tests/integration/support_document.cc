@@ -113,6 +113,7 @@ std::string plain(const std::string& text) {
   std::string out = std::regex_replace(text, gtrid_pattern(), "GTRID");
   out = std::regex_replace(out, std::regex("/[^ ]*/sandbox/"), "SANDBOX/");
   out = std::regex_replace(out, std::regex("\\b[0-9a-f]{32}\\b"), "DATABASE");
+  out = std::regex_replace(out, std::regex("\\b[0-9a-f]{16}\\b"), "LOG");
   out = std::regex_replace(out, std::regex("\\b[0-9][0-9.]*(d|h|m|s|ms|us)([0-9]+(h|m|s|ms))*\\b"),
                            "TIME");
   out = std::regex_replace(out, std::regex("[0-9][0-9,.]*"), "N");
