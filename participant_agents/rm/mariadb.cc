@@ -776,7 +776,6 @@ Result<> MariadbControl::heartbeat() {
 
 /// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
-  FenceAnswer answer;
   const std::string log = number(fence.log_id);
   const auto ask = lex_statement(
       Kind::kMariadb,
@@ -789,18 +788,12 @@ Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
   if (!asking) return asking.error();
   const auto before = link_->query(*asking, Effect::kNone);
   if (!before) return before.error();
+  std::vector<FenceRow> known;
   for (const Row& row : *before) {
-    const LogId of{unsigned_at(row, 2)};
-    const std::uint64_t top = unsigned_at(row, 0);
-    if (of != fence.log_id) {
-      answer.others.push_back({of, top});
-      continue;
-    }
-    answer.top = top;
-    const Epoch epoch{static_cast<std::uint32_t>(integer_at(row, 1))};
-    answer.missing = is_missing({epoch, top}, fence);
+    known.push_back({LogId{unsigned_at(row, 2)},
+                     Epoch{static_cast<std::uint32_t>(integer_at(row, 1))}, unsigned_at(row, 0)});
   }
-  if (answer.others.size() > kOtherLogsMax) answer.others.resize(kOtherLogsMax);
+  FenceAnswer answer = answer_of(known, fence);
   if (answer.missing) {
     answer.refused = who_fences(fence);
     return answer;

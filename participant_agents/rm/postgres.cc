@@ -709,7 +709,6 @@ Result<> PostgresControl::heartbeat() {
 
 /// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
-  FenceAnswer answer;
   const auto ask = lex_statement(
       Kind::kPostgres,
       "SELECT log_top::text, epoch, log_id FROM assent.fence WHERE log_id = ? OR coordinator = ? "
@@ -722,19 +721,14 @@ Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
   if (!asking) return asking.error();
   const auto before = link_->query(*asking, Effect::kNone);
   if (!before) return before.error();
+  std::vector<FenceRow> known;
   for (const Row& row : *before) {
     const auto of = parse_log_id(text_at(row, 2));
     if (!of) continue;  // no hand of ours
-    const std::uint64_t top = unsigned_at(row, 0);
-    if (*of != fence.log_id) {
-      answer.others.push_back({*of, top});
-      continue;
-    }
-    answer.top = top;
-    const Epoch epoch{static_cast<std::uint32_t>(integer_at(row, 1))};
-    answer.missing = is_missing({epoch, top}, fence);
+    known.push_back(
+        {*of, Epoch{static_cast<std::uint32_t>(integer_at(row, 1))}, unsigned_at(row, 0)});
   }
-  if (answer.others.size() > kOtherLogsMax) answer.others.resize(kOtherLogsMax);
+  FenceAnswer answer = answer_of(known, fence);
   if (answer.missing) {
     answer.refused = who_fences(fence);
     return answer;

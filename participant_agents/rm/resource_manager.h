@@ -159,15 +159,17 @@ struct FenceAnswer {
   std::vector<OtherLog> others;  ///< as in the welcome
 };
 
-/// The row as it is.
+/// A row as it is.
 struct FenceRow {
+  LogId log_id{};
   Epoch epoch{};
   std::uint64_t top = 0;
 };
 
-/// Was the row told, by an earlier opening, of what the log does not hold (R10)? What this opening
-/// told, it holds.
-bool is_missing(const FenceRow& row, const Fence& fence);
+/// What the rows of a coordinator's logs say to this fence; `refused` is left to whoever raises it.
+/// Missing: was the row of this log told, by an earlier opening, of what the log does not hold
+/// (R10)? What this opening told, it holds.
+FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence);
 
 struct PreparedScan {
   std::vector<PreparedBranch> branches;  ///< of those log ids and this participant
