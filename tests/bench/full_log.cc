@@ -52,8 +52,8 @@ coordinator::CommitRecord payment(const coordinator::LogOpening& opening, std::u
   for (std::size_t i = 0; i < commit.request_hash.size(); ++i) {
     commit.request_hash[i] = static_cast<std::uint8_t>(number * 2654435761U >> i);
   }
-  commit.branches = {{{gtrid, "points"}, {{"7301234567890123456/16384", 1, number}, number, false}},
-                     {{gtrid, "payments"}, {{"c0ffee00c0ffee00", 0, 0}, 0, true}}};
+  commit.branches = {{{gtrid, "stamps"}, {{"7301234567890123456/16384", 1, number}, number, false}},
+                     {{gtrid, "invoices"}, {{"c0ffee00c0ffee00", 0, 0}, 0, true}}};
   return commit;
 }
 

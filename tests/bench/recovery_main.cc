@@ -27,6 +27,8 @@
 #include "chaos/live/ports.h"
 #include "chaos/live/sandbox.h"
 #include "chaos/workload/checker.h"
+#include "chaos/workload/evidence.h"
+#include "chaos/workload/history.h"
 #include "coordinator/client/client.h"
 #include "tests/bench/full_log.h"
 
@@ -79,22 +81,89 @@ class House {
   std::error_code ignored_;
 };
 
+// ---------------------------------------------------------------- clients that pay meanwhile
+
+/// Pays from the beginning of this object's life; both ledgers must be empty then.
+class Load {
+ public:
+  Load(live::Sandbox& sandbox, const Options& options)
+      : sandbox_(sandbox),
+        before_(live::read_evidence(sandbox)),
+        random_(options.seed + 1),
+        payers_(spec(options), [this] { return next(); }) {}
+
+  std::uint64_t committed() const { return payers_.counts().committed; }
+
+  /// Ends the clients and judges every payment; everything must run. Throws when something is
+  /// wrong with one of them.
+  void finish();
+
+ private:
+  live::PayersSpec spec(const Options& options) const {
+    live::PayersSpec spec;
+    spec.coordinator = sandbox_.coordinator_address();
+    spec.clients = options.clients;
+    return spec;
+  }
+
+  workload::Payment next() {
+    const auto card = static_cast<std::int64_t>(random_() % kCards) + 1;
+    return workload::point_payment("recovery-" + std::to_string(++number_), card, 1);
+  }
+
+  live::Sandbox& sandbox_;
+  const workload::Evidence before_;
+  std::mt19937_64 random_;
+  std::int64_t number_ = 0;
+  live::Payers payers_;  // last: its threads use the others
+};
+
+void Load::finish() {
+  payers_.stop();
+  workload::History history = payers_.finish();
+  auto client = Client::connect({.coordinator = sandbox_.coordinator_address()});
+  if (!client) throw std::runtime_error(client.error().message);
+  if (!live::resolve_open(history, *client, std::chrono::seconds(30))) {
+    throw std::runtime_error("the outcome of some payments is not told in 30 s");
+  }
+  const workload::Evidence after = live::read_when_quiet(sandbox_, std::chrono::seconds(30));
+  for (const workload::Violation& violation : workload::check(before_, history, after)) {
+    throw std::runtime_error(fmt::format("{}: {}", violation.invariant, violation.what));
+  }
+  fmt::print("  {} payments, {} committed; each is in both ledgers or in none, as was told\n",
+             history.entries().size(), history.count(workload::Verdict::kCommitted));
+  std::fflush(stdout);
+}
+
 // ---------------------------------------------------------------- a coordinator with a long log
 
-void wait_until_accepting(const std::string& address) {
+template <typename Condition>
+void wait_until(const char* what, Condition condition) {
   const auto deadline = Clock::now() + std::chrono::minutes(5);
-  while (!Client::connect({.coordinator = address})) {
-    if (Clock::now() > deadline) throw std::runtime_error("the coordinator does not accept");
+  while (!condition()) {
+    if (Clock::now() > deadline) throw std::runtime_error(fmt::format("not in 5 min: {}", what));
+    std::this_thread::sleep_for(milliseconds(1));
   }
 }
 
-/// From the moment in which the process is started to the first client that it welcomes.
-double ms_until_accepting(live::Sandbox& sandbox) {
+/// From the moment in which the process is started.
+struct Restart {
+  double accepting = 0;  ///< ms to the first client that it welcomes
+  double committed = 0;  ///< ms to the first payment that it answers as committed
+};
+
+Restart kill_and_start(live::Sandbox& sandbox, const Load& load) {
   sandbox.coordinator().kill();
+  Restart restart;
   const auto start = Clock::now();
   sandbox.coordinator().launch();
-  wait_until_accepting(sandbox.coordinator_address());
-  return ms_since(start);
+  const std::string address = sandbox.coordinator_address();
+  wait_until("it accepts", [&] { return Client::connect({.coordinator = address}).has_value(); });
+  restart.accepting = ms_since(start);
+  const std::uint64_t committed = load.committed();
+  wait_until("a payment commits", [&] { return load.committed() > committed; });
+  restart.committed = ms_since(start);
+  return restart;
 }
 
 void measure_long_log(const Options& options, std::uint64_t records) {
@@ -103,14 +172,19 @@ void measure_long_log(const Options& options, std::uint64_t records) {
   const auto made = Clock::now();
   const std::uint64_t bytes = make_full_log(sandbox.spec().directory / "coordinator", records);
   const double made_in = ms_since(made);
-  sandbox.coordinator().launch();
-  wait_until_accepting(sandbox.coordinator_address());
+  sandbox.start_all();
+  Load load(sandbox, options);
   std::string times;
-  for (int i = 0; i < 3; ++i) times += fmt::format("{:>8.0f}", ms_until_accepting(sandbox));
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    const Restart restart = kill_and_start(sandbox, load);
+    times += fmt::format("{:>8.0f} /{:>5.0f}", restart.accepting, restart.committed);
+  }
   fmt::print("{:>10} {:>10.0f} {:>12} {}   {:.0f} s\n", records,
              static_cast<double>(bytes) / (static_cast<double>(records) / 2),
              fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9), times, made_in / 1000);
-  std::fflush(stdout);
+  sandbox.wait_for_links();
+  load.finish();
   sandbox.stop_all();
 }
 
@@ -127,18 +201,18 @@ std::set<std::string> prepared_in(live::Sandbox& sandbox) {
 }
 
 struct Recovery {
-  std::size_t in_doubt = 0;  ///< listed when all processes were back
-  double ms = 0;             ///< until none of them was listed any more
+  std::size_t in_doubt = 0;  ///< listed when the databases were back, before anything else was
+  double ms = 0;  ///< from when all processes were back until none of them was listed any more
 };
 
 Recovery recover(live::Sandbox& sandbox) {
+  Recovery recovery;
   sandbox.start_databases();
+  std::set<std::string> left = prepared_in(sandbox);
+  recovery.in_doubt = left.size();
   sandbox.start_agents();
   sandbox.start_coordinator();
   const auto back = Clock::now();
-  Recovery recovery;
-  std::set<std::string> left = prepared_in(sandbox);
-  recovery.in_doubt = left.size();
   while (!left.empty()) {
     const std::set<std::string> listed = prepared_in(sandbox);
     std::erase_if(left, [&listed](const std::string& name) { return !listed.contains(name); });
@@ -179,9 +253,9 @@ void report(const std::vector<Recovery>& recoveries) {
     times.push_back(recovery.ms);
   }
   if (times.empty()) throw std::runtime_error("no kill left a branch in doubt");
-  fmt::print("{} kills, {} of them left branches in doubt, {} branches\n", recoveries.size(),
+  fmt::print("  {} kills, {} of them left branches in doubt, {} branches\n", recoveries.size(),
              times.size(), branches);
-  fmt::print("until all of them were finished: p50 {:.0f} ms, p99 {:.0f} ms, max {:.0f} ms\n",
+  fmt::print("  until all of them were finished: p50 {:.0f} ms, p99 {:.0f} ms, max {:.0f} ms\n",
              percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1));
 }
 
@@ -189,32 +263,20 @@ void measure_kills(const Options& options) {
   House house(options);
   live::Sandbox& sandbox = house.sandbox();
   sandbox.start_all();
-  std::mt19937_64 random(options.seed + 1);
-  std::int64_t number = 0;
-  live::PayersSpec spec;
-  spec.coordinator = sandbox.coordinator_address();
-  spec.clients = options.clients;
-  live::Payers payers(spec, [&]() -> std::optional<workload::Payment> {
-    const auto card = static_cast<std::int64_t>(random() % kCards) + 1;
-    return workload::point_payment("recovery-" + std::to_string(++number), card, 1);
-  });
+  Load load(sandbox, options);
   const std::vector<Recovery> recoveries = kill_again_and_again(sandbox, options);
-  payers.stop();
-  workload::History history = payers.finish();
   report(recoveries);
-  auto client = Client::connect({.coordinator = sandbox.coordinator_address()});
-  if (!client) throw std::runtime_error(client.error().message);
-  const bool all_known = live::resolve_open(history, *client, std::chrono::seconds(30));
-  fmt::print("{} payments, {} committed{}\n", history.entries().size(),
-             history.count(workload::Verdict::kCommitted),
-             all_known ? "" : ", some outcomes not told in 30 s");
+  load.finish();
   sandbox.stop_all();
 }
 
 void run(const Options& options) {
-  fmt::print("A coordinator killed with a long log: ms until it accepts again, three times\n");
-  fmt::print("{:>10} {:>10} {:>12} {:>24}   {}\n", "records", "bytes/tx", "on disk", "ms",
-             "log made in");
+  fmt::print("A coordinator killed under {} clients, with a long log behind it, three times:\n",
+             options.clients);
+  fmt::print("ms until it accepts again / until it has committed a payment\n");
+  fmt::print("{:>10} {:>10} {:>12} {:>45}   {}\n", "records", "bytes/tx", "on disk",
+             "accepts / commits", "log made in");
+  std::fflush(stdout);
   for (const std::uint64_t records : options.records) measure_long_log(options, records);
   fmt::print(
       "\nRandom kills of coordinator, agents and databases under {} clients, postgres + {}\n",
