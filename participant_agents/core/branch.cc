@@ -159,10 +159,11 @@ void Branch::close(Outbox& out) {
 
 void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
   if (frozen_) return answer_finished_again(link, Decision::kCommit, out);
-  if (told_ == Decision::kRollback && !in_hazard_) {
+  const bool anew = is_of_another(Decision::kCommit, commit.proof);
+  if (told_ == Decision::kRollback && !in_hazard_ && !anew) {
     return freeze(link, Decision::kCommit, "commit came for a branch that was told rollback", out);
   }
-  if (finished_) return answer_finished_again(link, Decision::kCommit, out);
+  if (finished_ && !anew) return answer_finished_again(link, Decision::kCommit, out);
   if (phase_ == Phase::kRollingBack) return ask_for_patience(link, Decision::kCommit, out);
   if (!told_ && phase_ != Phase::kNew && phase_ != Phase::kPrepared) {
     return freeze(link, Decision::kCommit, "commit came for a branch that has not voted prepared",
@@ -173,8 +174,10 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
                   "commit came with a proof that is not of the branch that voted", out);
   }
   told_ = Decision::kCommit;
+  told_proof_ = commit.proof;
   finish_asker_ = link;
   if (phase_ == Phase::kCommitting) return;
+  finished_.reset();
   const bool as_voted = phase_ == Phase::kPrepared;
   phase_ = Phase::kCommitting;
   out.add(StartCommit{xid_, commit.proof, as_voted});
@@ -182,16 +185,35 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
 
 void Branch::on_rollback(LinkId link, const Rollback& rollback, Outbox& out) {
   if (frozen_) return answer_finished_again(link, Decision::kRollback, out);
-  if (told_ == Decision::kCommit && !in_hazard_) {
+  const bool anew = rollback.proof && is_of_another(Decision::kRollback, *rollback.proof);
+  if (told_ == Decision::kCommit && !in_hazard_ && !anew) {
     return freeze(link, Decision::kRollback, "rollback came for a branch that was told commit",
                   out);
   }
-  if (finished_) return answer_finished_again(link, Decision::kRollback, out);
+  if (finished_ && !anew) return answer_finished_again(link, Decision::kRollback, out);
   if (phase_ == Phase::kCommitting) return ask_for_patience(link, Decision::kRollback, out);
+  if (anew) {
+    phase_ = Phase::kUnsettled;
+    finished_.reset();
+  }
   told_ = Decision::kRollback;
-  if (rollback.proof) told_proof_ = rollback.proof;
+  if (proof_ && !anew) {
+    told_proof_ = proof_;
+  } else if (rollback.proof) {
+    told_proof_ = rollback.proof;
+  }
   finish_asker_ = link;
   continue_rollback(out);
+}
+
+/// Somebody may prepare another branch under the name of one that is decided. A person has it
+/// rolled back, which contradicts nothing that the one that voted is told, before or after (R6).
+bool Branch::is_of_another(Decision told, const BranchProof& proof) const {
+  const bool was_told_other = told_ && *told_ != told && told_proof_;
+  if (!was_told_other || proof.transaction_id == 0 || told_proof_->transaction_id == 0) {
+    return false;
+  }
+  return !is_unprepared() && proof.transaction_id != told_proof_->transaction_id;
 }
 
 /// As far as it goes without an answer of the database. Where a prepare may have been sent, only
@@ -209,7 +231,7 @@ void Branch::continue_rollback(Outbox& out) {
     case Phase::kPrepared:
     case Phase::kUnsettled:
       phase_ = Phase::kRollingBack;
-      out.add(StartRollback{xid_, proof_ ? proof_ : told_proof_});
+      out.add(StartRollback{xid_, told_proof_ ? told_proof_ : proof_});
       return;
     case Phase::kReadOnly:
     case Phase::kDead:

@@ -64,7 +64,8 @@ class Outbox {
 ///
 /// What the database shows in the end may contradict what the branch was told, by foreign hands: it
 /// is proved and answered like any other end. Where nothing can be told (in hazard) a person may
-/// later decide the other way, so either message is obeyed then.
+/// later decide the other way, so either message is obeyed then. So is one that names another
+/// transaction of the database than the message before: it is about another branch of that name.
 ///
 /// In kUnsettled no session of ours is at the branch and only the database knows whether it is
 /// prepared. A branch is *frozen*, in whatever phase, when it was told the opposite of what it had
@@ -143,6 +144,7 @@ class Branch {
   void store_work_reply(WorkEnded&& ended);
 
   void interrupt(Outbox& out);
+  bool is_of_another(Decision told, const BranchProof& proof) const;
   void continue_rollback(Outbox& out);
   void close(Outbox& out);
   void finish(Completion completion, Evidence evidence, std::optional<Error> error, Outbox& out);
@@ -163,7 +165,7 @@ class Branch {
   std::optional<LinkId> work_asker_;
   std::variant<std::monostate, Worked, Voted> work_reply_;
   std::optional<BranchProof> proof_;       ///< from kPrepared on
-  std::optional<BranchProof> told_proof_;  ///< as the last rollback that had one told it
+  std::optional<BranchProof> told_proof_;  ///< as the last message that had one told it
 
   std::optional<Decision> told_;
   bool in_hazard_ = false;  ///< the last answer was that nothing can be told
