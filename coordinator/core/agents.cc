@@ -473,7 +473,7 @@ void Coordinator::collect_forgettable(LogToken durable) {
     for (Participant* participant : ended.witnesses) {
       if (find(ended.gtrid) != nullptr) continue;  // back again: its end is yet to come
       History& history = participant->history;
-      if (history.newest && history.newest->xid.gtrid == ended.gtrid) {
+      if (history.newest && history.newest->branch.xid.gtrid == ended.gtrid) {
         history.spared = ended.gtrid;
         continue;
       }

@@ -42,7 +42,7 @@ Coordinator::Coordinator(Config config, Past past, Now now)
   }
   for (const NewestCommit& newest : past.newest) {
     Participant* participant = find_participant(newest.branch.xid.bqual);
-    if (participant != nullptr) participant->history.newest = newest.branch;
+    if (participant != nullptr) participant->history.newest = newest;
   }
   for (HeuristicRecord& record : past.damaged) {
     Damaged& damaged = damage_[record.xid.gtrid][record.xid.bqual];

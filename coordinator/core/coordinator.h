@@ -222,7 +222,7 @@ class Coordinator {
   void freeze_for_violations();
   std::vector<Xid> violations() const;
   void allow_violations(const std::vector<Xid>& seen);
-  bool end_may_be_missing(std::uint64_t number) const;
+  bool shows_nothing(Evidence evidence, std::uint64_t number) const;
   Duration ago(WallTime when) const;
 
   // ---- damage (damage.cc)

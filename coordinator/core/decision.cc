@@ -388,7 +388,7 @@ void Coordinator::settle_branch(const Transaction& tx, Branch& branch, BranchSta
   branch.next_try.reset();
   forget_branch(*branch.participant, tx.gtrid);
   const History& history = branch.participant->history;
-  if (history.newest_awaited && history.newest->xid == tx.xid(branch)) {
+  if (history.newest_awaited && history.newest->branch.xid == tx.xid(branch)) {
     look_at_history(*branch.participant);
   }
 }
@@ -429,7 +429,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
   switch (finished.completion) {
     case Completion::kCommitted:
     case Completion::kRolledBack:
-      if (commit && finished.evidence == Evidence::kNoWitnessRow && end_may_be_missing(tx.number)) {
+      if (commit && shows_nothing(finished.evidence, tx.number)) {
         const std::string why =
             "not listed and without a witness row, which was told to go if it had ended: the log "
             "lacks records in which its end may be; find out whether the branch's effects are "
@@ -485,9 +485,10 @@ void Coordinator::violate(Transaction& tx, Branch& branch, const Finished& finis
   if (recorded_as_damaged(tx, branch)) mark_damaged(tx, branch);
 }
 
-/// Only where the log has all ends does the absence of a witness row show a rollback.
-bool Coordinator::end_may_be_missing(std::uint64_t number) const {
-  return number != 0 && number < ends_missing_below_;
+/// Only where the log has all ends does the absence of a witness row show that the commit of this
+/// number was rolled back.
+bool Coordinator::shows_nothing(Evidence evidence, std::uint64_t number) const {
+  return evidence == Evidence::kNoWitnessRow && number != 0 && number < ends_missing_below_;
 }
 
 void Coordinator::freeze(const Error& why) {

@@ -4,7 +4,8 @@
 // committed has lost none of them. One that should have it and doesn't gets no new work; the log is
 // gone through for what it has lost, and a person takes it back. A sentinel that was not finished
 // yet, or that stands against its decision, says nothing of the others: the search through the log
-// decides (docs/decisions/0016).
+// decides (docs/decisions/0016). So does one whose witness row is not there when the log lacks
+// records behind it: a newer commit among those may have let the row go.
 
 #include <algorithm>
 #include <utility>
@@ -52,7 +53,7 @@ std::string error_text(const BranchSight& sight) {
 /// Its witness row stays until a newer one takes its place.
 void Coordinator::note_newest(Participant& participant, const DecidedBranch& branch) {
   History& history = participant.history;
-  history.newest = branch;
+  history.newest = {.number = 0, .branch = branch};
   history.newest_awaited = false;
   if (!history.spared) return;
   participant.witness_rows.ended.push_back(*history.spared);
@@ -68,12 +69,13 @@ void Coordinator::greet_history(Participant& participant) {
   const bool same_agent = history.incarnation == welcome.incarnation;
   history.incarnation = welcome.incarnation;
   history.newest_awaited = false;
-  if (history.newest && history.newest->proof.database.id != welcome.database.id) {
+  if (history.newest && history.newest->branch.proof.database.id != welcome.database.id) {
     if (same_agent && history.state == History::State::kChanged) return;
-    return history_changed(participant, "it is database " + welcome.database.id +
-                                            " now, and its newest committed branch, xid=" +
-                                            to_string(history.newest->xid) + ", is in database " +
-                                            history.newest->proof.database.id);
+    return history_changed(
+        participant,
+        "it is database " + welcome.database.id +
+            " now, and its newest committed branch, xid=" + to_string(history.newest->branch.xid) +
+            ", is in database " + history.newest->branch.proof.database.id);
   }
   const auto behind = fence_set_back(participant);
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
@@ -95,8 +97,8 @@ void Coordinator::look_at_history(Participant& participant) {
   if (history.serial != 0) return;
   Inspect inspect;
   if (history.state == History::State::kUnseen) {
-    inspect.branches.push_back({history.newest->xid, history.newest->proof});
-    history.newest_unfinished = is_unfinished(participant, history.newest->xid);
+    inspect.branches.push_back({history.newest->branch.xid, history.newest->branch.proof});
+    history.newest_unfinished = is_unfinished(participant, history.newest->branch.xid);
   } else if (history.state != History::State::kGood && !history.search.done) {
     if (history.search.commits.empty()) return search_on(participant);
     for (const NumberedCommit& found : history.search.commits) {
@@ -128,7 +130,7 @@ bool Coordinator::took_for_history(Participant& participant, const Inspected& in
 /// What it was when the question left counts: phase two may have ended it since.
 void Coordinator::judge_newest(Participant& participant, const Inspected& inspected) {
   History& history = participant.history;
-  const Xid newest = history.newest->xid;
+  const Xid newest = history.newest->branch.xid;
   const BranchSight* sight = sight_of(inspected, newest);
   if (sight == nullptr || sight->completion == Completion::kUnreached) return;
   const bool prepared = sight->completion == Completion::kStillPrepared;
@@ -139,7 +141,8 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
   const bool against = !prepared && damaged != nullptr && !damaged->repaired;
   // What can't be told, or not be relied on, is of another history.
   const bool told = prepared || sight->completion == Completion::kRolledBack;
-  const bool explained = told && (history.newest_unfinished || against);
+  const bool explained = (told && (history.newest_unfinished || against)) ||
+                         shows_nothing(sight->evidence, history.newest->number);
   if (!committed && !explained) return history_changed(participant, what);
   if (const auto why = set_back(participant, *sight)) return history_changed(participant, *why);
   if (committed) return history_is_good(participant);
@@ -174,7 +177,7 @@ bool Coordinator::stays_in_hazard(const Xid& xid, Evidence evidence) {
 std::optional<std::string> Coordinator::set_back(const Participant& participant,
                                                  const BranchSight& newest) {
   const DatabaseIdentity& now = participant.welcome->database;
-  const DatabaseIdentity& before = participant.history.newest->proof.database;
+  const DatabaseIdentity& before = participant.history.newest->branch.proof.database;
   if (newest.evidence != Evidence::kWitnessRow) {
     if (now.timeline != before.timeline) {
       return "it is on timeline " + std::to_string(now.timeline) + " now, and was on " +
@@ -254,8 +257,8 @@ void Coordinator::search(Participant& participant) {
   history.search = {};
   history.search.after = participant.welcome->fence_top;
   // Nothing of it can be looked up in another database.
-  history.search.elsewhere =
-      history.newest && history.newest->proof.database.id != participant.welcome->database.id;
+  history.search.elsewhere = history.newest && history.newest->branch.proof.database.id !=
+                                                   participant.welcome->database.id;
   history.search.done = history.search.elsewhere;
   look_at_history(participant);
 }

@@ -56,15 +56,15 @@ struct History {
   };
 
   State state = State::kUnseen;
-  std::string why;                      ///< of kDoubted, kChanged
-  std::optional<DecidedBranch> newest;  ///< by its record; nullopt: none is expected
-  bool newest_unfinished = false;       ///< when the Inspect under way left
-  bool newest_awaited = false;          ///< was still prepared at the first look
-  std::optional<Gtrid> spared;          ///< its witness row could go, were it not the newest
-  Incarnation incarnation{};            ///< of the last link
-  std::uint64_t fence_top_seen = 0;     ///< the highest
-  std::uint64_t serial = 0;             ///< of the Inspect under way; 0: none
-  bool finding = false;                 ///< CommitsFound is to come
+  std::string why;                     ///< of kDoubted, kChanged
+  std::optional<NewestCommit> newest;  ///< nullopt: none is expected
+  bool newest_unfinished = false;      ///< when the Inspect under way left
+  bool newest_awaited = false;         ///< was still prepared at the first look
+  std::optional<Gtrid> spared;         ///< its witness row could go, were it not the newest
+  Incarnation incarnation{};           ///< of the last link
+  std::uint64_t fence_top_seen = 0;    ///< the highest
+  std::uint64_t serial = 0;            ///< of the Inspect under way; 0: none
+  bool finding = false;                ///< CommitsFound is to come
   Search search;
 
   bool in_question() const { return state == State::kUnseen || state == State::kDoubted; }

@@ -16,7 +16,7 @@
 namespace assent::coordinator {
 
 struct NewestCommit {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  ///< of its record; 0: written by this opening
   DecidedBranch branch;
 
   friend bool operator==(const NewestCommit&, const NewestCommit&) = default;
