@@ -333,6 +333,7 @@ class Coordinator {
   std::vector<std::string> not_ready() const;
   void add_held(std::vector<std::string>& at_stake) const;
   void add_log_findings(std::vector<Finding>& findings) const;
+  static void add_full_finding(const Participant& participant, std::vector<Finding>& findings);
   void add_lost_log_finding(const Participant& participant, std::vector<Finding>& findings) const;
   void add_findings(const Participant& participant, std::vector<Finding>& findings) const;
 

@@ -160,6 +160,20 @@ void Coordinator::add_lost_log_finding(const Participant& participant,
   findings.push_back(std::move(finding));
 }
 
+/// Our own are bounded before that; with others beside them the database refuses first.
+void Coordinator::add_full_finding(const Participant& participant, std::vector<Finding>& findings) {
+  if (!participant.connected || participant.foreign_listed == 0) return;
+  const std::size_t max = participant.welcome->prepared_max;
+  const std::size_t all = participant.prepared_listed + participant.foreign_listed;
+  if (max == 0 || all < max) return;
+  findings.push_back({"The database of participant " + participant.name +
+                          " can hold no more prepared branches: " + std::to_string(max) +
+                          " is its limit, and " + std::to_string(participant.foreign_listed) +
+                          " are foreign ones, which only their owners can end",
+                      {},
+                      "assentctl list --in-doubt"});
+}
+
 void Coordinator::add_findings(const Participant& participant,
                                std::vector<Finding>& findings) const {
   add_history_finding(participant, findings);
@@ -178,6 +192,7 @@ void Coordinator::add_findings(const Participant& participant,
                         {},
                         "assentctl participants"});
   }
+  add_full_finding(participant, findings);
   add_lost_log_finding(participant, findings);
   Finding hazards{"", {}, "assentctl list --in-doubt"};
   std::size_t count = 0;

@@ -392,8 +392,10 @@ Error PostgresSession::describe_failure(const Message& message, const odbc::Answ
   const bool prepares = message.ends && message.access == Access::kReadWrite;
   if (prepares && error.sqlstate == kOutOfMemory) {
     error.message +=
-        " (probably the server can hold no more prepared branches: set max_prepared_transactions "
-        "to at least the number of all sessions of all agents on it, and restart it)";
+        " (probably the server can hold no more prepared branches: SELECT * FROM pg_prepared_xacts "
+        "shows those of all its databases. Have their owners end those that should not be there; "
+        "or set max_prepared_transactions to at least the number of all sessions of all agents on "
+        "it, and what others prepare there, and restart it)";
   } else if (message.statements.size() == 1) {
     error.step = static_cast<std::int32_t>(message.first_index);
   }
@@ -623,8 +625,9 @@ Result<> PostgresControl::take_lock(Duration wait) {
 
 Error PostgresControl::who_holds_the_lock() {
   const auto rows = link_->query(
-      "SELECT format('session %s, %s from %s since %s', a.pid, a.application_name, "
-      "coalesce(host(a.client_addr), 'a local socket'), date_trunc('second', a.backend_start)) "
+      "SELECT format('session %s from %s since %s', a.pid, "
+      "coalesce(host(a.client_addr) || ':' || a.client_port, 'a local socket'), "
+      "date_trunc('second', a.backend_start)) "
       "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
       std::string(kLockHeldBy));
   std::string holder = "somebody who has just left";
