@@ -97,8 +97,9 @@ void Coordinator::depose(const Participant& participant, const Error& why) {
   deposed_by_ = "another opening of its log, which participant " + participant.name +
                 " obeys: " + why.message + "; this one has epoch " +
                 std::to_string(static_cast<std::uint32_t>(epoch_)) +
-                ". End it; or, if it is the right one, end the other one and start this one until "
-                "its epoch, which rises by one with each start, is above the other's";
+                ". End the one that should not be there. If that is the other one, this one has to "
+                "get above its epoch: end this one too, put a copy of its folder (cp -a) in the "
+                "place of the folder, and start it twice";
   deposed_ = Error{.code = ErrorCode::kFenced,
                    .effect = assent::Effect::kNone,
                    .message = "the coordinator is deposed by " + deposed_by_,
