@@ -23,7 +23,8 @@ std::string ms_text(std::int64_t ms) {
 }  // namespace
 
 /// The log's time is all that tells how long the coordinator was away: a clock that says less than
-/// nothing, or more than outcomes are kept, may have jumped meanwhile.
+/// nothing, or more than outcomes are kept, may have jumped meanwhile. Any other is followed at
+/// once: the log is told before the first event how much of its time nobody measured.
 void Coordinator::open_clock(WallTime log_time) {
   log_time_ = log_time;
   trusted_ = now_;
@@ -39,6 +40,7 @@ void Coordinator::open_clock(WallTime log_time) {
     doubt_clock("the host's clock is " + ms_text(away) +
                 " ahead of the time of the log's last record, more than the retention");
   }
+  keep_time();
 }
 
 void Coordinator::keep_time() {

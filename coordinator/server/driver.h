@@ -21,7 +21,7 @@ class Driver {
   Driver(Coordinator core, DecisionLog& log, AgentsPort& agents, ClientsPort& clients,
          HostPort& host);
 
-  /// The first deadline is asked for. Before any event.
+  /// The log is told what time it is, the first deadline is asked for. Before any event.
   void start();
 
   /// `hash` and `busy` as in ClientRequested.
