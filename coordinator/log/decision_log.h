@@ -56,6 +56,9 @@ struct LogOpening {
   std::vector<HeldTop> held;
 };
 
+/// What the core is to know of it.
+Past past_of(const LogOpening& opening);
+
 struct CommitsPiece {
   std::vector<NumberedCommit> commits;  ///< oldest first
   std::uint64_t read_to = 0;            ///< number of the last record that was read

@@ -25,25 +25,6 @@ constexpr Duration kTellEvery = std::chrono::seconds(1);
 constexpr Duration kDiskEvery = std::chrono::seconds(1);
 constexpr std::uint64_t kMiB = 1024 * 1024;
 
-Past past_of(const LogOpening& opening) {
-  Past past;
-  past.log_id = opening.log_id;
-  past.epoch = opening.epoch;
-  past.log_time = opening.log_time;
-  past.unfinished = opening.unfinished;
-  past.unfinished_at = opening.unfinished_at;
-  past.damaged = opening.damaged;
-  past.damaged_at = opening.damaged_at;
-  past.violation_allowed = opening.violation_allowed;
-  past.ends_missing_below = opening.ends_missing_below;
-  past.newest = opening.newest;
-  past.missing = opening.missing;
-  past.missing_to = opening.missing_to;
-  past.given_up_to = opening.given_up_to;
-  past.given_up_logs = opening.given_up_logs;
-  return past;
-}
-
 ClientWelcome welcome_of(const std::string& name, const LogOpening& opening) {
   ClientWelcome welcome;
   welcome.coordinator = name;

@@ -1,0 +1,24 @@
+#include "coordinator/log/decision_log.h"
+
+namespace assent::coordinator {
+
+Past past_of(const LogOpening& opening) {
+  Past past;
+  past.log_id = opening.log_id;
+  past.epoch = opening.epoch;
+  past.log_time = opening.log_time;
+  past.unfinished = opening.unfinished;
+  past.unfinished_at = opening.unfinished_at;
+  past.damaged = opening.damaged;
+  past.damaged_at = opening.damaged_at;
+  past.violation_allowed = opening.violation_allowed;
+  past.ends_missing_below = opening.ends_missing_below;
+  past.newest = opening.newest;
+  past.missing = opening.missing;
+  past.missing_to = opening.missing_to;
+  past.given_up_to = opening.given_up_to;
+  past.given_up_logs = opening.given_up_logs;
+  return past;
+}
+
+}  // namespace assent::coordinator
