@@ -32,6 +32,7 @@ const std::map<std::string, Areas, std::less<>>& arrows() {
        {"participant_agents/core", "participant_agents/rm", "protocol/channel"}},
       {"chaos/workload", {"protocol/message"}},
       {"chaos/live", {"chaos/workload", "coordinator/client"}},
+      {"chaos/sim", {"chaos/workload", "coordinator/server", "participant_agents/server"}},
   };
   return table;
 }

@@ -1,0 +1,248 @@
+#include "chaos/sim/coordinator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "coordinator/core/recovery.h"
+#include "protocol/base/check.h"
+#include "protocol/wire/request_hash.h"
+
+namespace assent::sim {
+namespace {
+
+using coordinator::ClientSessionId;
+using coordinator::RequestId;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kPingAfterSilence = seconds(2);
+constexpr Duration kCutAfterSilence = seconds(6);
+constexpr Duration kHelloMax = seconds(30);
+
+Error no_link(const char* why) {
+  return {.code = ErrorCode::kConnectionLost, .effect = Effect::kNone, .message = why};
+}
+
+}  // namespace
+
+Coordinator::Coordinator(World& world, const coordinator::Config& config, LogDisk& disk,
+                         Links& links, const Weather& weather, Hooks hooks)
+    : world_(world),
+      links_(links),
+      weather_(weather),
+      hooks_(std::move(hooks)),
+      name_(config.name),
+      process_(world, "coordinator") {
+  world_.trace(process_.name(), "starts");
+  log_ = std::make_unique<Log>(
+      process_, disk,
+      Log::Listener{[this](std::vector<coordinator::LogToken> tokens) {
+                      process_.soon(
+                          [this, tokens = std::move(tokens)] { driver_->log_durable(tokens); });
+                    },
+                    [this](Error why) {
+                      process_.soon([this, why = std::move(why)] { driver_->log_failed(why); });
+                    }});
+  driver_.reset(new coordinator::Driver(
+      coordinator::Coordinator(config, coordinator::past_of(log_->opening()), now()), *log_, *this,
+      *this, *this));
+  process_.soon([this, participants = config.participants] {
+    driver_->start();
+    for (const std::string& participant : participants) connect(participant);
+  });
+}
+
+Coordinator::~Coordinator() {
+  world_.trace(process_.name(), "ends");
+  for (auto& [participant, end] : agents_) {
+    if (end.link) end.link->close(Link::Side::kCaller);
+  }
+  for (auto& [session, end] : clients_) end.link->close(Link::Side::kCallee);
+}
+
+// ---------------------------------------------------------------- links to agents
+
+void Coordinator::connect(const std::string& participant) {
+  AgentEnd& end = agents_[participant];
+  ++end.generation;
+  Agent* agent = hooks_.find_agent(participant);
+  if (agent == nullptr || !agent->serves()) return end_link(participant, no_link("nobody listens"));
+  end.link = links_.make(world_, weather_);
+  end.link->attach(Link::Side::kCaller, process_,
+                   [this, participant, generation = end.generation](const Error& why) {
+                     on_closed(participant, generation, why);
+                   });
+  end.heard = world_.now();
+  end.id = agent->accept(end.link, ears(participant, end.generation));
+  say_hello(participant, *agent);
+  watch_silence(participant, end.generation);
+}
+
+void Coordinator::say_hello(const std::string& participant, Agent& agent) {
+  const AgentEnd& end = agents_.at(participant);
+  end.link->send(Link::Side::kCaller,
+                 [&agent, id = end.id, hello = hello_to(participant)] { agent.hello(id, hello); });
+}
+
+Hello Coordinator::hello_to(const std::string& participant) const {
+  const coordinator::LogOpening& opening = log_->opening();
+  Hello hello;
+  hello.coordinator = name_;
+  hello.participant = participant;
+  hello.log_id = opening.log_id;
+  hello.epoch = opening.epoch;
+  hello.opening_nonce = opening.nonce;
+  hello.held = opening.held;
+  for (HeldTop& one : hello.held) one.top = std::max(one.top, driver_->given_up_to());
+  return hello;
+}
+
+AgentEars Coordinator::ears(const std::string& participant, std::uint64_t generation) {
+  const auto when_it_stands = [this, participant, generation](auto hear) {
+    return [this, participant, generation, hear](const auto& message) {
+      AgentEnd& end = agents_.at(participant);
+      if (end.generation != generation || !end.link) return;
+      end.heard = world_.now();
+      hear(message);
+    };
+  };
+  return {when_it_stands([this, participant](const Welcome& it) { on_welcome(participant, it); }),
+          when_it_stands([this, participant](const Refused& it) { on_refused(participant, it); }),
+          when_it_stands([this, participant](const AgentReply& it) {
+            const AgentEnd& end = agents_.at(participant);
+            if (end.incarnation != it.incarnation || std::holds_alternative<Pong>(it.body)) return;
+            driver_->agent_replied(participant, it);
+          })};
+}
+
+void Coordinator::on_welcome(const std::string& participant, const Welcome& welcome) {
+  AgentEnd& end = agents_.at(participant);
+  if (end.incarnation) return;  // a repeat of the network's
+  end.incarnation = welcome.incarnation;
+  end.lowest = {log_->opening().log_id, Epoch{1}, Sequence{1}};
+  world_.trace(process_.name(), "welcomed by " + participant);
+  driver_->agent_connected(participant, welcome);
+}
+
+void Coordinator::on_refused(const std::string& participant, const Refused& refused) {
+  agents_.at(participant).fence_top = refused.fence_top;
+  close(participant, refused.error);
+}
+
+void Coordinator::on_closed(const std::string& participant, std::uint64_t generation,
+                            const Error& why) {
+  if (agents_.at(participant).generation == generation) end_link(participant, why);
+}
+
+void Coordinator::end_link(const std::string& participant, const Error& why) {
+  AgentEnd& end = agents_.at(participant);
+  end.link.reset();
+  end.incarnation.reset();
+  ++end.generation;
+  process_.in(world_.random().between(milliseconds(20), milliseconds(500)),
+              [this, participant] { connect(participant); });
+  driver_->agent_disconnected(participant, why, std::exchange(end.fence_top, 0));
+}
+
+void Coordinator::watch_silence(const std::string& participant, std::uint64_t generation) {
+  process_.in(kPingAfterSilence, [this, participant, generation] {
+    AgentEnd& end = agents_.at(participant);
+    if (end.generation != generation || !end.link) return;
+    const Duration silence = world_.now() - end.heard;
+    if (silence >= (end.incarnation ? kCutAfterSilence : kHelloMax))
+      return close(participant, no_link("the agent is silent"));
+    if (end.incarnation && silence >= kPingAfterSilence)
+      deliver(end, participant, AgentRequest{*end.incarnation, end.lowest, Ping{}});
+    watch_silence(participant, generation);
+  });
+}
+
+void Coordinator::send(const std::string& participant, AgentRequest request) {
+  AgentEnd& end = agents_[participant];
+  if (!end.link || end.incarnation != request.incarnation) return;
+  if (const auto* commit = std::get_if<Commit>(&request.body)) check_commit(*commit);
+  end.lowest = request.lowest_unfinished;
+  deliver(end, participant, std::move(request));
+}
+
+void Coordinator::deliver(AgentEnd& end, const std::string& participant, AgentRequest request) {
+  // The link ends with the agent's process, so the agent is the one that was connected to.
+  Agent* agent = hooks_.find_agent(participant);
+  end.link->send(Link::Side::kCaller, [agent, id = end.id, request = std::move(request)] {
+    agent->request(id, request);
+  });
+}
+
+void Coordinator::close(const std::string& participant, const Error& why) {
+  AgentEnd& end = agents_[participant];
+  if (!end.link) return;
+  end.link->close(Link::Side::kCaller);
+  // Not from within: the driver is told of every end by an event of its own.
+  process_.soon([this, participant, generation = end.generation, why] {
+    on_closed(participant, generation, why);
+  });
+}
+
+/// I8: no commit message leaves before its record is durable.
+void Coordinator::check_commit(const Commit& commit) {
+  const auto found = log_->find_gtrid(commit.xid.gtrid);
+  const bool durable =
+      found && *found && std::holds_alternative<coordinator::CommitRecord>((*found)->record);
+  if (!durable)
+    hooks_.violated(
+        "I8", "a commit of " + to_string(commit.xid) + " leaves, and its record is not durable");
+}
+
+// ---------------------------------------------------------------- sessions of clients
+
+ClientSessionId Coordinator::accept(std::shared_ptr<Link> link, Hear hear) {
+  const ClientSessionId session{next_session_++};
+  link->attach(Link::Side::kCallee, process_, [this, session](const Error&) {
+    clients_.erase(session);
+    driver_->client_closed(session);
+  });
+  clients_[session] = {std::move(link), std::move(hear)};
+  return session;
+}
+
+void Coordinator::request(ClientSessionId session, RequestId request, const ClientRequest& body) {
+  if (!clients_.contains(session)) return;
+  coordinator::RequestHash hash{};
+  if (const auto* submit = std::get_if<Submit>(&body))
+    hash = request_hash(submit->steps, submit->not_after);
+  driver_->client_requested(session, request, body, hash);
+}
+
+void Coordinator::reply(ClientSessionId session, RequestId request, ClientReply reply) {
+  const auto at = clients_.find(session);
+  if (at == clients_.end()) return;
+  at->second.link->send(Link::Side::kCallee, [hear = at->second.hear, request,
+                                              reply = std::move(reply)] { hear(request, reply); });
+}
+
+// ---------------------------------------------------------------- the host
+
+void Coordinator::wake_at(std::optional<Instant> due) {
+  const std::uint64_t wish = ++wish_;
+  if (!due) return;
+  process_.in(std::max(*due - world_.now(), Duration(0)), [this, wish] {
+    if (wish == wish_) driver_->time_passed();
+  });
+}
+
+void Coordinator::note(const coordinator::Note& note) {
+  world_.trace(process_.name(), note.text);
+}
+
+void Coordinator::beside(std::function<Result<>()> work, std::function<void(Result<>)> done) {
+  process_.soon([work = std::move(work), done = std::move(done)] { done(work()); });
+}
+
+void Coordinator::halt(const Error& why) {
+  world_.trace(process_.name(), "halts: " + why.message);
+  world_.in(Duration(0), hooks_.halted);
+}
+
+}  // namespace assent::sim

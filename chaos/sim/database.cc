@@ -1,0 +1,494 @@
+#include "chaos/sim/database.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "protocol/base/check.h"
+
+namespace assent::sim {
+namespace {
+
+using std::chrono::microseconds;
+
+Error lost() {
+  return {.code = ErrorCode::kConnectionLost,
+          .effect = Effect::kUnknown,
+          .message = "the connection to the database is lost"};
+}
+
+rm::FinishReport finished(Completion completion, Evidence evidence) {
+  return {completion, evidence, std::nullopt};
+}
+
+rm::FinishReport hazard(Evidence evidence, std::string message) {
+  return {Completion::kCannotTell, evidence,
+          Error{.code = ErrorCode::kHazard, .message = std::move(message)}};
+}
+
+std::int64_t integer(const Statement& statement, std::size_t index) {
+  return std::get<std::int64_t>(statement.params.at(index));
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- being asked
+
+template <typename Reply>
+class Database::Call final : public CallBase {
+ public:
+  Call(World& world, const Process& asker, Told<Reply> told)
+      : world_(world), asker_(asker.state()), told_(std::move(told)) {}
+
+  void answer(Result<Reply> reply) {
+    if (std::exchange(answered_, true)) return;
+    const Duration delay = world_.random().between(microseconds(20), microseconds(500));
+    world_.in(delay, asker_, [told = std::move(told_), reply = std::move(reply)] { told(reply); });
+  }
+  void lose() override { answer(lost()); }
+
+ private:
+  World& world_;
+  const std::weak_ptr<const Process::State> asker_;
+  Told<Reply> told_;
+  bool answered_ = false;
+};
+
+template <typename Reply>
+void Database::ask(const Process& asker, Told<Reply> told,
+                   std::function<void(const std::shared_ptr<Call<Reply>>&)> operation) {
+  auto call = std::make_shared<Call<Reply>>(world_, asker, std::move(told));
+  if (!runs()) return call->lose();
+  std::erase_if(calls_, [](const auto& each) { return each.expired(); });
+  calls_.push_back(call);
+  process_->in(a_while(), [call, operation = std::move(operation)] { operation(call); });
+}
+
+Duration Database::a_while() {
+  return world_.random().between(microseconds(20), microseconds(800));
+}
+
+// ---------------------------------------------------------------- its lives
+
+Database::Database(World& world, std::string participant, DatabaseKind kind, std::int64_t cards,
+                   std::int64_t balance)
+    : world_(world), participant_(std::move(participant)), kind_(kind) {
+  for (std::int64_t card = 1; card <= cards; ++card) balances_[card] = balance;
+}
+
+void Database::start() {
+  if (runs()) return;
+  trace("starts");
+  process_ = std::make_unique<Process>(world_, "db " + participant_);
+}
+
+void Database::crash() {
+  if (!runs()) return;
+  trace("crashes");
+  process_.reset();
+  sessions_.clear();
+  waiters_.clear();
+  control_ = 0;
+  for (const auto& each : std::exchange(calls_, {})) {
+    if (const auto call = each.lock()) call->lose();
+  }
+}
+
+workload::ParticipantEvidence Database::evidence() const {
+  workload::ParticipantEvidence evidence;
+  evidence.participant = participant_;
+  evidence.balances = balances_;
+  evidence.ledger = ledger_;
+  for (const auto& [xid, branch] : prepared_) evidence.prepared.push_back(to_string(xid));
+  for (const auto& [card, balance] : balances_) {
+    if (is_locked(card)) evidence.locked.push_back("card " + std::to_string(card));
+  }
+  return evidence;
+}
+
+bool Database::shows(const std::string& key) const {
+  return std::any_of(ledger_.begin(), ledger_.end(),
+                     [&key](const auto& row) { return row.key == key; });
+}
+
+DatabaseIdentity Database::identity() const {
+  DatabaseIdentity identity;
+  identity.id = "the database of " + participant_;
+  if (kind_ == DatabaseKind::kPostgres) {
+    identity.timeline = 1;
+    identity.position = position_;
+    identity.takeover = 1;
+  }
+  return identity;
+}
+
+// ---------------------------------------------------------------- control
+
+void Database::take_control(const Process& asker, Told<std::uint64_t> told) {
+  ask<std::uint64_t>(asker, std::move(told), [this](const auto& call) {
+    while (!sessions_.empty()) drop(sessions_.begin()->first);
+    control_ = next_session_++;
+    call->answer(control_);
+  });
+}
+
+void Database::heartbeat(const Process& asker, std::uint64_t control, Told<bool> told) {
+  ask<bool>(asker, std::move(told), [this, control](const auto& call) {
+    if (control_ == control) {
+      call->answer(true);
+    } else {
+      call->lose();
+    }
+  });
+}
+
+void Database::raise_fence(const Process& asker, rm::Fence fence, Told<rm::FenceAnswer> told) {
+  ask<rm::FenceAnswer>(asker, std::move(told), [this, fence = std::move(fence)](const auto& call) {
+    call->answer(raise(fence));
+  });
+}
+
+rm::FenceAnswer Database::raise(const rm::Fence& fence) {
+  std::vector<rm::FenceRow> rows;
+  for (const auto& [log_id, row] : fences_) {
+    if (log_id == fence.log_id || row.coordinator == fence.coordinator)
+      rows.push_back({log_id, row.epoch, row.top});
+  }
+  rm::FenceAnswer answer = rm::answer_of(rows, fence);
+  const auto known = fences_.find(fence.log_id);
+  const bool older =
+      known != fences_.end() &&
+      (known->second.epoch > fence.epoch ||
+       (known->second.epoch == fence.epoch && known->second.nonce != fence.opening_nonce));
+  if (answer.missing || older) {
+    answer.refused = Error{.code = ErrorCode::kFenced, .message = "the fence row is above it"};
+    return answer;
+  }
+  FenceEntry& row = fences_[fence.log_id];
+  row = {fence.coordinator, fence.epoch, fence.opening_nonce, std::max(row.top, fence.log_top)};
+  return answer;
+}
+
+void Database::list_prepared(const Process& asker, std::optional<rm::Fence> fence,
+                             std::set<LogId> logs, Told<rm::PreparedScan> told) {
+  ask<rm::PreparedScan>(
+      asker, std::move(told),
+      [this, fence = std::move(fence), logs = std::move(logs)](const auto& call) {
+        if (fence) {
+          const rm::FenceAnswer raised = raise(*fence);
+          if (raised.refused) return call->answer(*raised.refused);
+        }
+        rm::PreparedScan scan;
+        for (const auto& [xid, branch] : prepared_) {
+          if (logs.contains(xid.gtrid.log_id) && xid.bqual == participant_) {
+            scan.branches.push_back({xid, proof_of(branch).transaction_id, Duration(1)});
+          } else {
+            ++scan.foreign;
+          }
+        }
+        call->answer(std::move(scan));
+      });
+}
+
+void Database::forget_witnesses(const Process& asker, std::vector<Gtrid> gtrids) {
+  ask<bool>(
+      asker, [](const Result<bool>&) {},
+      [this, gtrids = std::move(gtrids)](const auto& call) {
+        for (const Gtrid& gtrid : gtrids) witnesses_.erase({gtrid, participant_});
+        call->answer(true);
+      });
+}
+
+void Database::inspect(const Process& asker, std::set<LogId> logs,
+                       std::vector<rm::InspectedBranch> asked, Told<rm::Inspection> told) {
+  ask<rm::Inspection>(asker, std::move(told),
+                      [this, logs = std::move(logs), asked = std::move(asked)](const auto& call) {
+                        rm::Inspection found;
+                        for (const auto& [xid, branch] : prepared_) {
+                          if (!logs.contains(xid.gtrid.log_id) || xid.bqual != participant_)
+                            continue;
+                          BranchSight& sight = found.branches.emplace_back();
+                          sight.xid = xid;
+                          sight.completion = Completion::kStillPrepared;
+                          sight.evidence = Evidence::kListed;
+                          sight.transaction_id = proof_of(branch).transaction_id;
+                          sight.age = Duration(1);
+                        }
+                        for (const rm::InspectedBranch& one : asked) {
+                          if (prepared_.contains(one.xid)) continue;
+                          BranchSight& sight = found.branches.emplace_back();
+                          sight.xid = one.xid;
+                          sight.completion = Completion::kCannotTell;
+                          if (!one.proof) continue;
+                          const rm::FinishReport end = settle(one.xid, *one.proof);
+                          sight.completion = end.completion;
+                          sight.evidence = end.evidence;
+                          sight.error = end.error;
+                        }
+                        call->answer(std::move(found));
+                      });
+}
+
+// ---------------------------------------------------------------- work
+
+SessionId Database::open_session() {
+  const SessionId id{next_session_++};
+  if (runs()) sessions_[id];
+  return id;
+}
+
+Database::Session* Database::find(SessionId session) {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : &found->second;
+}
+
+void Database::work(const Process& asker, SessionId id, Work work, Told<rm::WorkReport> told) {
+  ask<rm::WorkReport>(asker, std::move(told), [this, id, work = std::move(work)](const auto& call) {
+    Session* session = find(id);
+    if (session == nullptr) return call->lose();
+    if (work.first_index == 0) {
+      session->branch = Branch{work.xid, 0, {}, {}};
+      if (kind_ == DatabaseKind::kPostgres) session->branch->transaction_id = next_transaction_++;
+    }
+    session->work = work;
+    session->next = 0;
+    session->results.clear();
+    session->report = [call](rm::WorkReport report) { call->answer(std::move(report)); };
+    run_next(id);
+  });
+}
+
+void Database::run_next(SessionId id) {
+  Session* session = find(id);
+  if (session == nullptr) return;
+  if (session->next == session->work.statements.size()) return conclude(id);
+  process_->in(a_while(), [this, id] {
+    if (Session* at = find(id)) run_statement(id, at->work.statements[at->next]);
+  });
+}
+
+void Database::run_statement(SessionId id, const Statement& statement) {
+  Session& session = *find(id);
+  if (statement.sql.starts_with("UPDATE")) return lower(id, statement);
+  ASSENT_CHECK(statement.sql.starts_with("INSERT INTO ledger"));
+  session.branch->writes.ledger.push_back({std::get<std::string>(statement.params.at(0)),
+                                           integer(statement, 1), integer(statement, 2)});
+  note(session, statement, 1);
+  run_next(id);
+}
+
+void Database::lower(SessionId id, const Statement& statement) {
+  Session& session = *find(id);
+  const std::int64_t amount = integer(statement, 0);
+  const std::int64_t card = integer(statement, 1);
+  if (!holds(card, session) && is_locked(card)) return wait_for_lock(id, card);
+  session.branch->locks.insert(card);
+  std::int64_t& taken = session.branch->writes.taken[card];
+  const bool enough = balances_.at(card) - taken >= amount;
+  if (enough) taken += amount;
+  if (statement.expect_rows && *statement.expect_rows != (enough ? 1 : 0))
+    return fail(id, ErrorCode::kGuardNotMet, "there is not enough left");
+  note(session, statement, enough ? 1 : 0);
+  run_next(id);
+}
+
+void Database::note(Session& session, const Statement& /*statement*/, std::int64_t rows) {
+  session.results.push_back({rows, {}, {}});
+  ++session.next;
+}
+
+void Database::wait_for_lock(SessionId id, std::int64_t card) {
+  const std::uint64_t serial = next_wait_++;
+  waiters_[card].push_back({id, serial, [this, id] {
+                              if (Session* at = find(id))
+                                run_statement(id, at->work.statements[at->next]);
+                            }});
+  process_->in(std::max(find(id)->work.lock_wait, Duration(1)), [this, id, card, serial] {
+    const bool waits = std::erase_if(waiters_[card], [serial](const Waiter& waiter) {
+                         return waiter.serial == serial;
+                       }) != 0;
+    if (waits && find(id) != nullptr) fail(id, ErrorCode::kConflict, "the row is locked");
+  });
+}
+
+bool Database::holds(std::int64_t card, const Session& session) const {
+  return session.branch && session.branch->locks.contains(card);
+}
+
+bool Database::is_locked(std::int64_t card) const {
+  const auto has = [card](const Branch& branch) { return branch.locks.contains(card); };
+  return std::any_of(
+             sessions_.begin(), sessions_.end(),
+             [&](const auto& each) { return each.second.branch && has(*each.second.branch); }) ||
+         std::any_of(prepared_.begin(), prepared_.end(),
+                     [&](const auto& each) { return has(each.second); });
+}
+
+/// The branch that held them is gone by now.
+void Database::release(const Branch& branch) {
+  for (const std::int64_t card : branch.locks) {
+    const auto waiting = waiters_.find(card);
+    if (waiting == waiters_.end() || waiting->second.empty()) continue;
+    Waiter next = std::move(waiting->second.front());
+    waiting->second.pop_front();
+    process_->soon(std::move(next.go_on));
+  }
+}
+
+void Database::fail(SessionId id, ErrorCode code, const char* message) {
+  Session& session = *find(id);
+  rm::WorkReport failed;
+  failed.results = std::move(session.results);
+  failed.error = Error{.code = code,
+                       .message = message,
+                       .participant = participant_,
+                       .step = static_cast<std::int32_t>(session.work.first_index + session.next)};
+  failed.vote = Vote::kRolledBack;
+  const Branch branch = *std::exchange(session.branch, std::nullopt);
+  if (branch.transaction_id != 0) ended_[branch.transaction_id] = false;
+  release(branch);
+  report(session, std::move(failed));
+}
+
+void Database::report(Session& session, rm::WorkReport report) {
+  std::exchange(session.report, nullptr)(std::move(report));
+}
+
+void Database::conclude(SessionId id) {
+  Session& session = *find(id);
+  if (session.work.then == AfterWork::kPrepare) return prepare_now(id);
+  rm::WorkReport done;
+  done.results = std::move(session.results);
+  report(session, std::move(done));
+}
+
+void Database::prepare_now(SessionId id) {
+  process_->in(a_while(), [this, id] {
+    Session* session = find(id);
+    if (session == nullptr) return;
+    const Xid xid = session->branch->xid;
+    if (prepared_.contains(xid)) return fail(id, ErrorCode::kStatementFailed, "the name is taken");
+    const auto at = prepared_.emplace(xid, *std::exchange(session->branch, std::nullopt)).first;
+    trace("prepared " + to_string(xid));
+    position_ += 100;
+    rm::WorkReport done;
+    done.results = std::move(session->results);
+    done.vote = Vote::kPrepared;
+    done.proof = proof_of(at->second);
+    report(*session, std::move(done));
+  });
+}
+
+BranchProof Database::proof_of(const Branch& branch) const {
+  return {identity(), branch.transaction_id, kind_ == DatabaseKind::kMariadb};
+}
+
+void Database::prepare(const Process& asker, SessionId id, Told<rm::WorkReport> told) {
+  ask<rm::WorkReport>(asker, std::move(told), [this, id](const auto& call) {
+    Session* session = find(id);
+    if (session == nullptr || !session->branch) return call->lose();
+    session->results.clear();
+    session->report = [call](rm::WorkReport report) { call->answer(std::move(report)); };
+    prepare_now(id);
+  });
+}
+
+void Database::roll_back_open(const Process& asker, SessionId id, Told<rm::FinishReport> told) {
+  ask<rm::FinishReport>(asker, std::move(told), [this, id](const auto& call) {
+    if (find(id) == nullptr) return call->lose();
+    drop(id);
+    sessions_[id];
+    call->answer(finished(Completion::kRolledBack, Evidence::kNeverPrepared));
+  });
+}
+
+void Database::end_session(const Process& asker, SessionId id, Told<bool> told) {
+  ask<bool>(asker, std::move(told), [this, id](const auto& call) {
+    drop(id);
+    call->answer(true);
+  });
+}
+
+/// What it has open is rolled back; what it has prepared is not its own any more.
+void Database::drop(SessionId id) {
+  Session* session = find(id);
+  if (session == nullptr) return;
+  const std::optional<Branch> branch = std::move(session->branch);
+  sessions_.erase(id);
+  if (!branch) return;
+  if (branch->transaction_id != 0) ended_[branch->transaction_id] = false;
+  release(*branch);
+}
+
+// ---------------------------------------------------------------- phase two
+
+void Database::commit(const Process& asker, Xid xid, BranchProof proof, bool as_voted,
+                      Told<rm::FinishReport> told) {
+  ask<rm::FinishReport>(asker, std::move(told),
+                        [this, xid = std::move(xid), proof = std::move(proof), as_voted](
+                            const auto& call) { call->answer(commit_now(xid, proof, as_voted)); });
+}
+
+void Database::rollback(const Process& asker, Xid xid, std::optional<BranchProof> proof,
+                        Told<rm::FinishReport> told) {
+  ask<rm::FinishReport>(asker, std::move(told),
+                        [this, xid = std::move(xid), proof = std::move(proof)](const auto& call) {
+                          call->answer(rollback_now(xid, proof));
+                        });
+}
+
+void Database::apply(const Branch& branch) {
+  for (const auto& [card, amount] : branch.writes.taken) balances_.at(card) -= amount;
+  ledger_.insert(ledger_.end(), branch.writes.ledger.begin(), branch.writes.ledger.end());
+  position_ += 100;
+  if (kind_ == DatabaseKind::kMariadb) {
+    witnesses_.insert(branch.xid);
+  } else {
+    ended_[branch.transaction_id] = true;
+  }
+}
+
+rm::FinishReport Database::commit_now(const Xid& xid, const BranchProof& proof, bool as_voted) {
+  const auto listed = prepared_.find(xid);
+  if (listed == prepared_.end()) return settle(xid, proof);
+  if (!as_voted && proof_of(listed->second).transaction_id != proof.transaction_id)
+    return hazard(Evidence::kListed, "another branch is prepared under its name");
+  const Branch branch = std::move(listed->second);
+  prepared_.erase(listed);
+  apply(branch);
+  release(branch);
+  trace("committed " + to_string(xid));
+  return finished(Completion::kCommitted, Evidence::kDatabaseAnswer);
+}
+
+rm::FinishReport Database::rollback_now(const Xid& xid, const std::optional<BranchProof>& proof) {
+  const auto listed = prepared_.find(xid);
+  if (listed == prepared_.end()) {
+    if (kind_ == DatabaseKind::kMariadb) return settle(xid, {});
+    if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
+    const rm::FinishReport found = settle(xid, *proof);
+    if (found.completion != Completion::kCannotTell) return found;
+    return finished(Completion::kRolledBack, Evidence::kListed);
+  }
+  const Branch branch = std::move(listed->second);
+  prepared_.erase(listed);
+  if (branch.transaction_id != 0) ended_[branch.transaction_id] = false;
+  release(branch);
+  trace("rolled back " + to_string(xid));
+  return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
+}
+
+/// It is not listed, and no session of ours is at it any more.
+rm::FinishReport Database::settle(const Xid& xid, const BranchProof& proof) const {
+  if (kind_ == DatabaseKind::kMariadb) {
+    return witnesses_.contains(xid) ? finished(Completion::kCommitted, Evidence::kWitnessRow)
+                                    : finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
+  }
+  const auto ended = ended_.find(proof.transaction_id);
+  if (ended == ended_.end())
+    return hazard(Evidence::kNone, "nothing is known of that transaction id");
+  return finished(ended->second ? Completion::kCommitted : Completion::kRolledBack,
+                  Evidence::kTransactionStatus);
+}
+
+}  // namespace assent::sim

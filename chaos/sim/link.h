@@ -1,0 +1,81 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "chaos/sim/world.h"
+#include "protocol/base/result.h"
+
+namespace assent::sim {
+
+/// How messages travel; faults change it while a run goes on.
+struct Weather {
+  Duration delay_least = std::chrono::microseconds(50);
+  Duration delay_most = std::chrono::milliseconds(2);
+  std::uint64_t repeat_one_in = 0;   ///< messages that arrive twice; 0: none
+  std::uint64_t reorder_one_in = 0;  ///< messages that overtake or are overtaken; 0: none
+};
+
+/// A connection between two processes, as TCP gives it: in order, unless the weather is bad; each
+/// side is told once that it has ended, unless it ended it itself.
+class Link {
+ public:
+  enum class Side : std::uint8_t { kCaller = 0, kCallee = 1 };
+
+  Link(World& world, const Weather& weather) : world_(world), weather_(weather) {}
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  /// `closed` is called in the process. Until then what is sent to this side is kept.
+  void attach(Side side, const Process& process, std::function<void(const Error&)> closed);
+
+  /// `deliver` is called in the other side's process. Dropped when this side is closed.
+  void send(Side from, std::function<void()> deliver);
+  /// The other side is told after all that was sent before.
+  void close(Side by);
+
+  /// What the network does to it: both sides hear of it, each in its time; what is under way is
+  /// lost or not.
+  void cut();
+  /// Nothing gets through from this side for so long; then all of it does, or the link is cut.
+  void hold(Side from, Duration how_long);
+  bool is_open() const { return open_[0] && open_[1]; }
+
+ private:
+  struct End {
+    std::weak_ptr<const Process::State> process;
+    std::function<void(const Error&)> closed;
+  };
+
+  static std::size_t index(Side side) { return static_cast<std::size_t>(side); }
+  static Side other(Side side) { return side == Side::kCaller ? Side::kCallee : Side::kCaller; }
+  Duration arrival(Side from);
+  void end(Side side, Duration after, const char* why);
+
+  World& world_;
+  const Weather& weather_;
+  std::array<End, 2> ends_;
+  std::array<bool, 2> open_{true, true};
+  std::array<Instant, 2> last_arrival_{};
+  std::array<Instant, 2> held_until_{};
+  std::weak_ptr<Link> self_;
+
+  friend std::shared_ptr<Link> make_link(World& world, const Weather& weather);
+};
+
+std::shared_ptr<Link> make_link(World& world, const Weather& weather);
+
+/// Every link that stands, for those who disturb them.
+class Links {
+ public:
+  std::shared_ptr<Link> make(World& world, const Weather& weather);
+  std::vector<std::shared_ptr<Link>> standing();
+
+ private:
+  std::vector<std::weak_ptr<Link>> links_;
+};
+
+}  // namespace assent::sim

@@ -1,0 +1,222 @@
+#include "chaos/sim/log.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "protocol/base/check.h"
+
+namespace assent::sim {
+namespace {
+
+using namespace coordinator;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+RecordPayload payload_of(Record&& record, const HandLink& last_hand) {
+  if (auto* hand = std::get_if<HandRecord>(&record))
+    return ChainedHand{std::move(*hand), last_hand};
+  return std::visit(
+      [](auto&& each) -> RecordPayload {
+        if constexpr (std::is_same_v<std::decay_t<decltype(each)>, HandRecord>) {
+          check_failed(__FILE__, __LINE__, "taken above");
+        } else {
+          return std::forward<decltype(each)>(each);
+        }
+      },
+      std::move(record));
+}
+
+/// Only hand records are chained by their bytes.
+std::string bytes_of(StoredRecord& record) {
+  std::string bytes;
+  if (const auto* hand = std::get_if<ChainedHand>(&record.payload))
+    encode_record(record.header, *hand, bytes);
+  return bytes;
+}
+
+}  // namespace
+
+Log::Log(const Process& process, LogDisk& disk, Listener listener)
+    : process_(process), disk_(disk), listener_(std::move(listener)), state_(disk.log_id) {
+  for (const StoredRecord& record : disk_.records) take(record);
+  OpeningRecord opening;
+  opening.log_id = disk_.log_id;
+  opening.nonce = process_.world().random().bits();
+  state_.tail.epoch = Epoch{static_cast<std::uint32_t>(state_.tail.epoch) + 1};
+  write(opening, true, process_.world().clocks().wall);
+  tell_opening();
+  opening_.nonce = opening.nonce;
+}
+
+Log::~Log() {
+  write_a_part();
+}
+
+void Log::tell_opening() {
+  opening_.log_id = disk_.log_id;
+  opening_.epoch = state_.tail.epoch;
+  opening_.top = state_.tail.top;
+  opening_.log_time = state_.tail.log_time;
+  opening_.held = state_.held;
+  opening_.violation_allowed = state_.violation_allowed;
+  for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
+  for (const ListedRecord& listed : state_.checkpoint().unfinished) {
+    const StoredRecord& record = disk_.records.at(listed.number - 1);
+    const auto& commit = std::get<CommitRecord>(record.payload);
+    opening_.unfinished.push_back(commit);
+    opening_.unfinished_at[commit.gtrid] = {listed.number, record.header.log_time};
+  }
+  for (const ListedRecord& listed : state_.checkpoint().damaged) {
+    const StoredRecord& record = disk_.records.at(listed.number - 1);
+    const auto& damage = std::get<HeuristicRecord>(record.payload);
+    opening_.damaged.push_back(damage);
+    opening_.damaged_at[damage.xid] = {listed.number, record.header.log_time};
+  }
+}
+
+// ---------------------------------------------------------------- writing
+
+void Log::append_forced(Record record, WallTime now, LogToken token) {
+  if (failed_) return;
+  queue_.push_back({std::move(record), now, token});
+  begin_batch();
+}
+
+void Log::append(Record record, WallTime now) {
+  if (failed_) return;
+  queue_.push_back({std::move(record), now, std::nullopt});
+  process_.in(std::chrono::seconds(1), [this] { begin_batch(); });
+}
+
+void Log::begin_batch() {
+  if (busy_ || failed_ || queue_.empty()) return;
+  busy_ = true;
+  writing_ = std::exchange(queue_, {});
+  World& world = process_.world();
+  const Duration sync = world.random().one_in(200)
+                            ? world.random().between(milliseconds(50), milliseconds(3000))
+                            : world.random().between(microseconds(50), milliseconds(2));
+  process_.in(sync, [this] { end_batch(); });
+}
+
+void Log::end_batch() {
+  busy_ = false;
+  if (fails_) {
+    failed_ = true;
+    write_a_part();
+    return listener_.failed({.code = ErrorCode::kLogUnavailable,
+                             .effect = assent::Effect::kUnknown,
+                             .message = "the sync of the log has failed"});
+  }
+  std::vector<LogToken> tokens;
+  for (Queued& queued : std::exchange(writing_, {})) {
+    if (queued.token) tokens.push_back(*queued.token);
+    write(std::move(queued));
+  }
+  begin_batch();
+  if (!tokens.empty()) listener_.durable(std::move(tokens));
+}
+
+void Log::write_a_part() {
+  if (writing_.empty()) return;
+  const std::size_t part = process_.world().random().below(writing_.size() + 1);
+  for (std::size_t i = 0; i < part; ++i) write(std::move(writing_[i]));
+  writing_.clear();
+}
+
+void Log::write(Queued&& queued) {
+  write(payload_of(std::move(queued.record), state_.last_hand), queued.token.has_value(),
+        queued.now);
+}
+
+void Log::write(RecordPayload payload, bool forced, WallTime now) {
+  StoredRecord record;
+  record.header.forced = forced;
+  record.header.epoch = state_.tail.epoch;
+  record.header.number = state_.tail.newest + 1;
+  record.header.log_time = std::max(now, state_.tail.log_time);
+  record.payload = std::move(payload);
+  take(record);
+  disk_.records.push_back(std::move(record));
+}
+
+void Log::take(const StoredRecord& record) {
+  StoredRecord copy = record;
+  state_.apply(record, bytes_of(copy));
+  if (const std::string* key = key_of(record.payload); key != nullptr && !key->empty())
+    by_key_[*key] = record.header.number;
+  const bool decision = std::holds_alternative<CommitRecord>(record.payload) ||
+                        std::holds_alternative<RollbackRecord>(record.payload);
+  if (decision) by_gtrid_[*gtrid_of(record.payload)] = record.header.number;
+}
+
+// ---------------------------------------------------------------- reading
+
+std::optional<Decided> Log::decided_at(std::uint64_t number) const {
+  const RecordPayload& payload = disk_.records.at(number - 1).payload;
+  if (const auto* commit = std::get_if<CommitRecord>(&payload)) return Decided{*commit};
+  return Decided{std::get<RollbackRecord>(payload)};
+}
+
+Result<std::optional<Decided>> Log::find_key(std::string_view key) {
+  const auto found = by_key_.find(key);
+  return found == by_key_.end() ? std::nullopt : decided_at(found->second);
+}
+
+Result<std::optional<Decided>> Log::find_gtrid(const Gtrid& gtrid) {
+  const auto found = by_gtrid_.find(gtrid);
+  return found == by_gtrid_.end() ? std::nullopt : decided_at(found->second);
+}
+
+Result<std::vector<ToldRecord>> Log::find_story(const Gtrid& gtrid) {
+  std::vector<ToldRecord> story;
+  for (const StoredRecord& record : disk_.records) {
+    const Gtrid* of = gtrid_of(record.payload);
+    if (of == nullptr || *of != gtrid) continue;
+    std::visit(
+        [&](const auto& payload) {
+          using Payload = std::decay_t<decltype(payload)>;
+          const auto told = [&](Record each) {
+            story.push_back({record.header.number, record.header.log_time, std::move(each)});
+          };
+          if constexpr (std::is_same_v<Payload, ChainedHand>) {
+            told(payload.hand);
+          } else if constexpr (std::is_constructible_v<Record, Payload> &&
+                               !std::is_same_v<Payload, EndRecord>) {
+            told(payload);
+          }
+        },
+        record.payload);
+  }
+  return story;
+}
+
+Result<CommitsPiece> Log::find_commits(std::string_view participant, std::uint64_t after) {
+  CommitsPiece piece;
+  for (const StoredRecord& record : disk_.records) {
+    const auto* commit = std::get_if<CommitRecord>(&record.payload);
+    if (record.header.number <= after || commit == nullptr) continue;
+    const bool has = std::any_of(commit->branches.begin(), commit->branches.end(),
+                                 [&](const auto& each) { return each.xid.bqual == participant; });
+    if (has) piece.commits.push_back({record.header.number, *commit});
+  }
+  piece.read_to = state_.tail.newest;
+  return piece;
+}
+
+LogStats Log::stats() const {
+  LogStats stats;
+  stats.newest = state_.tail.newest;
+  stats.top = state_.tail.top;
+  stats.oldest = 1;
+  stats.log_time = state_.tail.log_time;
+  return stats;
+}
+
+Result<> Log::back_up(const std::filesystem::path& /*to*/) {
+  return Error{.code = ErrorCode::kInvalid, .message = "a simulated log has no folder"};
+}
+
+}  // namespace assent::sim

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chaos/sim/world.h"
+#include "coordinator/log/decision_log.h"
+#include "coordinator/log/log_state.h"
+#include "coordinator/log/record.h"
+
+namespace assent::sim {
+
+/// What outlives the coordinator's process.
+struct LogDisk {
+  LogId log_id{};
+  std::vector<coordinator::StoredRecord> records;  ///< record n at n - 1
+};
+
+/// A decision log on a simulated disk: appends are gathered, written and synced together, and when
+/// the process ends in the midst of that a part of them is there and the rest is not (F 5, F 6).
+class Log final : public coordinator::DecisionLog {
+ public:
+  using Listener = coordinator::DecisionLog::Listener;
+
+  /// Opens it: a new epoch and nonce are on the disk.
+  Log(const Process& process, LogDisk& disk, Listener listener);
+  ~Log() override;
+
+  /// The next sync fails; what it was for may be there all the same.
+  void fail_next_sync() { fails_ = true; }
+
+  const coordinator::LogOpening& opening() const override { return opening_; }
+  void append_forced(coordinator::Record record, WallTime now,
+                     coordinator::LogToken token) override;
+  void append(coordinator::Record record, WallTime now) override;
+  void begin_time(WallTime /*now*/) override {}
+  void keep_time(WallTime /*now*/) override {}
+  Result<std::optional<coordinator::Decided>> find_key(std::string_view key) override;
+  Result<std::optional<coordinator::Decided>> find_gtrid(const Gtrid& gtrid) override;
+  Result<std::vector<coordinator::ToldRecord>> find_story(const Gtrid& gtrid) override;
+  Result<coordinator::CommitsPiece> find_commits(std::string_view participant,
+                                                 std::uint64_t after) override;
+  std::optional<Gtrid> low_water() const override { return std::nullopt; }
+  LogStats stats() const override;
+  Result<> back_up(const std::filesystem::path& to) override;
+  void end_copies() override {}
+  std::uint64_t top() const override { return state_.tail.top; }
+
+ private:
+  struct Queued {
+    coordinator::Record record;
+    WallTime now;
+    std::optional<coordinator::LogToken> token;
+  };
+
+  void tell_opening();
+  void begin_batch();
+  void end_batch();
+  void write(Queued&& queued);
+  void write(coordinator::RecordPayload payload, bool forced, WallTime now);
+  void take(const coordinator::StoredRecord& record);
+  /// As much of what is being written as a crash leaves.
+  void write_a_part();
+  std::optional<coordinator::Decided> decided_at(std::uint64_t number) const;
+
+  const Process& process_;
+  LogDisk& disk_;
+  const Listener listener_;
+  coordinator::LogState state_;
+  coordinator::LogOpening opening_;
+  std::map<std::string, std::uint64_t, std::less<>> by_key_;
+  std::map<Gtrid, std::uint64_t> by_gtrid_;
+  std::vector<Queued> queue_;
+  std::vector<Queued> writing_;
+  bool busy_ = false;
+  bool fails_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace assent::sim

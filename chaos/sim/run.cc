@@ -1,0 +1,321 @@
+#include "chaos/sim/run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "chaos/sim/agent.h"
+#include "chaos/sim/client.h"
+#include "chaos/sim/coordinator.h"
+#include "chaos/sim/database.h"
+#include "chaos/sim/link.h"
+#include "chaos/sim/log.h"
+#include "chaos/sim/world.h"
+#include "chaos/workload/evidence.h"
+#include "chaos/workload/payment.h"
+#include "coordinator/core/config.h"
+
+namespace assent::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::int64_t kBalance = 100;
+constexpr Duration kHealedWithin = std::chrono::minutes(2);
+
+class House {
+ public:
+  House(std::uint64_t seed, bool tracing);
+  RunResult run();
+
+ private:
+  /// A participant: its database, and its agent while that runs.
+  struct Branch {
+    std::unique_ptr<Database> database;
+    std::unique_ptr<Agent> agent;
+  };
+  struct Fault {
+    const char* name;
+    std::function<void()> inject;
+  };
+
+  void build();
+  std::optional<workload::Payment> next_payment();
+  void start_coordinator();
+  void start_agent(Branch& branch);
+  void end_coordinator(Duration for_how_long);
+  void end_agent(Branch& branch, Duration for_how_long);
+  void end_database(Branch& branch, Duration for_how_long);
+  Duration a_pause();
+
+  void permit_faults();
+  void plan_fault();
+  void after_event();
+  void crash_after(std::function<void()> crash);
+  void heal();
+  bool is_over() const;
+  workload::Evidence evidence() const;
+  void judge(const workload::Evidence& before);
+
+  World world_;
+  Links links_;
+  Weather weather_;
+  coordinator::Config config_;
+  LogDisk disk_;
+  std::vector<Branch> branches_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::vector<std::unique_ptr<Payer>> payers_;
+  std::vector<Fault> faults_;
+  Duration between_faults_{};
+  bool healing_ = false;
+
+  std::uint64_t crash_at_event_ = 0;  ///< 0: nothing is planned
+  std::function<void()> crash_;
+
+  std::int64_t cards_ = 0;
+  std::uint64_t payments_left_ = 0;
+  std::uint64_t payments_made_ = 0;
+  std::optional<workload::Payment> last_payment_;
+  RunResult result_;
+};
+
+House::House(std::uint64_t seed, bool tracing) : world_(seed) {
+  world_.set_tracing(tracing);
+  world_.set_after_event([this] { after_event(); });
+  build();
+}
+
+// ---------------------------------------------------------------- the house
+
+void House::build() {
+  Random& random = world_.random();
+  cards_ = static_cast<std::int64_t>(1 + random.below(12));
+  payments_left_ = 10 + random.below(80);
+  disk_.log_id = LogId{random.bits()};
+  config_.name = "coordinator";
+  const std::size_t participants = 2 + random.below(2);
+  for (std::size_t i = 0; i < participants; ++i) {
+    const std::string name(1, static_cast<char>('a' + i));
+    config_.participants.push_back(name);
+    const auto kind = random.one_in(2) ? DatabaseKind::kPostgres : DatabaseKind::kMariadb;
+    branches_.push_back(
+        {std::make_unique<Database>(world_, name, kind, cards_, kBalance), nullptr});
+    branches_.back().database->start();
+    start_agent(branches_.back());
+  }
+  if (random.one_in(3)) weather_.delay_most = milliseconds(40);
+  if (random.one_in(3)) weather_.repeat_one_in = 20 + random.below(200);
+  start_coordinator();
+  permit_faults();
+  const std::size_t payers = 1 + random.below(6);
+  for (std::size_t i = 0; i < payers; ++i) {
+    payers_.push_back(std::make_unique<Payer>(
+        world_, links_, weather_, [this] { return coordinator_.get(); },
+        [this] { return next_payment(); }));
+  }
+}
+
+/// Some are asked for twice, by two payers at once.
+std::optional<workload::Payment> House::next_payment() {
+  Random& random = world_.random();
+  if (last_payment_ && random.one_in(10)) return last_payment_;
+  if (payments_left_ == 0) return std::nullopt;
+  --payments_left_;
+  workload::Payment payment;
+  payment.key = "payment-" + std::to_string(++payments_made_);
+  payment.amount = static_cast<std::int64_t>(1 + random.below(30));
+  const std::size_t spared = branches_.size() > 2 ? random.below(branches_.size() + 1) : 99;
+  for (std::size_t i = 0; i < branches_.size(); ++i) {
+    if (i == spared) continue;
+    payment.legs.push_back(
+        {branches_[i].database->participant(), workload::Balance::kPoints,
+         1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(cards_)))});
+  }
+  last_payment_ = payment;
+  return payment;
+}
+
+void House::start_coordinator() {
+  if (coordinator_) return;
+  coordinator_ = std::make_unique<Coordinator>(
+      world_, config_, disk_, links_, weather_,
+      Coordinator::Hooks{[this](const std::string& participant) -> Agent* {
+                           for (const Branch& branch : branches_) {
+                             if (branch.database->participant() == participant)
+                               return branch.agent.get();
+                           }
+                           return nullptr;
+                         },
+                         [this] { end_coordinator(a_pause()); },
+                         [this](const std::string& invariant, const std::string& what) {
+                           result_.violations.push_back({invariant, what});
+                         }});
+}
+
+void House::start_agent(Branch& branch) {
+  if (!branch.agent) branch.agent = std::make_unique<Agent>(world_, *branch.database);
+}
+
+// ---------------------------------------------------------------- faults
+
+/// Usually a moment, sometimes longer than every timer.
+Duration House::a_pause() {
+  Random& random = world_.random();
+  return random.one_in(8) ? random.between(seconds(5), seconds(40))
+                          : random.between(milliseconds(1), milliseconds(1500));
+}
+
+void House::end_coordinator(Duration for_how_long) {
+  coordinator_.reset();
+  world_.in(for_how_long, [this] { start_coordinator(); });
+}
+
+void House::end_agent(Branch& branch, Duration for_how_long) {
+  branch.agent.reset();
+  world_.in(for_how_long, [this, &branch] { start_agent(branch); });
+}
+
+void House::end_database(Branch& branch, Duration for_how_long) {
+  branch.database->crash();
+  world_.in(for_how_long, [&branch] { branch.database->start(); });
+}
+
+/// At a moment that no clock would find: behind the event of a number.
+void House::crash_after(std::function<void()> crash) {
+  crash_at_event_ = world_.events() + 1 + world_.random().below(40);
+  crash_ = std::move(crash);
+}
+
+void House::after_event() {
+  if (crash_at_event_ == 0 || world_.events() < crash_at_event_) return;
+  crash_at_event_ = 0;
+  std::exchange(crash_, nullptr)();
+}
+
+void House::permit_faults() {
+  Random& random = world_.random();
+  const auto some_branch = [this]() -> Branch& { return world_.random().one_of(branches_); };
+  const std::vector<Fault> all = {
+      {"coordinator killed", [this] { crash_after([this] { end_coordinator(a_pause()); }); }},
+      {"agent killed",
+       [this, some_branch] {
+         crash_after([this, some_branch] { end_agent(some_branch(), a_pause()); });
+       }},
+      {"database killed",
+       [this, some_branch] {
+         crash_after([this, some_branch] { end_database(some_branch(), a_pause()); });
+       }},
+      {"sync of the log fails",
+       [this] {
+         if (coordinator_) coordinator_->log().fail_next_sync();
+       }},
+      {"coordinator stands still",
+       [this] {
+         if (coordinator_) coordinator_->process().stand_still(a_pause());
+       }},
+      {"agent stands still",
+       [this, some_branch] {
+         if (Branch& branch = some_branch(); branch.agent)
+           branch.agent->process().stand_still(a_pause());
+       }},
+      {"database stands still",
+       [this, some_branch] {
+         if (Process* process = some_branch().database->process()) process->stand_still(a_pause());
+       }},
+      {"connection cut",
+       [this] {
+         auto standing = links_.standing();
+         if (!standing.empty()) world_.random().one_of(standing)->cut();
+       }},
+      {"nothing gets through, one way",
+       [this] {
+         auto standing = links_.standing();
+         const Link::Side side =
+             world_.random().one_in(2) ? Link::Side::kCaller : Link::Side::kCallee;
+         if (!standing.empty()) world_.random().one_of(standing)->hold(side, a_pause());
+       }},
+  };
+  const bool any = !random.one_in(10);
+  for (const Fault& fault : all) {
+    if (any && !random.one_in(3)) faults_.push_back(fault);
+  }
+  between_faults_ = random.between(milliseconds(20), seconds(3));
+  plan_fault();
+}
+
+void House::plan_fault() {
+  if (faults_.empty()) return;
+  world_.in(world_.random().between(Duration(0), 2 * between_faults_), [this] {
+    if (healing_) return;
+    const Fault& fault = world_.random().one_of(faults_);
+    ++result_.faults[fault.name];
+    world_.trace("fault", fault.name);
+    fault.inject();
+    plan_fault();
+  });
+}
+
+void House::heal() {
+  healing_ = true;
+  crash_at_event_ = 0;
+  crash_ = nullptr;
+  world_.trace("healing", "everything starts, and nothing fails any more");
+  for (Branch& branch : branches_) {
+    branch.database->start();
+    start_agent(branch);
+  }
+  start_coordinator();
+}
+
+// ---------------------------------------------------------------- a run
+
+workload::Evidence House::evidence() const {
+  workload::Evidence evidence;
+  for (const Branch& branch : branches_) evidence.push_back(branch.database->evidence());
+  return evidence;
+}
+
+bool House::is_over() const {
+  return std::all_of(payers_.begin(), payers_.end(),
+                     [](const auto& payer) { return payer->is_done(); }) &&
+         workload::is_quiet(evidence());
+}
+
+RunResult House::run() {
+  const workload::Evidence before = evidence();
+  world_.run_until(Instant{} + world_.random().between(seconds(1), seconds(60)));
+  heal();
+  const Instant end = world_.now() + kHealedWithin;
+  while (!is_over() && world_.now() < end) world_.run_until(world_.now() + milliseconds(200));
+  judge(before);
+  result_.events = world_.events();
+  result_.lived = world_.now() - Instant{};
+  result_.trace = world_.traced();
+  return std::move(result_);
+}
+
+void House::judge(const workload::Evidence& before) {
+  workload::History history;
+  for (const auto& payer : payers_) history.add(payer->history());
+  for (const workload::Violation& violation : workload::check(before, history, evidence()))
+    result_.violations.push_back(violation);
+  for (std::size_t i = 0; i < payers_.size(); ++i) {
+    if (!payers_[i]->is_done())
+      result_.violations.push_back(
+          {"L4", "payer " + std::to_string(i) + " still waits two minutes after all was healed"});
+  }
+  result_.payments = history.entries().size();
+  result_.committed = history.count(workload::Verdict::kCommitted);
+}
+
+}  // namespace
+
+RunResult run(std::uint64_t seed, bool tracing) {
+  return House(seed, tracing).run();
+}
+
+}  // namespace assent::sim

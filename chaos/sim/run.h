@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "chaos/workload/checker.h"
+#include "protocol/base/time.h"
+
+namespace assent::sim {
+
+struct RunResult {
+  std::vector<workload::Violation> violations;
+  std::uint64_t payments = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t events = 0;
+  Duration lived{};                             ///< of virtual time
+  std::map<std::string, std::uint64_t> faults;  ///< injected, by kind
+  std::vector<std::string> trace;               ///< if it was asked for
+};
+
+/// One life of a small house, all of it drawn from the seed: databases, agents, coordinator and
+/// payers under faults, then healed, which is to end every payment within two minutes; then judged.
+RunResult run(std::uint64_t seed, bool tracing);
+
+}  // namespace assent::sim

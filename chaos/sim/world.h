@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "protocol/base/time.h"
+
+/// The simulator's clock, and the one source of everything that is drawn. A run is a function of
+/// its seed: one thread, virtual time, and events that are due at the same time come in the order
+/// in which they were asked for.
+
+namespace assent::sim {
+
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : source_(seed) {}
+
+  std::uint64_t bits() { return source_(); }
+  std::uint64_t below(std::uint64_t end) { return source_() % end; }  ///< 0 .. end - 1
+  bool one_in(std::uint64_t n) { return below(n) == 0; }
+  Duration between(Duration least, Duration most) {
+    return least + Duration(below(static_cast<std::uint64_t>((most - least).count()) + 1));
+  }
+  template <typename Item>
+  Item& one_of(std::vector<Item>& items) {
+    return items[below(items.size())];
+  }
+
+ private:
+  std::mt19937_64 source_;
+};
+
+class World;
+
+/// One life of a simulated process: what was asked for it is dropped when this object ends, and
+/// comes late while it stands still.
+class Process {
+ public:
+  Process(World& world, std::string name);
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  World& world() const { return world_; }
+  const std::string& name() const { return state_->name; }
+
+  void in(Duration delay, std::function<void()> call) const;
+  void soon(std::function<void()> call) const { in(Duration(0), std::move(call)); }
+  /// As by SIGSTOP and SIGCONT.
+  void stand_still(Duration how_long);
+
+  /// For whoever calls it from outside: dropped when this process has ended by then.
+  struct State {
+    std::string name;
+    Instant still_until;
+  };
+  std::weak_ptr<const State> state() const { return state_; }
+
+ private:
+  World& world_;
+  std::shared_ptr<State> state_;
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed) : random_(seed) {}
+
+  Random& random() { return random_; }
+  Instant now() const { return now_; }
+  /// What the host of a process believes; `jump` moves it.
+  Now clocks() const {
+    return {now_, {kEpochMs + wall_jump_ms_ + now_.since_start.count() / 1000}};
+  }
+  void jump_clock(Duration by) { wall_jump_ms_ += by.count() / 1000; }
+
+  void in(Duration delay, std::function<void()> call);
+  void in(Duration delay, const std::weak_ptr<const Process::State>& process,
+          std::function<void()> call);
+
+  /// False: nothing is left to happen.
+  bool run_one();
+  void run_until(Instant end);
+  std::uint64_t events() const { return events_; }
+
+  /// Called after every event.
+  void set_after_event(std::function<void()> call) { after_event_ = std::move(call); }
+
+  /// For people: one line for each thing that happens.
+  void set_tracing(bool on) { tracing_ = on; }
+  bool tracing() const { return tracing_; }
+  void trace(const std::string& who, const std::string& what);
+  const std::vector<std::string>& traced() const { return traced_; }
+
+ private:
+  static constexpr std::int64_t kEpochMs = 1'760'000'000'000;
+
+  struct Due {
+    Instant at;
+    std::uint64_t serial = 0;
+    bool owned = false;
+    std::weak_ptr<const Process::State> owner;
+    std::function<void()> call;
+  };
+  static bool later(const Due& a, const Due& b) {
+    return a.at != b.at ? a.at > b.at : a.serial > b.serial;
+  }
+  void push(Due due);
+  Due pop();
+
+  Random random_;
+  Instant now_;
+  std::int64_t wall_jump_ms_ = 0;
+  std::vector<Due> heap_;
+  std::uint64_t next_serial_ = 0;
+  std::uint64_t events_ = 0;
+  std::function<void()> after_event_;
+  bool tracing_ = false;
+  std::vector<std::string> traced_;
+};
+
+}  // namespace assent::sim
