@@ -449,7 +449,11 @@ Result<> Coordinator::plan_finish(Deed& deed, const ResolveTransaction& resolve,
     }
     return plan_finish_listed(deed, *participant, sight);
   }
-  if (sight.completion == Completion::kCannotTell) return plan_declaration(deed, resolve, *logged);
+  const bool shows_no_end =
+      tx != nullptr && *logged == Decision::kCommit && shows_nothing(sight.evidence, tx->number);
+  if (sight.completion == Completion::kCannotTell || shows_no_end) {
+    return plan_declaration(deed, resolve, *logged);
+  }
   if (sight.completion != Completion::kStillPrepared) {
     return refused(evidence_text(*truth) + ": it needs no hand: assentctl retry " +
                    to_string(resolve.gtrid));
