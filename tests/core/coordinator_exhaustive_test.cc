@@ -1,9 +1,9 @@
 // One keyed payment at two participants: every order of messages, with every pair of votes, and up
-// to four mishaps anywhere: the coordinator crashes (its last appends kept or lost), a link is
-// lost, a message comes twice, the deadline passes, the caller asks again. Whatever happens: both
-// or neither, no answer without its record, no two answers, and everything finished in the end. In
-// some runs the log loses decisions, and the opening or one of the agents says so: then whatever
-// can't be told is left as it is.
+// to four mishaps anywhere: the coordinator crashes (its last appends kept or lost), an agent
+// crashes, a link is lost, a message comes twice, the deadline passes, the caller asks again.
+// Whatever happens: both or neither, no answer without its record, no two answers, and everything
+// finished in the end. In some runs the log loses decisions, and the opening or one of the agents
+// says so: then whatever can't be told is left as it is.
 
 #include <algorithm>
 #include <deque>
@@ -63,6 +63,14 @@ class Agent {
     }
   }
 
+  /// It crashes: another incarnation takes its place, and the database keeps what is prepared.
+  void restart() {
+    incarnation_ = Incarnation{static_cast<std::uint64_t>(incarnation_) + 1};
+    greet();
+  }
+
+  Incarnation incarnation() const { return incarnation_; }
+
   /// A new link: what was open and unprepared is gone (R10).
   void greet() {
     for (auto& [gtrid, held] : branches_) {
@@ -78,8 +86,8 @@ class Agent {
   using Reply = std::optional<AgentReply>;
 
   template <typename Body>
-  static Reply reply(Body body) {
-    return AgentReply{Incarnation{1}, std::move(body)};
+  Reply reply(Body body) const {
+    return AgentReply{incarnation_, std::move(body)};
   }
 
   Reply vote(const Gtrid& gtrid, Vote vote, std::optional<ErrorCode> why = std::nullopt) const {
@@ -184,6 +192,7 @@ class Agent {
 
   std::string name_;
   Reaction reaction_;
+  Incarnation incarnation_{1};
   std::map<Gtrid, Held> branches_;
 };
 
@@ -263,6 +272,9 @@ class World {
     add("repeat", [this] { submit(); });
     for (std::size_t i = 0; i < 2; ++i) {
       if (links_[i].up) add(i == 0 ? "lost a" : "lost b", [this, i] { disconnect(i); });
+      if (trouble_ != Trouble::kForeignHands) {  // a hundred times as many runs, and nothing new
+        add(i == 0 ? "crash of a" : "crash of b", [this, i] { restart(i); });
+      }
       if (!links_[i].unread.empty()) add("twice", [this, i] { hear(i, 2); });
       if (trouble_ == Trouble::kForeignHands && agents_[i].prepared()) {
         add("hands", [this, i] { finish_by_hand(i); });
@@ -348,7 +360,7 @@ class World {
     agents_[i].greet();
     AgentConnected connected;
     connected.participant = agents_[i].name();
-    connected.welcome.incarnation = Incarnation{1};
+    connected.welcome.incarnation = agents_[i].incarnation();
     connected.welcome.fence_top = 1;  // told of every record
     connected.welcome.database.id = agents_[i].name();
     tell("connect " + agents_[i].name());
@@ -359,6 +371,14 @@ class World {
     tell("disconnect " + agents_[i].name());
     lose(i);
     step(AgentDisconnected{agents_[i].name(), {}});
+  }
+
+  void restart(std::size_t i) {
+    tell("crash of agent " + agents_[i].name());
+    const bool linked = links_[i].up;
+    lose(i);
+    agents_[i].restart();
+    if (linked) step(AgentDisconnected{agents_[i].name(), {}});
   }
 
   void lose(std::size_t i) {
