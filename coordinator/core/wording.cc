@@ -23,7 +23,7 @@ std::string with_reason(std::string command) {
 }
 
 std::string command_to_resolve(const Gtrid& gtrid) {
-  return "assentctl resolve " + to_string(gtrid) + " --commit|--rollback";
+  return with_reason("assentctl resolve " + to_string(gtrid) + " --rollback") + "  # or --commit";
 }
 
 std::string other_log_text(LogId log_id) {

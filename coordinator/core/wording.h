@@ -21,7 +21,8 @@ std::string with_reason(std::string command);
 
 std::string_view to_string(HandAction action);  ///< resolve, finish, forget, allow
 
-/// The command that shows what a whole transaction's end by hand would be.
+/// The command that shows what a whole transaction's end by hand would be; a shell takes it as it
+/// stands.
 std::string command_to_resolve(const Gtrid& gtrid);
 
 /// "log 0123456789abcdef, a lost log of this coordinator"
