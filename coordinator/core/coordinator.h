@@ -271,7 +271,8 @@ class Coordinator {
   bool awaits_fences() const;
   void on_fenced(const Participant& participant, const Error& why, std::uint64_t fence_top);
   void depose(const Participant& participant, const Error& why);
-  void miss(const std::string& what, std::uint64_t to);
+  void record_loss(LossRecord loss);
+  bool miss(const std::string& what, std::uint64_t to);
   void notice_other_logs(const Participant& participant);
   void miss_log(LogId log_id, const std::string& what);
   bool is_ours(LogId log_id) const;

@@ -57,9 +57,9 @@ void Coordinator::on_fenced(const Participant& participant, const Error& why,
                             std::uint64_t fence_top) {
   if (fence_top == 0) return depose(participant, why);
   if (fence_top <= given_up_to_ || fence_top <= missing_to_) return;  // of a hello sent before
-  miss("participant " + participant.name + " was told of record " + std::to_string(fence_top) +
-           ", which this log does not hold",
-       fence_top);
+  record_loss({"participant " + participant.name + " was told of record " +
+                   std::to_string(fence_top) + ", which this log does not hold",
+               fence_top});
 }
 
 /// What the log that this coordinator had before, or should have been given, has decided may have
@@ -108,14 +108,22 @@ void Coordinator::depose(const Participant& participant, const Error& why) {
   stop_presuming();
 }
 
-void Coordinator::miss(const std::string& what, std::uint64_t to) {
+/// Whoever showed it may be let in, or gone, before anybody has acted: also the next openings know.
+void Coordinator::record_loss(LossRecord loss) {
+  if (!miss(loss.what, loss.missing_to)) return;
+  effects_.push_back(AppendUnforced{std::move(loss)});
+}
+
+/// False: it was known.
+bool Coordinator::miss(const std::string& what, std::uint64_t to) {
   missing_to_ = std::max(missing_to_, to);
-  if (std::find(missing_.begin(), missing_.end(), what) != missing_.end()) return;
+  if (std::find(missing_.begin(), missing_.end(), what) != missing_.end()) return false;
   // In order, whoever is heard first: people compare.
   missing_.insert(std::upper_bound(missing_.begin(), missing_.end(), what), what);
   ends_missing_below_ = std::numeric_limits<std::uint64_t>::max();
   note(Note::Level::kError, "nothing is presumed: " + why_not_presume()->message);
   stop_presuming();
+  return true;
 }
 
 /// What was begun in the belief that its key is new may have been committed before, and what was
@@ -155,9 +163,10 @@ void Coordinator::on_unknown_branch(Participant& participant, const PreparedBran
   }
   const bool changed = participant.history.state == History::State::kChanged;
   if (gtrid >= next_gtrid() && !changed && !participant.held.contains(gtrid)) {
-    miss("participant " + participant.name + " holds xid=" + to_string(listed.xid) +
-             ", whose gtrid no opening that this log knows has given",
-         0);
+    record_loss(
+        {"participant " + participant.name +
+             " holds prepared branches whose gtrids no opening that this log knows has given",
+         0});
   }
   if (const auto why = why_not_orphan(participant)) return hold(participant, listed, *why);
   participant.held.erase(gtrid);

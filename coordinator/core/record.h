@@ -127,7 +127,18 @@ struct HandRecord {
   friend bool operator==(const HandRecord&, const HandRecord&) = default;
 };
 
-using Record = std::variant<CommitRecord, RollbackRecord, EndRecord, HeuristicRecord, HandRecord>;
+/// A database has shown that decisions are missing from the log. Waits, over openings, until a
+/// person allows to presume: by then the database may not show it any more. Not forced: until it is
+/// durable the next opening is shown the same.
+struct LossRecord {
+  std::string what;              ///< a sentence without its stop, at most 1024 bytes
+  std::uint64_t missing_to = 0;  ///< the highest number that is known to be missing; 0: not known
+
+  friend bool operator==(const LossRecord&, const LossRecord&) = default;
+};
+
+using Record =
+    std::variant<CommitRecord, RollbackRecord, EndRecord, HeuristicRecord, HandRecord, LossRecord>;
 
 /// Answers of the log about one key or one gtrid.
 struct Decided {

@@ -73,6 +73,10 @@ std::string sentence(const HandRecord& record) {
   return out;
 }
 
+std::string sentence(const LossRecord& record) {
+  return "decisions were found missing: " + record.what;
+}
+
 }  // namespace
 
 StoryLine line_of(const ToldRecord& told) {

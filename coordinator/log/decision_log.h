@@ -52,7 +52,7 @@ struct LogOpening {
   /// Other logs of this coordinator that it has lost and a person has given up.
   std::set<LogId> given_up_logs;
   /// What openings before these told of has numbers up to these: the newest, oldest first, the last
-  /// is this one. Not further back than the opening before the newest checkpoint.
+  /// is this one.
   std::vector<HeldTop> held;
 };
 

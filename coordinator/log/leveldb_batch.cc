@@ -24,6 +24,9 @@ const EndRecord& as_written(const EndRecord& record, const LogState& /*state*/) 
 const HeuristicRecord& as_written(const HeuristicRecord& record, const LogState& /*state*/) {
   return record;
 }
+const LossRecord& as_written(const LossRecord& record, const LogState& /*state*/) {
+  return record;
+}
 ChainedHand as_written(const HandRecord& record, const LogState& state) {
   return {record, state.last_hand};
 }
@@ -99,6 +102,10 @@ Result<> Batch::index(std::uint64_t number, const HeuristicRecord& record) {
 Result<> Batch::index(std::uint64_t number, const HandRecord& record) {
   if (!record.gtrid) return {};
   return index_beside_decision(number, *record.gtrid);
+}
+
+Result<> Batch::index(std::uint64_t /*number*/, const LossRecord& /*record*/) {
+  return {};
 }
 
 /// Another key may have the same hash, in the database or in this batch: its numbers stay.

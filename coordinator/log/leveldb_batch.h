@@ -50,6 +50,7 @@ class Batch {
   static Result<> index(std::uint64_t number, const EndRecord& record);
   Result<> index(std::uint64_t number, const HeuristicRecord& record);
   Result<> index(std::uint64_t number, const HandRecord& record);
+  static Result<> index(std::uint64_t number, const LossRecord& record);
   Result<> index_key(std::uint64_t number, std::string_view key);
   Result<> index_decision(std::uint64_t number, const Gtrid& gtrid);
   Result<> index_beside_decision(std::uint64_t number, const Gtrid& gtrid);

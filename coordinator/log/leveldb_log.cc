@@ -301,12 +301,9 @@ void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.log_id = log_id_;
   for (const Missing& one : state_.missing) {
     opening_.ends_missing_below = std::max(opening_.ends_missing_below, one.first);
-    if (one.why == Missing::Why::kGivenUp) {
-      opening_.given_up_to = std::max(opening_.given_up_to, one.last);
-    }
-    if (one.allowed) continue;
-    opening_.missing.push_back(text(one));
-    opening_.missing_to = std::max(opening_.missing_to, one.last);
+    std::uint64_t& to = one.allowed ? opening_.given_up_to : opening_.missing_to;
+    to = std::max(to, one.last);
+    if (!one.allowed) opening_.missing.push_back(text(one));
   }
   opening_.epoch = state_.tail.epoch;
   opening_.top = state_.tail.top;

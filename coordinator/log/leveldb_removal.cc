@@ -106,6 +106,12 @@ class Look {
     return true;
   }
 
+  /// Checkpoints carry what it says.
+  Result<bool> pass(std::uint64_t number, const LossRecord& /*record*/) {
+    found.removals.push_back({{number}, std::nullopt, {}});
+    return true;
+  }
+
   void note(const Gtrid& gtrid) {
     if (gtrid.log_id != log_id_) return;  // of a lost log, by hand
     if (!found.low_water || *found.low_water < gtrid) found.low_water = gtrid;

@@ -20,7 +20,8 @@ Error wrong(std::uint64_t number, std::string_view what) {
 
 bool is_known(const Missing& found, const std::vector<Missing>& known) {
   return std::any_of(known.begin(), known.end(), [&](const Missing& one) {
-    return one.first <= found.first && found.last <= one.last;
+    // The numbers of what a database showed are those of other records now.
+    return one.why != Missing::Why::kShown && one.first <= found.first && found.last <= one.last;
   });
 }
 
@@ -167,6 +168,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
   state.unproved = checkpoint.unproved;
   state.given_up_logs = checkpoint.given_up_logs;
   if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening);
+  if (!checkpoint.held.empty()) state.held = checkpoint.held;
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);
   }

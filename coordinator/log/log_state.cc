@@ -87,6 +87,15 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   given_up_logs.insert(hand.lost_logs.begin(), hand.lost_logs.end());
 }
 
+/// Whose end was lost with it can't be told: it may be any commit before this opening, and the lost
+/// records may have been openings.
+void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
+                     const LossRecord& record) {
+  advance(header);
+  missing.push_back(
+      {Missing::Why::kShown, tail.opening + 1, record.missing_to, false, record.what});
+}
+
 void LogState::apply(const StoredRecord& record, std::string_view bytes) {
   std::visit([&](const auto& payload) { apply(record.header, bytes, payload); }, record.payload);
 }
@@ -139,6 +148,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.unproved = unproved;
   record.given_up_logs = given_up_logs;
   record.violation_allowed = violation_allowed;
+  record.held = held;
   return record;
 }
 

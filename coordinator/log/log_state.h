@@ -55,6 +55,7 @@ struct LogState {
   void apply(const RecordHeader& header, std::string_view bytes, const CheckpointRecord& record);
   void apply(const RecordHeader& header, std::string_view bytes, const HeuristicRecord& record);
   void apply(const RecordHeader& header, std::string_view bytes, const ChainedHand& record);
+  void apply(const RecordHeader& header, std::string_view bytes, const LossRecord& record);
   void apply(const StoredRecord& record, std::string_view bytes);
 
   /// An opening of this epoch is the record of this number.

@@ -142,6 +142,7 @@ void to_proto(const Missing& missing, log::Missing& out) {
   out.set_first(missing.first);
   out.set_last(missing.last);
   out.set_allowed(missing.allowed);
+  out.set_shown(missing.shown);
 }
 
 log::Opening to_proto(const OpeningRecord& record) {
@@ -186,6 +187,11 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
   }
   for (const LogId id : record.given_up_logs) out.add_given_up_logs(static_cast<std::uint64_t>(id));
   out.set_violation_allowed(record.violation_allowed);
+  for (const HeldTop& one : record.held) {
+    auto& row = *out.add_held();
+    row.set_epoch(static_cast<std::uint32_t>(one.epoch));
+    row.set_top(one.top);
+  }
   return out;
 }
 
@@ -229,6 +235,14 @@ log::Hand to_proto(const ChainedHand& record) {
   out.set_by(hand.by);
   out.set_reason(hand.reason);
   if (record.previous.number != 0) to_proto(record.previous, *out.mutable_previous());
+  return out;
+}
+
+log::Loss to_proto(const LossRecord& record) {
+  ASSENT_CHECK(!record.what.empty() && record.what.size() <= kDetailBytesMax);
+  log::Loss out;
+  out.set_what(record.what);
+  out.set_missing_to(record.missing_to);
   return out;
 }
 
@@ -396,8 +410,14 @@ Doubt read(const log::Missing& in, Missing& out) {
   out.first = in.first();
   out.last = in.last();
   out.allowed = in.allowed();
-  return read_enum(in.why(), Missing::Why::kGap, Missing::Why::kUnread,
-                   "something is missing for a reason that this version doesn't know", out.why);
+  out.shown = in.shown();
+  const Doubt doubt =
+      read_enum(in.why(), Missing::Why::kGap, Missing::Why::kShown,
+                "something is missing for a reason that this version doesn't know", out.why);
+  if (doubt != kFine) return doubt;
+  const bool is_shown = out.why == Missing::Why::kShown;
+  return is_shown == out.shown.empty() ? "what a database showed is missing, or nobody showed it"
+                                       : kFine;
 }
 
 template <typename Messages>
@@ -462,6 +482,17 @@ Doubt read(const log::Unproved& in, UnprovedTime& out) {
   return kFine;
 }
 
+template <typename Messages>
+Doubt read_held(const Messages& in, std::vector<HeldTop>& out) {
+  for (const auto& row : in) {
+    if (has_unknown_fields(row)) return kUnknownFieldsInside;
+    const Epoch before = out.empty() ? Epoch{} : out.back().epoch;
+    if (Epoch{row.epoch()} <= before) return "the openings that it lists are not in their order";
+    out.push_back({Epoch{row.epoch()}, row.top()});
+  }
+  return out.size() > kHeldTopsMax ? "it lists too many openings" : kFine;
+}
+
 Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   if (has_unknown_fields(in)) return kUnknownFields;
   if (in.oldest() == 0) return "its oldest record is zero";
@@ -482,6 +513,7 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
     if (doubt == kFine) doubt = read(row, out.unproved.emplace_back());
   }
   if (doubt == kFine) doubt = read_log_ids(in.given_up_logs(), out.given_up_logs);
+  if (doubt == kFine) doubt = read_held(in.held(), out.held);
   return doubt;
 }
 
@@ -538,6 +570,14 @@ Doubt read(const log::Hand& in, ChainedHand& out) {
   return doubt;
 }
 
+Doubt read(const log::Loss& in, LossRecord& out) {
+  if (has_unknown_fields(in)) return kUnknownFields;
+  if (in.what().empty()) return "it does not say what is missing";
+  if (in.what().size() > kDetailBytesMax) return "its sentence is longer than 1024 bytes";
+  out = {in.what(), in.missing_to()};
+  return kFine;
+}
+
 template <typename Message, typename Value>
 Doubt parse(std::string_view bytes, RecordPayload& out) {
   Message message;
@@ -563,13 +603,15 @@ Doubt parse_payload(RecordType type, std::string_view bytes, RecordPayload& out)
       return parse<log::Heuristic, HeuristicRecord>(bytes, out);
     case RecordType::kHand:
       return parse<log::Hand, ChainedHand>(bytes, out);
+    case RecordType::kLoss:
+      return parse<log::Loss, LossRecord>(bytes, out);
   }
   check_failed(__FILE__, __LINE__, "a RecordType");
 }
 
 bool is_record_type(std::uint8_t type) {
   return type >= static_cast<std::uint8_t>(RecordType::kCommit) &&
-         type <= static_cast<std::uint8_t>(RecordType::kHand);
+         type <= static_cast<std::uint8_t>(RecordType::kLoss);
 }
 
 /// What is left to doubt when the checksum is right: what a newer program may have written.
@@ -627,6 +669,8 @@ std::string text(const Missing& missing) {
       return fmt::format(
           "its write-ahead file was damaged, so decisions behind record {} may be missing",
           missing.first - 1);
+    case Missing::Why::kShown:
+      return missing.shown;
   }
   check_failed(__FILE__, __LINE__, "a Missing::Why");
 }
@@ -642,6 +686,7 @@ const Gtrid* gtrid_of(const RecordPayload& payload) {
     }
     const Gtrid* operator()(const OpeningRecord& /*record*/) const { return nullptr; }
     const Gtrid* operator()(const CheckpointRecord& /*record*/) const { return nullptr; }
+    const Gtrid* operator()(const LossRecord& /*record*/) const { return nullptr; }
   };
   return std::visit(Find{}, payload);
 }
@@ -684,6 +729,10 @@ void encode_record(RecordHeader& header, const HeuristicRecord& record, std::str
 
 void encode_record(RecordHeader& header, const ChainedHand& record, std::string& out) {
   encode(header, RecordType::kHand, to_proto(record), out);
+}
+
+void encode_record(RecordHeader& header, const LossRecord& record, std::string& out) {
+  encode(header, RecordType::kLoss, to_proto(record), out);
 }
 
 HandLink link_to(std::uint64_t number, std::string_view bytes) {

@@ -14,6 +14,7 @@
 #include "protocol/base/result.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
+#include "protocol/message/agent.h"
 
 /// The bytes of one record of the decision log (docs/LOG_FORMAT.md). Pure functions: any thread.
 
@@ -28,6 +29,7 @@ enum class RecordType : std::uint8_t {
   kCheckpoint = 5,
   kHeuristic = 6,
   kHand = 7,
+  kLoss = 8,
 };
 
 /// Decisions may be missing. Numbers stand in the log.
@@ -43,11 +45,14 @@ struct Missing {
     kBroken = 8,     ///< the chain breaks between `first` and `last`: neither is to be believed
     kUnindexed = 9,  ///< the record is there, and an index does not lead to it
     kUnread = 10,    ///< a file of the newest was damaged: some behind `first` - 1 may be missing
+    kShown = 11,     ///< a database showed it to the opening before `first`; later records may have
+                     ///< the numbers of those missing
   };
   Why why = Why::kGap;
   std::uint64_t first = 0;
   std::uint64_t last = 0;  ///< 0: not known
   bool allowed = false;    ///< a person has allowed to presume all the same
+  std::string shown;       ///< of kShown: what, as text() says it
 
   friend bool operator==(const Missing&, const Missing&) = default;
 };
@@ -120,12 +125,13 @@ struct CheckpointRecord {
   std::vector<UnprovedTime> unproved;   ///< oldest first
   std::set<LogId> given_up_logs;        ///< see LogOpening
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
+  std::vector<HeldTop> held;            ///< see LogOpening; empty: written before this was known
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };
 
 using RecordPayload = std::variant<CommitRecord, RollbackRecord, EndRecord, OpeningRecord,
-                                   CheckpointRecord, HeuristicRecord, ChainedHand>;
+                                   CheckpointRecord, HeuristicRecord, ChainedHand, LossRecord>;
 
 /// The transaction that the record is of; nullptr: of none.
 const Gtrid* gtrid_of(const RecordPayload& payload);
@@ -158,6 +164,7 @@ void encode_record(RecordHeader& header, const OpeningRecord& record, std::strin
 void encode_record(RecordHeader& header, const CheckpointRecord& record, std::string& out);
 void encode_record(RecordHeader& header, const HeuristicRecord& record, std::string& out);
 void encode_record(RecordHeader& header, const ChainedHand& record, std::string& out);
+void encode_record(RecordHeader& header, const LossRecord& record, std::string& out);
 
 /// SHA-256 of a hand record's bytes, for the next one.
 HandLink link_to(std::uint64_t number, std::string_view bytes);

@@ -104,6 +104,12 @@ std::string body(const ChainedHand& record) {
   return out + " by=" + quoted(hand.by) + " reason=" + quoted(hand.reason);
 }
 
+std::string body(const LossRecord& record) {
+  std::string out = "loss what=" + quoted(record.what);
+  if (record.missing_to != 0) out += fmt::format(" missing_to={}", record.missing_to);
+  return out;
+}
+
 }  // namespace
 
 std::string to_line(const StoredRecord& record) {

@@ -64,6 +64,11 @@ std::optional<Gtrid> gtrid_of(const Record& record) {
       [](const auto& one) -> std::optional<Gtrid> {
         if constexpr (requires { one.xid; }) {
           return one.xid.gtrid;
+        } else if constexpr (requires {
+                               one.missing_to;
+                               one.what;
+                             }) {
+          return std::nullopt;
         } else {
           return one.gtrid;
         }
@@ -210,8 +215,6 @@ void Story::open() {
   past.log_id = kStoryLog;
   past.epoch = Epoch{++epoch_};
   past.log_time = coordinator_ == nullptr ? now_.wall : coordinator_->log_time();
-  past.missing = std::exchange(missing_, {});
-  past.missing_to = std::exchange(missing_to_, 0);
   past.ends_missing_below = missing_from_;
   std::map<std::string, NewestCommit> newest;
   std::uint64_t number = 0;
@@ -219,6 +222,7 @@ void Story::open() {
     ++number;
     const auto* hand = std::get_if<HandRecord>(&record);
     if (hand != nullptr && hand->allowance == Allowance::kHistory) newest.erase(hand->participant);
+    take_loss(record, past);
     const RecordedAt at{number, written_[number - 1]};
     if (const auto* damage = std::get_if<HeuristicRecord>(&record))
       past.damaged_at[damage->xid] = at;
@@ -232,10 +236,24 @@ void Story::open() {
       newest[branch.xid.bqual] = {number, branch};
     }
   }
+  for (std::string& what : std::exchange(missing_, {})) past.missing.push_back(std::move(what));
+  past.missing_to = std::max(past.missing_to, std::exchange(missing_to_, 0));
   for (const auto& [name, one] : newest) past.newest.push_back(one);
   past.damaged = damaged();
   past.given_up_logs = given_up_logs();
   coordinator_ = std::make_unique<Coordinator>(config_, past, now_);
+}
+
+/// What a database showed waits until a person allows to presume.
+void Story::take_loss(const Record& record, Past& past) {
+  if (const auto* loss = std::get_if<LossRecord>(&record)) {
+    past.missing.push_back(loss->what);
+    past.missing_to = std::max(past.missing_to, loss->missing_to);
+  }
+  const auto* hand = std::get_if<HandRecord>(&record);
+  if (hand == nullptr || hand->allowance != Allowance::kPresume) return;
+  past.missing.clear();
+  past.given_up_to = std::max(past.given_up_to, std::exchange(past.missing_to, 0));
 }
 
 void Story::crash(Words& words) {

@@ -76,6 +76,7 @@ class Story {
   std::optional<Decided> find_key(const std::string& key) const;
   std::optional<Decided> find_gtrid(const Gtrid& gtrid) const;
   std::vector<ToldRecord> find_story(const ClientRequest& body) const;
+  static void take_loss(const Record& record, Past& past);
   std::vector<HeuristicRecord> damaged() const;
   std::set<LogId> given_up_logs() const;
 

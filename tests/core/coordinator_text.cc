@@ -306,6 +306,12 @@ std::string body(const HandRecord& record) {
   return out + " by " + record.by + ": " + record.reason;
 }
 
+std::string body(const LossRecord& record) {
+  std::string out = "loss: " + record.what;
+  if (record.missing_to != 0) out += ", missing to " + std::to_string(record.missing_to);
+  return out;
+}
+
 std::string line(const AppendForced& append) {
   return "log <- force " + std::visit([](const auto& one) { return body(one); }, append.record) +
          "\n";

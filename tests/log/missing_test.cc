@@ -78,11 +78,11 @@ TEST_CASE("each opening says what those before it can have told of", "[log]") {
   CHECK(holds(f.reopen(), {{Epoch{1}, 0}, {Epoch{2}, 11}}));
   f.commit_durably(20, 21);
   CHECK(holds(f.reopen(), {{Epoch{1}, 0}, {Epoch{2}, 11}, {Epoch{3}, 14}}));
-  SECTION("from the opening before a checkpoint on") {
+  SECTION("also behind checkpoints") {
     f.commit_durably(100, 10'200);
-    const LogOpening& opening = f.reopen();
-    CHECK(opening.held.size() == 2);
-    CHECK(opening.held.front() == HeldTop{Epoch{3}, 14});
+    CHECK(holds(f.reopen(), {{Epoch{2}, 11}, {Epoch{3}, 14}, {Epoch{4}, 10'117}}));
+    f.commit_durably(10'300, 20'400);
+    CHECK(f.reopen().held.front() == HeldTop{Epoch{1}, 0});
   }
   SECTION("not of what is lost") {
     f.lose_end(15, 2);  // its opening and the record before
@@ -138,6 +138,37 @@ TEST_CASE("a lost log is given up for all openings, and what is left of it ended
   CHECK(std::count(unfinished.begin(), unfinished.end(), commit) == 0);
   f.close();
   f.verify_all();
+}
+
+TEST_CASE("a loss that a database showed waits for a person over openings and checkpoints",
+          "[log]") {
+  const std::string shown = "participant points was told of record 30, which this log lacks";
+  MissingFixture f;
+  f.reopen();  // record 12
+  f.log().append(LossRecord{shown, 30}, kExampleTime);
+  f.commit_durably(20, 24);  // records 14 to 18
+  for (const bool checkpointed : {false, true}) {
+    if (checkpointed) f.commit_durably(100, 10'200);
+    const LogOpening& opening = f.reopen();
+    CHECK(opening.missing == Sentences{shown});
+    CHECK(opening.missing_to == 30);
+    CHECK(opening.given_up_to == 0);
+    CHECK(opening.ends_missing_below == 13);
+    CHECK(opening.epoch > Epoch{1'000'000});  // what is lost may have been openings
+    CHECK(opening.epoch < Epoch{1'000'100});
+  }
+  SECTION("until that person allows to presume") {
+    f.allow(30);
+    f.commit_durably(20'000, 30'100);
+    CHECK(f.reopen().missing.empty());
+    CHECK(f.log().opening().given_up_to == 30);
+    f.verify_all();
+  }
+  SECTION("and hides no record that gets lost later under such a number") {
+    f.close();
+    RawDatabase(f.dir()).remove(record_key(15));
+    CHECK(f.reopen().missing == Sentences{shown, "record 15 is missing"});
+  }
 }
 
 TEST_CASE("what a person has given up is told at every opening", "[log]") {

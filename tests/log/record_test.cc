@@ -85,6 +85,11 @@ std::vector<Golden> golden_records() {
   violation.violation = true;
   CheckpointRecord allowed;
   allowed.violation_allowed = 67;
+  const LossRecord loss{"participant points was told of record 815, which this log does not hold",
+                        815};
+  CheckpointRecord lost;
+  lost.missing = {{Missing::Why::kShown, 63, 815, false, loss.what}};
+  lost.held = {{Epoch{1}, 0}, {Epoch{3}, 61}};
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
@@ -120,6 +125,8 @@ std::vector<Golden> golden_records() {
       {"hand_give_up", header(68, true),
        ChainedHand{give_up, link_to(67, "the bytes of record 67")}},
       {"checkpoint_given_up", header(10'066, false), given_up},
+      {"loss", header(69, false), loss},
+      {"checkpoint_of_loss", header(10'069, false), lost},
   };
 }
 
@@ -217,7 +224,7 @@ TEST_CASE("every truncated and every lengthened record is noticed", "[log]") {
 TEST_CASE("what a newer program may write is refused by name", "[log]") {
   const auto end = read_golden("end");
   CHECK(refusal(with_byte(end, 0, 2)) == "it is of version 2, this program knows version 1");
-  CHECK(refusal(with_byte(end, 1, 8)) == "it is of type 8, which this version doesn't know");
+  CHECK(refusal(with_byte(end, 1, 9)) == "it is of type 9, which this version doesn't know");
   CHECK(refusal(with_byte(end, 2, 2)) == "it has flags that this version doesn't know");
   // Field 15, a varint of 1.
   CHECK(refusal(sealed(end + "\x78\x01")) == "it has fields that this version doesn't know");
