@@ -73,7 +73,8 @@ CoordinatorStatus Coordinator::status() const {
   CoordinatorStatus status;
   status.coordinator = config_.name;
   status.holding_up = not_ready();
-  status.ready = status.holding_up.empty() && presumes();
+  // What keeps new work away from all stands among the findings.
+  status.ready = status.holding_up.empty() && presumes() && !frozen_ && !clock_;
   status.draining = draining_;
   status.presumes = presumes();
   status.deposed = deposed_by_;

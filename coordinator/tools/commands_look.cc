@@ -56,14 +56,14 @@ ExitStatus participants(const Arguments& arguments) {
 }
 
 ExitStatus status(const Arguments& arguments) {
-  bool ready = false;
-  const auto ask = [&ready](Client& client) {
+  bool takes_work = false;
+  const auto ask = [&takes_work](Client& client) {
     auto status = client.status();
-    ready = status.has_value() && status->ready;
+    takes_work = status.has_value() && status->ready && !status->draining;
     return status;
   };
   const ExitStatus exit = ask_and_print(arguments, ask);
-  return exit == ExitStatus::kCommitted && !ready ? ExitStatus::kUnknown : exit;
+  return exit == ExitStatus::kCommitted && !takes_work ? ExitStatus::kUnknown : exit;
 }
 
 ExitStatus log_stats(const Arguments& arguments) {

@@ -72,7 +72,9 @@ class Commands {
   }
 
   void add_looking() {
-    add("status", "is it ready, and what needs a person", status);
+    add("status",
+        "is it ready, and what needs a person; exit status 0: new work is taken, 3: it is not",
+        status);
     add("list", "unfinished transactions", list)
         ->add_flag(
             "--in-doubt", arguments_.in_doubt,

@@ -259,7 +259,7 @@ struct LogStats {
 
 struct CoordinatorStatus {
   std::string coordinator;
-  /// Every reachable participant's first full scan has ended, and no decisions may be missing.
+  /// Every reachable participant's first full scan has ended, and no finding keeps all work away.
   bool ready = false;
   bool draining = false;
   bool presumes = true;        ///< false: decisions may be missing; see findings (design section 7)
