@@ -1,5 +1,7 @@
-// The host's clock jumps by days under a running assentd, and while it is down (R15).
+// The host's clock jumps by days under a running assentd, and while it is down; and what goes by
+// when time has (R15).
 
+#include <chrono>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -67,5 +69,48 @@ TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
   INFO(allowed.standard_output << allowed.standard_error);
   CHECK(allowed.end.exit_code == kDone);
   CHECK(comes_true([&] { return takes_keyed_work(house); }));
+  CHECK(house.becomes_quiet());
+}
+
+TEST_CASE("what is older than the retention goes, and a key past its not_after is never new") {
+  if (!clock_can_be_set()) {
+    WARN("skipped: libfaketime is not there, or can't be used with a sanitizer");
+    return;
+  }
+  House house(postgres_and_postgres(), [](live::SandboxSpec& spec) {
+    spec.coordinator_settings = "[limits]\nretention_hours = 1\n";
+  });
+  set_clock(house, "+0");
+  restart_with_that_clock(house);
+  const auto card = house.fresh_card();
+  Submission old = payment_of(house, card, house.fresh_key());
+  old.not_after = read_clocks().wall + std::chrono::minutes(20);
+  REQUIRE(house.client().submit(old).outcome == Outcome::kCommitted);
+  Submission without = payment_of(house, house.fresh_card(), house.fresh_key());
+  REQUIRE(house.client().submit(without).outcome == Outcome::kCommitted);
+  const auto log = [&] { return house.client().status()->log; };
+  const std::uint64_t before = log().newest;
+
+  // Within the retention its outcome is told, and past it nothing is.
+  CHECK(house.client().submit(old).outcome == Outcome::kCommitted);
+  set_clock(house, "+3h");
+  REQUIRE(comes_true([&] { return is_doubted(house); }));
+  CHECK(house.client().submit(old).outcome == Outcome::kCommitted);
+  REQUIRE(assentctl(house, {"allow", "clock", "--reason", "three hours are over", "--yes"})
+              .end.exit_code == kDone);
+  CHECK(comes_true([&] { return log().oldest > before; }));
+  CHECK(log().low_water);
+  // While the records are going it may still be told what they say.
+  CHECK(comes_true([&] { return house.client().submit(old).outcome == Outcome::kExpired; }));
+  CHECK(comes_true(
+      [&] { return house.client().outcome_of(without.key).outcome == Outcome::kNoRecord; }));
+  CHECK(house.paid(card) == 10);
+  CHECK(takes_keyed_work(house));
+
+  restart_with_that_clock(house);
+  CHECK(house.client().submit(old).outcome == Outcome::kExpired);
+  CHECK(comes_true([&] { return takes_keyed_work(house); }));
+  CHECK(house.paid(card) == 10);
+  CHECK(log().oldest > before);
   CHECK(house.becomes_quiet());
 }

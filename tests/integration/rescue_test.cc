@@ -13,6 +13,18 @@
 using namespace assent;
 using namespace assent::testing;
 
+namespace {
+
+/// The list while the database of `participant` answers nobody.
+live::CommandResult list_beside_hung(House& house, const std::string& participant) {
+  house.database(participant).pause();
+  const auto listed = assentctl(house, {"list", "--in-doubt"});
+  house.database(participant).resume();
+  return listed;
+}
+
+}  // namespace
+
 TEST_CASE("a decided payment whose agent is gone is seen, explained, and finished") {
   House house(postgres_and_mariadb());
   const auto card = house.fresh_card();
@@ -24,6 +36,13 @@ TEST_CASE("a decided payment whose agent is gone is seen, explained, and finishe
   CHECK_THAT(listed.standard_output, Catch::StartsWith(gtrid) && Catch::Contains("committed") &&
                                          Catch::Contains("payments") &&
                                          Catch::Contains("not reached"));
+
+  const auto beside_hung = list_beside_hung(house, "points");
+  INFO(beside_hung.standard_output << beside_hung.standard_error);
+  CHECK(beside_hung.end.exit_code == kUnknown);
+  CHECK_THAT(beside_hung.standard_output, Catch::StartsWith(gtrid) &&
+                                              Catch::Contains(", at points\n") &&
+                                              Catch::Contains(", at payments\n"));
 
   const auto shown = assentctl(house, {"show", gtrid});
   INFO(shown.standard_output << shown.standard_error);
@@ -50,6 +69,10 @@ TEST_CASE("a decided payment whose agent is gone is seen, explained, and finishe
   CHECK(house.left_behind() == "");
   CHECK(house.paid(card) == 10);
   REQUIRE(house.wait_until_linked());
+  const auto all_finished = list_beside_hung(house, "payments");
+  INFO(all_finished.standard_output << all_finished.standard_error);
+  CHECK(all_finished.end.exit_code == kUnknown);
+  CHECK_THAT(all_finished.standard_output, Catch::Contains(", at payments\n"));
   CHECK(comes_true([&] {
     return assentctl(house, {"list", "--in-doubt"}).end.exit_code == kDone;
   }));
