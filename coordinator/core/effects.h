@@ -36,7 +36,7 @@ struct CloseAgentLink {
   Error why;
 };
 
-/// The driver fills in the `log` of a CoordinatorStatus.
+/// The driver completes a CoordinatorStatus by what it knows of the log.
 struct ReplyToClient {
   ClientSessionId session{};
   RequestId request{};

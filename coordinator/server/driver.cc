@@ -116,8 +116,16 @@ void Driver::drain() {
 
 CoordinatorStatus Driver::status() const {
   CoordinatorStatus status = core_.status();
-  status.log = log_.stats();
+  complete(status);
   return status;
+}
+
+/// By what the core doesn't know.
+void Driver::complete(CoordinatorStatus& status) const {
+  status.log = log_.stats();
+  if (!work_refused_) return;
+  status.ready = false;
+  status.holding_up.push_back(work_refused_->message);
 }
 
 void Driver::log_durable(const std::vector<LogToken>& tokens) {
@@ -229,7 +237,7 @@ void Driver::carry_out_send(SendToAgent& send) {
 void Driver::carry_out_reply(ReplyToClient& reply) {
   const bool answer = std::holds_alternative<Answer>(reply.reply);
   if (answer) crash_point(crash::kAnswerBefore);
-  if (auto* status = std::get_if<CoordinatorStatus>(&reply.reply)) status->log = log_.stats();
+  if (auto* status = std::get_if<CoordinatorStatus>(&reply.reply)) complete(*status);
   clients_.reply(reply.session, reply.request, std::move(reply.reply));
   if (answer) host_.crash_point_after_sends(crash::kAnswerAfter);
 }

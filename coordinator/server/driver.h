@@ -44,6 +44,8 @@ class Driver {
   /// Drops every event still waiting: nobody is answered after this (R12).
   void log_failed(const Error& why);
 
+  /// For people: why all new work is refused before it gets here; nullopt: it is not.
+  void work_refused(std::optional<Error> why) { work_refused_ = std::move(why); }
   std::uint64_t given_up_to() const { return core_.given_up_to(); }
   bool halted() const { return halted_; }
 
@@ -63,6 +65,7 @@ class Driver {
   void carry_out_find(FindDecision& find);
   void carry_out_find(FindCommits find);
   void carry_out_copy(CopyLog& copy);
+  void complete(CoordinatorStatus& status) const;
 
   Coordinator core_;
   DecisionLog& log_;
@@ -73,6 +76,7 @@ class Driver {
   std::deque<Event> waiting_;
   bool running_ = false;
   bool halted_ = false;
+  std::optional<Error> work_refused_;
 };
 
 }  // namespace assent::coordinator

@@ -212,6 +212,7 @@ void Server::watch_disk() {
   if (!why && !space_) spdlog::info("new work is taken again: there is room for the log");
   space_ = !why;
   clients_.refuse_work(why);
+  driver_->work_refused(why);
   driver_->time_passed();
   disk_.expires_after(kDiskEvery);
   disk_.async_wait([this](const boost::system::error_code& error) {

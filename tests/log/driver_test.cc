@@ -80,5 +80,23 @@ TEST_CASE("R15: what the host's clock alone says of the time while it was away m
   CHECK(found->state.unproved == expected);
 }
 
+TEST_CASE("no coordinator is ready that refuses work for want of space", "[log][driver]") {
+  LogFixture f;
+  f.open();
+  Nobody nobody;
+  Host host({Instant{}, f.log().opening().log_time});
+  Config config;
+  config.participants.clear();
+  Driver driver(Coordinator(config, past_of(f.log().opening()), host.now()), f.log(), nobody,
+                nobody, host);
+  driver.start();
+  CHECK(driver.status().ready);
+  driver.work_refused(Error{.code = ErrorCode::kLogUnavailable, .message = "3 MiB are free"});
+  CHECK_FALSE(driver.status().ready);
+  CHECK(driver.status().holding_up == std::vector<std::string>{"3 MiB are free"});
+  driver.work_refused(std::nullopt);
+  CHECK(driver.status().ready);
+}
+
 }  // namespace
 }  // namespace assent::coordinator
