@@ -77,6 +77,24 @@ TEST_CASE("a payment answered at its decision is applied soon after") {
   CHECK(house.paid(card) == 30);
 }
 
+// F 13: prepared with the others' work still to come, it would have let go of what it read.
+TEST_CASE("a branch with shared locks is prepared when the work of all is done") {
+  House& house = House::shared(postgres_and_mariadb());
+  const auto card = house.fresh_card();
+  Submission submission = House::submission(house.payment(card, 30));
+  submission
+      .step("payments", "SELECT due FROM bill WHERE card_id = ? LOCK IN SHARE MODE", {card + 1})
+      .shared_reads();
+
+  const Answer answer = house.client().submit(submission);
+
+  INFO(why(answer));
+  REQUIRE(answer.outcome == Outcome::kCommitted);
+  CHECK(answer.results.back().rows.size() == 1);
+  CHECK(house.paid(card) == 30);
+  CHECK(house.left_behind() == "");
+}
+
 TEST_CASE("a guard that is not met leaves every database untouched") {
   House& house = each_house();
   const auto card = house.fresh_card();

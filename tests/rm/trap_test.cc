@@ -9,6 +9,7 @@
 
 #include "participant_agents/rm/link.h"
 #include "participant_agents/rm/odbc.h"
+#include "participant_agents/rm/xa_codes.h"
 #include "tests/rm/rm_fixture.h"
 
 using namespace assent;
@@ -33,6 +34,21 @@ void wait_for_a_waiter(Server& server) {
             "info LIKE '%UPDATE card%' AND time_ms > 20;";
   REQUIRE(
       live::wait_until([&] { return server->query_value("points", waiters) != "0"; }, kPatience));
+}
+
+/// Its commits and prepares wait for this standby; empty: for none.
+void wait_for_standby(Server& server, const std::string& name) {
+  server.run("ALTER SYSTEM SET synchronous_standby_names = '" + name + "';");
+  server.run("SELECT pg_reload_conf();");
+  REQUIRE(live::wait_until(
+      [&] { return server->query_value("points", "SHOW synchronous_standby_names;") == name; },
+      kPatience));
+}
+
+bool waits_for_standby(Server& server) {
+  return server->query_value(
+             "points", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep';") !=
+         "0";
 }
 
 }  // namespace
@@ -148,6 +164,49 @@ TEST_CASE("F 4: a deferred constraint fails at the prepare, and that is a no") {
   server->query("points", "DROP TABLE late;", live::Role::kApplication);
 }
 
+// A commit in waiting for a standby that is gone: its locks are still held, and nobody else may
+// finish it.
+TEST_CASE("F 4: a branch that somebody else is just finishing is still prepared") {
+  Server server(Kind::kPostgres);
+  Agent agent(server);
+  const Xid xid = next_xid();
+  const WorkReport report = agent.session->work(work_of(xid, {take_point(1)}));
+  require_vote(report, Vote::kPrepared);
+  wait_for_standby(server, "nobody");
+  auto somebody =
+      std::async(std::launch::async, [&] { server.run("COMMIT PREPARED '" + to_gid(xid) + "';"); });
+  REQUIRE(live::wait_until([&] { return waits_for_standby(server); }, kPatience));
+
+  const auto another = connect(server, ";Protocol=7.4-0");
+  const odbc::Answer busy = another->execute("COMMIT PREPARED '" + to_gid(xid) + "'");
+  REQUIRE(busy.failure);
+  CHECK(busy.failure->sqlstate == "55000");
+  CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kStillPrepared);
+
+  wait_for_standby(server, "");
+  somebody.get();
+  const FinishReport finish = commit(*agent.session, xid, report.proof);
+  CHECK(finish.completion == Completion::kCommitted);
+  CHECK(finish.evidence == Evidence::kTransactionStatus);
+}
+
+TEST_CASE("F 4: a prepare that waits for a standby is seen, and no vote until it answers") {
+  Server server(Kind::kPostgres);
+  Agent agent(server);
+  wait_for_standby(server, "nobody");
+  const Xid xid = next_xid();
+  const SessionId id = agent.session->id();
+  auto work = std::async(std::launch::async,
+                         [&] { return agent.session->work(work_of(xid, {take_point(1)})); });
+  REQUIRE(live::wait_until([&] { return server.prepared_count() == 1; }, kPatience));
+  agent.session->interrupt();
+  CHECK(work.get().vote == Vote::kUnknown);
+  must(agent.control->end_session(id, kPatience));
+  wait_for_standby(server, "");
+  CHECK(must(agent.control->list_prepared({kLog})).branches.size() == 1);
+  CHECK(rollback(*agent.another_session(), xid).completion == Completion::kRolledBack);
+}
+
 TEST_CASE("F 4: transaction ids are known in 64 bits on a cluster that has wrapped around") {
   Server server(Kind::kPostgres);
   server->stop();
@@ -193,6 +252,53 @@ TEST_CASE(
   CHECK_FALSE(dead->session->usable());
   CHECK(server.prepared_count() == 0);
   CHECK(must(next.control->list_prepared({kLog})).branches.empty());
+}
+
+// A branch without a row of its own to witness: what the agent writes in each of ours.
+TEST_CASE(
+    "F 13: a branch that only read is rolled back when its owner leaves, and 1402 is no proof") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  const Xid xid = next_xid();
+  const std::string name = xa_name_of(xid);
+  auto owner = connect(server, "");
+  for (const std::string& sql : {"XA START " + name, std::string("SELECT * FROM card"),
+                                 "XA END " + name, "XA PREPARE " + name}) {
+    CHECK_FALSE(owner->execute(sql).failure);
+  }
+  owner.reset();
+  const auto another = connect(server, "");
+  odbc::Answer told;
+  REQUIRE(live::wait_until(
+      [&] {
+        told = another->execute("XA COMMIT " + name);
+        return told.failure && told.failure->native != 1397;  // the owner is still leaving
+      },
+      kPatience));
+  CHECK(told.failure->native == 1402);
+  CHECK(meaning_of(Kind::kMariadb, *told.failure) == Meaning::kBranchRolledBack);
+  const FinishReport finish =
+      commit(*agent.session, xid, {must(agent.control->identity()), 0, true});
+  CHECK(finish.completion == Completion::kRolledBack);
+  CHECK(finish.evidence == Evidence::kNoWitnessRow);
+}
+
+TEST_CASE("F 13: XA PREPARE drops shared locks, and keeps those of FOR UPDATE") {
+  Server& server = shared_server(Kind::kMariadb);
+  const auto holder = connect(server, "");
+  for (const char* sql :
+       {"XA START 'reader'", "SELECT * FROM card WHERE id = 1 LOCK IN SHARE MODE",
+        "SELECT * FROM card WHERE id = 2 FOR UPDATE", "UPDATE card SET points = 50 WHERE id = 3",
+        "XA END 'reader'", "XA PREPARE 'reader'"}) {
+    CHECK_FALSE(holder->execute(sql).failure);
+  }
+  const auto writer = connect(server, "");
+  CHECK_FALSE(writer->execute("SET innodb_lock_wait_timeout = 0").failure);
+  CHECK_FALSE(writer->execute("UPDATE card SET points = 40 WHERE id = 1").failure);
+  const odbc::Answer locked = writer->execute("UPDATE card SET points = 40 WHERE id = 2");
+  REQUIRE(locked.failure);
+  CHECK(locked.failure->native == 1205);
+  CHECK_FALSE(holder->execute("XA ROLLBACK 'reader'").failure);
 }
 
 TEST_CASE("F 10: listing leaves the connection in step") {
