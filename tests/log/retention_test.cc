@@ -117,6 +117,21 @@ TEST_CASE("R15: what has ended longer ago than the retention goes", "[log][reten
   }
 }
 
+TEST_CASE("R15: what is old goes while others write", "[log][retention]") {
+  RetentionFixture f;
+  constexpr std::uint64_t kOld = 2'000;
+  for (std::uint64_t i = 1; i <= kOld; ++i) f.commit_and_end(i, minutes(0));
+  std::uint64_t written = kOld;
+  REQUIRE(f.comes_true([&] {
+    for (int i = 0; i < 20; ++i) f.commit_and_end(++written, minutes(65));
+    f.append(f.example(++written), minutes(65));
+    return !f.is_there(kOld);
+  }));
+  CHECK(f.is_there(kOld + 1));
+  CHECK(f.is_there(written));
+  CHECK(f.reports().failures().empty());
+}
+
 TEST_CASE("R15: where nothing happens the log's time goes on all the same", "[log][retention]") {
   RetentionFixture f;
   f.commit_and_end(1, minutes(0));
