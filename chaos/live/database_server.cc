@@ -345,6 +345,14 @@ std::vector<Row> DatabaseServer::query(const std::string& database, const std::s
   return parse_rows(result.standard_output);
 }
 
+std::string DatabaseServer::dump(const std::string& database) {
+  const ProcessSpec command = dump_command(database, account(Role::kAdmin));
+  CommandResult result = run_command(command, "", kClientTimeout);
+  if (!result.end.succeeded()) throw SandboxError(spec_.name + ": " + result.standard_error);
+  if (kind() == DatabaseKind::kMariadb) return std::move(result.standard_output);
+  return "BEGIN;\n" + result.standard_output + "COMMIT;\n";
+}
+
 std::string DatabaseServer::query_value(const std::string& database, const std::string& sql,
                                         Role role) {
   const auto rows = query(database, sql, role);

@@ -124,6 +124,10 @@ class DatabaseServer {
   CommandResult run_sql(const std::string& database, const std::string& sql,
                         Role role = Role::kAdmin);
 
+  // What pg_dump or mariadb-dump writes of a database, to be loaded over it by query(): every table
+  // is dropped first. PostgreSQL does it in one transaction.
+  std::string dump(const std::string& database);
+
   virtual DatabaseKind kind() const = 0;
 
   // For an agent or a test: an ODBC connection string.
@@ -147,6 +151,7 @@ class DatabaseServer {
   virtual void prepare_start() = 0;  // settings files, and what a crash left in the way
   virtual std::vector<std::string> server_command() const = 0;
   virtual ProcessSpec client_command(const std::string& database, const Account& account) const = 0;
+  virtual ProcessSpec dump_command(const std::string& database, const Account& account) const = 0;
   virtual std::string admin_database() const = 0;
   virtual int stop_signal() const = 0;
 

@@ -96,18 +96,25 @@ std::vector<std::string> MariadbServer::server_command() const {
 
 ProcessSpec MariadbServer::client_command(const std::string& database,
                                           const Account& account) const {
+  return connected("mariadb", {"--connect-timeout=10", "--batch", "--skip-column-names", database},
+                   account);
+}
+
+ProcessSpec MariadbServer::dump_command(const std::string& database, const Account& account) const {
+  return connected("mariadb-dump", {"--single-transaction", database}, account);
+}
+
+ProcessSpec MariadbServer::connected(const std::string& name, const std::vector<std::string>& rest,
+                                     const Account& account) const {
   ProcessSpec client;
-  client.argv = {program("mariadb"),
+  client.argv = {program(name),
                  "--no-defaults",
                  "--protocol=TCP",
                  "--host=127.0.0.1",
                  "--port=" + std::to_string(spec().port),
                  "--user=" + account.user,
-                 "--connect-timeout=10",
-                 "--default-character-set=utf8mb4",
-                 "--batch",
-                 "--skip-column-names",
-                 database};
+                 "--default-character-set=utf8mb4"};
+  client.argv.insert(client.argv.end(), rest.begin(), rest.end());
   client.environment = {{"MYSQL_PWD", account.password}};
   return client;
 }

@@ -23,10 +23,15 @@ class MariadbServer : public DatabaseServer {
   void prepare_start() override;
   std::vector<std::string> server_command() const override;
   ProcessSpec client_command(const std::string& database, const Account& account) const override;
+  ProcessSpec dump_command(const std::string& database, const Account& account) const override;
   std::string admin_database() const override { return "mysql"; }
   int stop_signal() const override;
   void release_leftovers() const override {}  // it has none
   bool ending_is_passing(const std::string& log_tail) const override;
+
+ private:
+  ProcessSpec connected(const std::string& name, const std::vector<std::string>& rest,
+                        const Account& account) const;
 };
 
 }  // namespace assent::live

@@ -121,19 +121,24 @@ std::vector<std::string> PostgresServer::server_command() const {
 
 ProcessSpec PostgresServer::client_command(const std::string& database,
                                            const Account& account) const {
+  return connected({program("psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
+                    "--field-separator=\t", "--pset=null=NULL", "--set=ON_ERROR_STOP=1"},
+                   database, account);
+}
+
+ProcessSpec PostgresServer::dump_command(const std::string& database,
+                                         const Account& account) const {
+  return connected({program("pg_dump"), "--clean", "--if-exists"}, database, account);
+}
+
+ProcessSpec PostgresServer::connected(std::vector<std::string> argv, const std::string& database,
+                                      const Account& account) const {
   ProcessSpec client;
-  client.argv = {program("psql"),
-                 "--no-psqlrc",
-                 "--quiet",
-                 "--tuples-only",
-                 "--no-align",
-                 "--field-separator=\t",
-                 "--pset=null=NULL",
-                 "--set=ON_ERROR_STOP=1",
-                 "--no-password",
-                 "--dbname=host=127.0.0.1 port=" + std::to_string(spec().port) +
-                     " user=" + account.user + " dbname=" + database +
-                     " connect_timeout=10 sslmode=disable application_name=sandbox"};
+  client.argv = std::move(argv);
+  client.argv.emplace_back("--no-password");
+  client.argv.push_back("--dbname=host=127.0.0.1 port=" + std::to_string(spec().port) +
+                        " user=" + account.user + " dbname=" + database +
+                        " connect_timeout=10 sslmode=disable application_name=sandbox");
   client.environment = {
       {"PGPASSWORD", account.password}, {"PGOPTIONS", ""}, {"PGCLIENTENCODING", "UTF8"}};
   return client;

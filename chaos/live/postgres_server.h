@@ -24,12 +24,15 @@ class PostgresServer : public DatabaseServer {
   void prepare_start() override;
   std::vector<std::string> server_command() const override;
   ProcessSpec client_command(const std::string& database, const Account& account) const override;
+  ProcessSpec dump_command(const std::string& database, const Account& account) const override;
   std::string admin_database() const override { return "postgres"; }
   int stop_signal() const override;
   void release_leftovers() const override;
   bool ending_is_passing(const std::string& log_tail) const override;
 
  private:
+  ProcessSpec connected(std::vector<std::string> argv, const std::string& database,
+                        const Account& account) const;
   void create_roles();
   void forget_corpse() const;
 };

@@ -47,6 +47,10 @@ void wait_until_caught_up(DatabaseServer& standby, DatabaseServer& primary) {
 }
 
 void promote(DatabaseServer& standby) {
+  const std::string asked = "SELECT pg_last_wal_receive_lsn() IS NOT NULL;";
+  const auto follows = [&] { return standby.query_value(kAnyDatabase, asked) == "t"; };
+  if (!wait_until(follows, std::chrono::seconds(60)))
+    throw SandboxError(standby.spec().name + " does not ask its primary for a stream");
   if (standby.query_value(kAnyDatabase, "SELECT pg_promote();") != "t")
     throw SandboxError(standby.spec().name + " was not promoted within the server's patience");
 }

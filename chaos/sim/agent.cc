@@ -277,7 +277,8 @@ void Agent::start(agent::StartInspect&& effect) {
 // ---------------------------------------------------------------- the control session's work
 
 rm::Fence Agent::row_of(const agent::FenceTop& top) {
-  return {top.coordinator, top.log_id, top.epoch, top.opening_nonce, top.log_top, top.held};
+  return {top.coordinator, top.log_id, top.epoch, top.opening_nonce,
+          top.log_top,     top.held,   top.left};
 }
 
 void Agent::raise_fence(agent::RaiseFence&& raise) {
@@ -303,13 +304,15 @@ void Agent::raise_fence(agent::RaiseFence&& raise) {
 void Agent::list(agent::StartList&& list) {
   std::optional<rm::Fence> row;
   if (list.fence) row = row_of(*list.fence);
+  const std::uint64_t top = row ? row->log_top : 0;
   database_.list_prepared(process_, std::move(row), list.logs,
-                          [this, link = list.link, number = list.scan,
+                          [this, link = list.link, number = list.scan, top,
                            of = incarnations_](const Result<rm::PreparedScan>& scan) {
                             if (of != incarnations_) return;
                             agent::ListEnded ended{link, number, {}, 0, std::nullopt};
                             if (scan) {
                               ended.branches = scan->branches;
+                              ended.fence_top = top;
                               ended.foreign = scan->foreign;
                             } else {
                               ended.error = scan.error();

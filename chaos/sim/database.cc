@@ -152,9 +152,10 @@ rm::FenceAnswer Database::raise(const rm::Fence& fence) {
   std::vector<rm::FenceRow> rows;
   for (const auto& [log_id, row] : fences_) {
     if (log_id == fence.log_id || row.coordinator == fence.coordinator)
-      rows.push_back({log_id, row.epoch, row.top});
+      rows.push_back({log_id, row.epoch, row.nonce, row.top});
   }
   rm::FenceAnswer answer = rm::answer_of(rows, fence);
+  if (answer.refused) return answer;
   const auto known = fences_.find(fence.log_id);
   const bool older =
       known != fences_.end() &&

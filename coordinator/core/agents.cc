@@ -247,9 +247,11 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   if (list.error) {
     participant.last_error = list.error;
     if (list.error->code == ErrorCode::kFenced) on_fenced(participant, *list.error, 0);
+    if (list.error->code == ErrorCode::kDatabaseUnfit) put_back(participant, *list.error);
     return;
   }
   participant.scanned = now_.steady;
+  participant.history.fence_top_seen = std::max(participant.history.fence_top_seen, list.fence_top);
   move_all(participant.witness_rows.being_told, participant.witness_rows.forgettable);
   participant.foreign_listed = list.foreign;
   participant.prepared_listed = list.branches.size();

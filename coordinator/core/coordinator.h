@@ -303,6 +303,7 @@ class Coordinator {
   void history_is_good(Participant& participant);
   void history_doubted(Participant& participant, const std::string& why);
   void history_changed(Participant& participant, const std::string& why);
+  void put_back(Participant& participant, const Error& why);
   void quarantine(Participant& participant, const std::string& why);
   void search(Participant& participant);
   void search_on(Participant& participant);

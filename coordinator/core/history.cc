@@ -81,11 +81,11 @@ void Coordinator::greet_history(Participant& participant) {
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
   if (history.state == History::State::kChanged && !history.search.elsewhere) {
     if (!same_agent || !history.search.done) search(participant);
-  } else if (behind) {
+  } else if (behind && !history.newest) {
     history_changed(participant, *behind);
   } else if (!history.newest) {
     history.state = History::State::kGood;
-  } else if (!same_agent || history.state != History::State::kGood) {
+  } else if (behind || !same_agent || history.state != History::State::kGood) {
     history.state = History::State::kUnseen;
     history.search = {};
   }
@@ -228,6 +228,13 @@ void Coordinator::history_doubted(Participant& participant, const std::string& w
 void Coordinator::history_changed(Participant& participant, const std::string& why) {
   quarantine(participant, why);
   search(participant);
+}
+
+/// Below its agent, which ends itself: the next one's link tells more.
+void Coordinator::put_back(Participant& participant, const Error& why) {
+  if (participant.history.state != History::State::kChanged) {
+    history_changed(participant, why.message);
+  }
 }
 
 /// No more of what is undecided may be committed there: its prepared branch may be lost.

@@ -62,7 +62,7 @@ struct History {
   bool newest_awaited = false;         ///< was still prepared at the first look
   std::optional<Gtrid> spared;         ///< its witness row could go, were it not the newest
   Incarnation incarnation{};           ///< of the last link
-  std::uint64_t fence_top_seen = 0;    ///< the highest
+  std::uint64_t fence_top_seen = 0;    ///< the highest, of welcomes and lists
   std::uint64_t serial = 0;            ///< of the Inspect under way; 0: none
   bool finding = false;                ///< CommitsFound is to come
   Search search;

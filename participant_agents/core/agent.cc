@@ -21,10 +21,6 @@ std::string link_name(LinkId id) {
   return "link=" + std::to_string(static_cast<std::uint64_t>(id));
 }
 
-FenceTop fence_of(const Hello& hello, std::uint64_t log_top) {
-  return {hello.coordinator, hello.log_id, hello.epoch, hello.opening_nonce, log_top, hello.held};
-}
-
 std::string about(const Hello& hello) {
   return "coordinator=" + hello.coordinator + " log=" + to_string(hello.log_id) +
          " epoch=" + std::to_string(static_cast<std::uint32_t>(hello.epoch));
@@ -76,7 +72,7 @@ void Agent::on(FenceRaised&& event, Outbox& out) {
   }
   at->second.database = std::move(event.database);
   at->second.fence_top = event.top;
-  at->second.told_top = event.top;
+  fence_left_[at->second.hello.log_id] = {at->second.hello.epoch, event.top};
   at->second.logs = {at->second.hello.log_id};
   for (const OtherLog& other : event.others) at->second.logs.insert(other.log_id);
   at->second.others = std::move(event.others);
@@ -84,6 +80,14 @@ void Agent::on(FenceRaised&& event, Outbox& out) {
   end_older_links(event.link, out);
   cancel_older_branches(event.link, out);
   welcome_when_drained(event.link, out);
+}
+
+FenceTop Agent::fence_of(const Hello& hello, std::uint64_t log_top) const {
+  FenceTop fence{hello.coordinator, hello.log_id, hello.epoch, hello.opening_nonce,
+                 log_top,           hello.held,   std::nullopt};
+  const auto left = fence_left_.find(hello.log_id);
+  if (left != fence_left_.end()) fence.left = left->second;
+  return fence;
 }
 
 bool Agent::are_rivals(const Link& one, const Link& other) const {
@@ -309,12 +313,9 @@ void Agent::on_request(LinkId id, Rollback&& rollback, Outbox& out) {
 }
 
 void Agent::on_request(LinkId id, ListPrepared&& list, Outbox& out) {
-  Link& link = links_.at(id);
+  const Link& link = links_.at(id);
   std::optional<FenceTop> fence;
-  if (list.log_top > link.told_top) {
-    link.told_top = list.log_top;
-    fence = fence_of(link.hello, list.log_top);
-  }
+  if (list.log_top > 0) fence = fence_of(link.hello, list.log_top);
   ++lists_under_way_;
   out.add(StartList{id, list.scan, link.logs, std::move(fence)});
 }
@@ -395,9 +396,10 @@ void Agent::on(ListEnded&& event, Outbox& out) {
   if (--lists_under_way_ == 0) finished_while_listing_.clear();
   const auto link = links_.find(event.link);
   if (link == links_.end()) return;
-  if (event.error) link->second.told_top = 0;  // the row may be behind: raise it next time
+  HeldTop& left = fence_left_.at(link->second.hello.log_id);
+  left.top = std::max(left.top, event.fence_top);
   out.reply(event.link, PreparedList{event.scan, std::move(event.branches), event.foreign,
-                                     std::move(event.error)});
+                                     std::move(event.error), event.fence_top});
 }
 
 void Agent::on(InspectEnded&& event, Outbox& out) {

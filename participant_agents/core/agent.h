@@ -52,7 +52,6 @@ class Agent {
     CoordinatorIndex coordinator{};
     DatabaseIdentity database;
     std::uint64_t fence_top = 0;  ///< before this hello
-    std::uint64_t told_top = 0;   ///< the row says at least this; 0: not known
     std::vector<OtherLog> others;
     std::set<LogId> logs;   ///< the coordinator's: that of the hello, and `others`
     std::set<Xid> awaited;  ///< kDraining: whose sessions are not seen gone yet
@@ -70,6 +69,7 @@ class Agent {
   void on(TimePassed&& event, Outbox& out);
 
   CoordinatorIndex index_of(const std::string& coordinator);
+  FenceTop fence_of(const Hello& hello, std::uint64_t log_top) const;
   bool are_rivals(const Link& one, const Link& other) const;
   void end_older_links(LinkId newer, Outbox& out);
   void cancel_older_branches(LinkId newer, Outbox& out);
@@ -103,6 +103,7 @@ class Agent {
   std::map<LinkId, Link> links_;
   std::map<LinkId, Instant> lost_links_;  ///< gone, and when their unprepared branches are to go
   std::map<LogId, Gtrid> lowest_unfinished_;
+  std::map<LogId, HeldTop> fence_left_;  ///< where this incarnation has left each fence row
   std::vector<std::string> coordinators_;
   std::set<Xid> finished_while_listing_;  ///< a list may be older than their end
   std::size_t lists_under_way_ = 0;

@@ -89,6 +89,9 @@ struct FenceTop {
   std::uint64_t opening_nonce = 0;
   std::uint64_t log_top = 0;  ///< 0: the row's stays
   std::vector<HeldTop> held;  ///< as in the hello
+  /// This incarnation has left the row of this log at least there: one that is behind was put back,
+  /// and stays as it is. nullopt: it has not been at it.
+  std::optional<HeldTop> left;
 };
 
 struct RaiseFence {
@@ -96,7 +99,7 @@ struct RaiseFence {
   FenceTop fence;
 };
 
-/// Raises the fence row to the log's new top, if there is one, then lists.
+/// Raises the fence row to the log's top, if it is told, then lists.
 struct StartList {
   LinkId link{};
   std::uint64_t scan = 0;

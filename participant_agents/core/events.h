@@ -71,6 +71,7 @@ struct ListEnded {
   std::vector<PreparedBranch> branches;
   std::uint64_t foreign = 0;
   std::optional<Error> error;
+  std::uint64_t fence_top = 0;  ///< of the row by now; 0: it was not to be raised
 };
 
 /// Answer to StartInspect.

@@ -779,25 +779,26 @@ Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
   const std::string log = number(fence.log_id);
   const auto ask = lex_statement(
       Kind::kMariadb,
-      "SELECT CONCAT(log_top), epoch, CONCAT(log_id) FROM assent_fence WHERE log_id = ? OR "
+      "SELECT CONCAT(log_top), epoch, CONCAT(log_id), CONCAT(opening_nonce) FROM assent_fence "
+      "WHERE log_id = ? OR "
       "coordinator = ? ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
       Author::kAssent);
   ASSENT_CHECK(ask.has_value());
   const auto asking =
       render(Kind::kMariadb, *ask, {log, fence.coordinator, log, std::int64_t{kOtherLogsMax + 1}});
   if (!asking) return asking.error();
-  const auto before = link_->query(*asking, Effect::kNone);
+  auto before = link_->query(*asking, Effect::kNone);
+  if (!before && shows_no_row(before.error(), fence)) before = std::vector<Row>{};
   if (!before) return before.error();
   std::vector<FenceRow> known;
   for (const Row& row : *before) {
     known.push_back({LogId{unsigned_at(row, 2)},
-                     Epoch{static_cast<std::uint32_t>(integer_at(row, 1))}, unsigned_at(row, 0)});
+                     Epoch{static_cast<std::uint32_t>(integer_at(row, 1))}, unsigned_at(row, 3),
+                     unsigned_at(row, 0)});
   }
   FenceAnswer answer = answer_of(known, fence);
-  if (answer.missing) {
-    answer.refused = who_fences(fence);
-    return answer;
-  }
+  if (answer.missing) answer.refused = who_fences(fence);
+  if (answer.refused || answer.up_to_date) return answer;
   const auto insert = lex_statement(
       Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))",
       Author::kAssent);

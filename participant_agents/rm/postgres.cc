@@ -77,6 +77,9 @@ constexpr std::string_view kIdentityColumns =
     "(SELECT oid::text FROM pg_database WHERE datname = current_database()), "
     "left(pg_walfile_name(pg_current_wal_lsn()), 8), (pg_current_wal_lsn() - '0/0')::text";
 
+constexpr std::string_view kTimeline =
+    "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int";
+
 std::string quoted(const Xid& xid) {
   return "'" + to_gid(xid) + "'";
 }
@@ -139,18 +142,26 @@ std::optional<Xid> our_xid(const std::string& gid, const std::set<LogId>& ours,
   return xid;
 }
 
-/// Was the vote given in the history that this database has now? Its voter's row is there, and the
-/// next who took control did so with a later transaction, further on in the log. Of a database that
-/// was put back to before the vote, either the voter's row is gone, or the first who took control
-/// of it again stands before the vote, whose transaction id somebody else has by now; and there
-/// that row stays, whatever comes after it. NULL: the voter's row is gone.
+/// Was the vote given in the history that this database has now? Its voter's row is there, as the
+/// voter itself wrote it (a dump that is put back writes it anew), and the next who took control
+/// did so with a later transaction, further on in the log. Of a database that was put back to
+/// before the vote, either the voter's row is gone, or the first who took control of it again
+/// stands before the vote, whose transaction id somebody else has by now; and there that row stays,
+/// whatever comes after it. On another timeline, a row also shows that the standby had replayed the
+/// vote's position of the vote's timeline when it was promoted. NULL: the voter's row is gone.
 std::string say_voted_in_this_history(const BranchProof& vote) {
+  const std::string position = std::to_string(vote.database.position);
+  const std::string timeline = std::to_string(vote.database.timeline);
   return "(SELECT coalesce((SELECT next.transaction_id > " + std::to_string(vote.transaction_id) +
-         " AND next.position >= " + std::to_string(vote.database.position) +
+         " AND next.position >= " + position +
          " FROM assent.takeover next WHERE next.transaction_id > voter.transaction_id "
-         "ORDER BY next.transaction_id LIMIT 1), true) "
-         "FROM assent.takeover voter WHERE voter.number = " +
-         std::to_string(vote.database.takeover) + ")";
+         "ORDER BY next.transaction_id LIMIT 1), true) AND (" +
+         timeline + " = " + std::string(kTimeline) +
+         " OR EXISTS (SELECT FROM assent.promotion WHERE timeline = " + timeline +
+         " + 1 AND replayed >= " + position +
+         ")) FROM assent.takeover voter WHERE voter.number = " +
+         std::to_string(vote.database.takeover) + " AND (voter.number = 0 OR " +
+         "voter.xmin::text::bigint = voter.transaction_id & 4294967295))";
 }
 
 // ---------------------------------------------------------------- session
@@ -476,13 +487,11 @@ FinishReport PostgresSession::settle(const Seen& seen, const BranchProof& proof,
   return settle_by_status(proof, seen.database);
 }
 
-/// The status is proof only in the timeline of the vote, at a position not before it, and in the
-/// history in which it was given. A passing failure to ask is none of the branch's ends.
+/// The status is proof only at a position not before the vote's, in the history in which it was
+/// given. A passing failure to ask is none of the branch's ends.
 FinishReport PostgresSession::settle_by_status(const BranchProof& proof,
                                                const DatabaseIdentity& now) {
-  const DatabaseIdentity& then = proof.database;
-  if (then.timeline != now.timeline || now.position < then.position)
-    return of_another_history(proof, now);
+  if (now.position < proof.database.position) return of_another_history(proof, now);
   const std::string id = std::to_string(proof.transaction_id);
   const auto rows =
       link().query("SELECT CASE WHEN " + say_voted_in_this_history(proof) +
@@ -677,6 +686,8 @@ Result<> PostgresControl::create_schema() {
       "CREATE TABLE IF NOT EXISTS assent.takeover (number bigint PRIMARY KEY, transaction_id "
       "bigint "
       "NOT NULL UNIQUE, position bigint NOT NULL, taken_at timestamptz NOT NULL); "
+      "CREATE TABLE IF NOT EXISTS assent.promotion (timeline int PRIMARY KEY, replayed bigint NOT "
+      "NULL); "
       "INSERT INTO assent.takeover VALUES (0, 0, 0, now()) ON CONFLICT DO NOTHING; "
       "SELECT 1");
   if (!made) return made.error();
@@ -690,12 +701,18 @@ Result<DatabaseIdentity> PostgresControl::identity() {
 }
 
 /// When every earlier session has been seen gone, so that all that voted has lower transaction ids.
-/// Before the first vote, whose prepare is flushed behind it.
+/// Before the first vote, whose prepare is flushed behind it. And of a promoted standby, up to
+/// where it had replayed the timeline before. The server tells as long as it runs; after a restart
+/// it would tell the end of its crash recovery, but then it has not asked for a stream.
 Result<Takeover> PostgresControl::record_takeover() {
   const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
   const std::uint64_t number = random_number();
   const auto rows = link_->query(
-      "INSERT INTO assent.takeover VALUES (" + std::to_string(number) +
+      "INSERT INTO assent.promotion SELECT " + std::string(kTimeline) +
+      ", pg_last_wal_replay_lsn() - '0/0' WHERE pg_last_wal_receive_lsn() IS NOT NULL "
+      "ON CONFLICT DO NOTHING; "
+      "INSERT INTO assent.takeover VALUES (" +
+      std::to_string(number) +
       ", pg_current_xact_id()::text::bigint, pg_current_wal_lsn() - '0/0', now()) RETURNING "
       "transaction_id");
   if (!rows) return rows.error();
@@ -712,30 +729,29 @@ Result<> PostgresControl::heartbeat() {
 
 /// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
-  const auto ask = lex_statement(
-      Kind::kPostgres,
-      "SELECT log_top::text, epoch, log_id FROM assent.fence WHERE log_id = ? OR coordinator = ? "
-      "ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
-      Author::kAssent);
+  const auto ask = lex_statement(Kind::kPostgres,
+                                 "SELECT log_top::text, epoch, log_id, opening_nonce::text FROM "
+                                 "assent.fence WHERE log_id = ? OR coordinator = ? "
+                                 "ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
+                                 Author::kAssent);
   ASSENT_CHECK(ask.has_value());
   const std::string log = to_string(fence.log_id);
   const auto asking =
       render(Kind::kPostgres, *ask, {log, fence.coordinator, log, std::int64_t{kOtherLogsMax + 1}});
   if (!asking) return asking.error();
-  const auto before = link_->query(*asking, Effect::kNone);
+  auto before = link_->query(*asking, Effect::kNone);
+  if (!before && shows_no_row(before.error(), fence)) before = std::vector<Row>{};
   if (!before) return before.error();
   std::vector<FenceRow> known;
   for (const Row& row : *before) {
     const auto of = parse_log_id(text_at(row, 2));
     if (!of) continue;  // no hand of ours
-    known.push_back(
-        {*of, Epoch{static_cast<std::uint32_t>(integer_at(row, 1))}, unsigned_at(row, 0)});
+    known.push_back({*of, Epoch{static_cast<std::uint32_t>(integer_at(row, 1))},
+                     unsigned_at(row, 3), unsigned_at(row, 0)});
   }
   FenceAnswer answer = answer_of(known, fence);
-  if (answer.missing) {
-    answer.refused = who_fences(fence);
-    return answer;
-  }
+  if (answer.missing) answer.refused = who_fences(fence);
+  if (answer.refused || answer.up_to_date) return answer;
   const auto statement = lex_statement(
       Kind::kPostgres,
       "INSERT INTO assent.fence AS f (log_id, coordinator, epoch, opening_nonce, log_top, "

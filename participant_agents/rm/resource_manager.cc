@@ -15,19 +15,45 @@ bool is_missing(const FenceRow& row, const Fence& fence) {
   return row.top > (next == fence.held.end() ? 0 : next->top);
 }
 
+/// The row as this agent has left it never goes away, and never back.
+std::optional<Error> why_set_back(const FenceRow* row, const Fence& fence) {
+  if (!fence.left) return std::nullopt;
+  const auto text = [](Epoch epoch, std::uint64_t top) {
+    return "record " + std::to_string(top) + " of epoch " +
+           std::to_string(static_cast<std::uint32_t>(epoch));
+  };
+  if (row != nullptr && row->epoch >= fence.left->epoch && row->top >= fence.left->top)
+    return std::nullopt;
+  return Error{.code = ErrorCode::kDatabaseUnfit,
+               .effect = Effect::kNone,
+               .message = "the database was put back while the agent was at it: its fence row " +
+                          (row == nullptr ? "is gone" : "says " + text(row->epoch, row->top)) +
+                          ", and said " + text(fence.left->epoch, fence.left->top)};
+}
+
 }  // namespace
 
 FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence) {
   FenceAnswer answer;
+  const FenceRow* ours = nullptr;
   for (const FenceRow& row : rows) {
     if (row.log_id == fence.log_id) {
-      answer.top = row.top;
-      answer.missing = is_missing(row, fence);
+      ours = &row;
     } else if (answer.others.size() < kOtherLogsMax) {
       answer.others.push_back({row.log_id, row.top});
     }
   }
+  answer.refused = why_set_back(ours, fence);
+  if (ours == nullptr) return answer;
+  answer.top = ours->top;
+  answer.missing = !answer.refused && is_missing(*ours, fence);
+  answer.up_to_date = ours->epoch == fence.epoch && ours->opening_nonce == fence.opening_nonce &&
+                      ours->top >= fence.log_top;
   return answer;
+}
+
+bool shows_no_row(const Error& error, const Fence& fence) {
+  return fence.left && error.code == ErrorCode::kStatementFailed;
 }
 
 std::unique_ptr<ResourceManager> make_resource_manager(const Settings& settings) {

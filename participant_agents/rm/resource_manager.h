@@ -149,27 +149,35 @@ struct Fence {
   std::uint64_t opening_nonce = 0;
   std::uint64_t log_top = 0;  ///< 0: the row's stays
   std::vector<HeldTop> held;  ///< as in the hello
+  /// This agent has left the row of this log at least there. nullopt: it has not been at it.
+  std::optional<HeldTop> left;
 };
 
 /// What the row of this log said, and those of its coordinator's other logs.
 struct FenceAnswer {
   std::uint64_t top = 0;         ///< before; 0: there was no row
-  std::optional<Error> refused;  ///< kFenced: the row is as it was
+  std::optional<Error> refused;  ///< kFenced, kDatabaseUnfit: the row is as it was
   bool missing = false;          ///< refused because the log does not hold what the row was told of
   std::vector<OtherLog> others;  ///< as in the welcome
+  bool up_to_date = false;       ///< the row says so already: there is nothing to write
 };
 
 /// A row as it is.
 struct FenceRow {
   LogId log_id{};
   Epoch epoch{};
+  std::uint64_t opening_nonce = 0;
   std::uint64_t top = 0;
 };
 
-/// What the rows of a coordinator's logs say to this fence; `refused` is left to whoever raises it.
+/// What the rows of a coordinator's logs say to this fence; kFenced is left to whoever raises it.
 /// Missing: was the row of this log told, by an earlier opening, of what the log does not hold
-/// (R10)? What this opening told, it holds.
+/// (R10)? What this opening told, it holds. kDatabaseUnfit: the row is not there any more, or
+/// behind where this agent has left it, so somebody has put the database back below it.
 FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence);
+
+/// The row that this agent has left can't even be asked for: its table is gone.
+bool shows_no_row(const Error& error, const Fence& fence);
 
 struct PreparedScan {
   std::vector<PreparedBranch> branches;  ///< of those log ids and this participant
@@ -198,8 +206,8 @@ class Control {
   virtual Result<> end_session(SessionId id, Duration wait) = 0;
 
   /// Raises the row of this log durably, its log top never down, or refuses with no effect: a lower
-  /// epoch, the same epoch with another nonce, or a log that has lost what the row was told of
-  /// (R10). An error: effect unknown.
+  /// epoch, the same epoch with another nonce, a log that has lost what the row was told of (R10),
+  /// or a row that was put back. An error: effect unknown.
   virtual Result<FenceAnswer> raise_fence(const Fence& fence) = 0;
 
   virtual Result<PreparedScan> list_prepared(const std::set<LogId>& ours) = 0;

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "participant_agents/server/crash_points.h"
@@ -31,8 +32,8 @@ Incarnation draw_incarnation() {
 }
 
 rm::Fence row_of(FenceTop&& top) {
-  return {std::move(top.coordinator), top.log_id,  top.epoch,
-          top.opening_nonce,          top.log_top, std::move(top.held)};
+  return {std::move(top.coordinator), top.log_id, top.epoch, top.opening_nonce, top.log_top,
+          std::move(top.held),        top.left};
 }
 
 }  // namespace
@@ -136,9 +137,12 @@ void IncarnationLife::beat() {
   });
 }
 
-/// Whether control is lost, only the heartbeat can say.
+/// Whether control is lost, only the heartbeat can say. What is put back while in control is not
+/// what was taken control of: its history is the next incarnation's.
 void IncarnationLife::on_control_error(const Error& error) {
-  if (!ending_ && error.code == ErrorCode::kConnectionLost) beat();
+  if (ending_) return;
+  if (error.code == ErrorCode::kConnectionLost) beat();
+  if (error.code == ErrorCode::kDatabaseUnfit) end(error);
 }
 
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
@@ -167,35 +171,40 @@ void IncarnationLife::raise_fence(RaiseFence&& raise) {
       },
       [this](FenceRaised raised) {
         if (ending_) return;
-        if (raised.error) on_control_error(*raised.error);
+        const std::optional<Error> error = raised.error;
         handle(std::move(raised));
+        if (error) on_control_error(*error);
       });
 }
 
 void IncarnationLife::list(StartList&& list) {
   std::optional<rm::Fence> row;
   if (list.fence) row = row_of(std::move(*list.fence));
-  control_.run<Result<rm::PreparedScan>>(
-      [row = std::move(row),
-       logs = std::move(list.logs)](rm::Control& control) -> Result<rm::PreparedScan> {
+  control_.run<ListEnded>(
+      [link = list.link, number = list.scan, row = std::move(row),
+       logs = std::move(list.logs)](rm::Control& control) {
+        ListEnded ended;
+        ended.link = link;
+        ended.scan = number;
         if (row) {
           auto raised = control.raise_fence(*row);
-          if (!raised) return raised.error();
-          if (raised->refused) return *raised->refused;
+          ended.error = raised ? std::move(raised->refused) : raised.error();
+          if (ended.error) return ended;
+          ended.fence_top = std::max(raised->top, row->log_top);
         }
-        return control.list_prepared(logs);
-      },
-      [this, link = list.link, number = list.scan](Result<rm::PreparedScan> scan) {
-        if (ending_) return;
-        ListEnded ended{link, number, {}, 0, std::nullopt};
-        if (scan) {
+        if (auto scan = control.list_prepared(logs)) {
           ended.branches = std::move(scan->branches);
           ended.foreign = scan->foreign;
         } else {
           ended.error = scan.error();
-          on_control_error(*ended.error);
         }
+        return ended;
+      },
+      [this](ListEnded ended) {
+        if (ending_) return;
+        const std::optional<Error> error = ended.error;
         handle(std::move(ended));
+        if (error) on_control_error(*error);
       });
 }
 

@@ -252,7 +252,10 @@ struct PreparedList {
   std::uint64_t scan = 0;
   std::vector<PreparedBranch> branches;
   std::uint64_t foreign = 0;
-  std::optional<Error> error;  ///< the list could not be read; `branches` says nothing then
+  /// The list could not be read; `branches` says nothing then. kDatabaseUnfit: the database was put
+  /// back below the agent, which ends itself.
+  std::optional<Error> error;
+  std::uint64_t fence_top = 0;  ///< of the fence row by now; 0: it was not to be raised
 
   friend bool operator==(const PreparedList&, const PreparedList&) = default;
 };

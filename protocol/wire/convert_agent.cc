@@ -261,6 +261,7 @@ void put(const PreparedList& from, v1::PreparedList& to) {
   }
   to.set_foreign_count(from.foreign);
   put_error(from.error, to);
+  to.set_fence_top(from.fence_top);
 }
 
 PreparedBranch take(const v1::PreparedBranch& from, const Place& here) {
@@ -280,6 +281,7 @@ PreparedList take(const v1::PreparedList& from, const Place& here) {
   }
   to.foreign = from.foreign_count();
   to.error = take_error(from, here);
+  to.fence_top = from.fence_top();
   return to;
 }
 

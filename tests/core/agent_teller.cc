@@ -163,6 +163,7 @@ ListEnded read_list_ended(const StoryCommand& command) {
   }
   ended.foreign = command.number("foreign", 0);
   ended.error = error_of(command);
+  ended.fence_top = command.number("top", 0);
   return ended;
 }
 
@@ -222,7 +223,8 @@ struct ShowReply {
   std::string operator()(const PreparedList& r) const {
     std::string out = "prepared scan=" + std::to_string(r.scan);
     for (const auto& branch : r.branches) out += " " + show(branch.xid);
-    return out + " foreign=" + std::to_string(r.foreign) + show(r.error);
+    return out + " foreign=" + std::to_string(r.foreign) +
+           (r.fence_top == 0 ? "" : " fence top=" + std::to_string(r.fence_top)) + show(r.error);
   }
   std::string operator()(const Inspected& r) const {
     std::string out = "inspected serial=" + std::to_string(r.serial);
@@ -255,7 +257,10 @@ std::string show(const FenceTop& fence) {
   return "coordinator=" + fence.coordinator + " log=" + std::to_string(number_of(fence.log_id)) +
          " epoch=" + std::to_string(number_of(fence.epoch)) +
          " nonce=" + std::to_string(fence.opening_nonce) + " top=" + std::to_string(fence.log_top) +
-         " held=" + std::to_string(fence.held.back().top);
+         " held=" + std::to_string(fence.held.back().top) +
+         (fence.left ? " left=" + std::to_string(number_of(fence.left->epoch)) + ":" +
+                           std::to_string(fence.left->top)
+                     : "");
 }
 
 std::string show_top(std::uint64_t top) {

@@ -539,6 +539,7 @@ void Story::list(Words& words) {
   list.scan = words.number("scan").value_or(scans_[participant]);
   list.foreign = words.number("foreign").value_or(0);
   list.error = words.error();
+  list.fence_top = words.number("fence_top").value_or(0);
   while (words.more()) {
     std::istringstream parts(words.next());
     std::string gtrid;

@@ -2,6 +2,7 @@
 // or by another server; and what a foreign hand ended. Nothing of it may pass in silence (design
 // section 6).
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -127,6 +128,18 @@ void check_all_is_well(House& house) {
   CHECK(house.becomes_quiet());
 }
 
+/// Its fence row has been told of all that is in the log now.
+bool payments_is_told(House& house) {
+  live::DatabaseServer& database = house.database("payments");
+  const bool postgres = database.kind() == DatabaseKind::kPostgres;
+  const std::string ask = postgres ? "SELECT max(log_top) FROM assent.fence;"
+                                   : "SELECT MAX(log_top) FROM assent_fence;";
+  const auto status = house.client().status();
+  if (!status) return false;
+  return comes_true(
+      [&] { return std::stoull(database.query_value("payments", ask)) >= status->log.top; });
+}
+
 /// What the newest copy of payments' database lacks.
 struct Lost {
   std::string key;
@@ -176,6 +189,36 @@ TEST_CASE("a database restored from before the prepare is quarantined, and what 
   check_all_is_well(house);
 }
 
+TEST_CASE("a dump loaded into a running database is noticed, and what it lost is named") {
+  House house(either_kind());
+  const bool agent_lives = GENERATE(true, false);
+  INFO(house.setup().name << ", the agent lives: " << agent_lives);
+  REQUIRE(pay(house).outcome == Outcome::kCommitted);
+  REQUIRE(house.becomes_quiet());
+  REQUIRE(payments_is_told(house));
+  live::DatabaseServer& database = house.database("payments");
+  const std::string dump = database.dump("payments");
+  Lost lost;
+  lost.key = house.fresh_key();
+  const Answer answer = pay(house, lost.key);
+  REQUIRE(answer.outcome == Outcome::kCommitted);
+  lost.gtrid = *answer.gtrid;
+  REQUIRE(payments_is_told(house));
+
+  if (!agent_lives) house.sandbox().stop("agent-payments");
+  database.query("payments", dump);
+  if (!agent_lives) house.sandbox().start("agent-payments");
+  CHECK(comes_true([&] { return needs_a_person(house, "quarantined"); }));
+  CHECK(comes_true([&] { return is_damaged_at(house, lost.key, "payments"); }));
+  CHECK(pay(house).outcome == Outcome::kRefused);
+  CHECK(house.client().submit(of_points_alone(house, house.fresh_card())).outcome ==
+        Outcome::kCommitted);
+
+  allow(house, {"history", "--participant", "payments"});
+  forget(house, to_string(lost.gtrid));
+  check_all_is_well(house);
+}
+
 TEST_CASE("a database restored to between prepare and commit is told to commit again") {
   House house(either_kind());
   INFO(house.setup().name);
@@ -185,12 +228,18 @@ TEST_CASE("a database restored to between prepare and commit is told to commit a
   start_payments_again(house);
   CHECK(comes_true([&] { return house.left_behind().empty(); }));
   REQUIRE(house.paid(card) == 10);
+  REQUIRE(payments_is_told(house));
 
   house.sandbox().stop("agent-payments");
   house.database("payments").restore();
   house.sandbox().start("agent-payments");
   CHECK(comes_true([&] { return house.left_behind().empty(); }));
   CHECK(house.paid(card) == 10);
+
+  // Its fence row has lost what it was told, so it may have lost more.
+  CHECK(comes_true([&] { return needs_a_person(house, "quarantined"); }));
+  CHECK(pay(house).outcome == Outcome::kRefused);
+  allow(house, {"history", "--participant", "payments"});
   check_all_is_well(house);
 }
 
@@ -206,8 +255,7 @@ TEST_CASE("a standby promoted without the newest commits is quarantined, and the
   spec.port = port.first();
   spec.dies_with_owner = true;
   const std::string seen_key = house.fresh_key();
-  const Answer seen = pay(house, seen_key);
-  REQUIRE(seen.outcome == Outcome::kCommitted);
+  REQUIRE(pay(house, seen_key).outcome == Outcome::kCommitted);
   const auto standby = live::make_postgres_standby(primary, spec);
   standby->start();
   live::wait_until_caught_up(*standby, primary);
@@ -227,6 +275,9 @@ TEST_CASE("a standby promoted without the newest commits is quarantined, and the
   CHECK(comes_true([&] { return is_damaged_at(house, key, "payments"); }));
   CHECK(comes_true([&] { return needs_a_person(house, "quarantined"); }));
   CHECK(house.client().outcome_of(key).outcome == Outcome::kCommitted);
+  const std::string lost_here = "1 of its committed branches are lost";
+  CHECK(comes_true([&] { return needs_a_person(house, lost_here); }));  // not what it had replayed
+  CHECK(house.client().outcome_of(seen_key).damaged.empty());
 
   // Of the unfinished one nothing can be told there: the person says what became of it.
   CHECK(comes_true([&] {
@@ -240,8 +291,6 @@ TEST_CASE("a standby promoted without the newest commits is quarantined, and the
   };
   CHECK(balance(card) == "1000");  // it was not applied by guess
   allow(house, {"history", "--participant", "payments"});
-  // Nor of one that the standby has, if the fence row there was not told of it.
-  if (is_damaged_at(house, seen_key, "payments")) forget(house, to_string(*seen.gtrid));
   forget(house, to_string(*lost.gtrid));
   forget(house, untold);
   const bool clean = comes_true([&] {

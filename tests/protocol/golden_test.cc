@@ -136,6 +136,8 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
   golden.message(
       "welcome of a database that knows another log of the coordinator",
       Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12, {{LogId{77}, 4000}}});
+  golden.message("prepared_list with the fence row",
+                 reply(PreparedList{3, {}, 2, std::nullopt, 14}));
   golden.compare("agent_messages.txt");
 }
 

@@ -196,6 +196,7 @@ PreparedList MessageGenerator::prepared_list() {
   }
   out.foreign = any_u64();
   out.error = maybe_error();
+  out.fence_top = any_u64();
   return out;
 }
 

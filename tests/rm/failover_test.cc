@@ -185,6 +185,73 @@ TEST_CASE("F 4: a prepare that the promoted standby got is finished there") {
   CHECK(standby.value("SELECT points FROM card WHERE id = 2;") == "100");
   CHECK(must(control->list_prepared({kLog})).branches.empty());
 
-  // Asked again, it is no longer there, and a status of this history is none of the vote's.
-  require_hazard(session->commit(to_commit.xid, to_commit.proof, PreparedBy::kUnknown));
+  // Asked again, it is no longer there, and its status is that of the vote: the standby had it.
+  const FinishReport again = session->commit(to_commit.xid, to_commit.proof, PreparedBy::kUnknown);
+  CHECK(again.completion == Completion::kCommitted);
+  CHECK(again.evidence == Evidence::kTransactionStatus);
+}
+
+TEST_CASE("F 4: a promoted standby proves what it had replayed, and nothing else, for ever") {
+  Server primary(Kind::kPostgres, kQuiet);
+  Branch seen;
+  Branch lost;
+  Standby standby(primary);
+  {
+    Agent agent(primary);
+    seen = prepare_one(*agent.session, 1);
+    const FinishReport told =
+        agent.session->commit(seen.xid, seen.proof, PreparedBy::kThisIncarnation);
+    CHECK(told.completion == Completion::kCommitted);
+    live::wait_until_caught_up(*standby, *primary);
+    standby->stop();
+    lost = prepare_one(*agent.session, 2);
+    const FinishReport unseen =
+        agent.session->commit(lost.xid, lost.proof, PreparedBy::kThisIncarnation);
+    CHECK(unseen.completion == Completion::kCommitted);
+  }
+  primary->kill(live::KillScope::kEverything);
+  standby->start();
+  standby.promote();
+  // Others go on before the agent is there, and take the number of what is lost.
+  const auto number_is_taken = [&] {
+    commit_some_transactions(*standby, 100);
+    return ask_status(standby, lost).standard_output == "committed\n";
+  };
+  REQUIRE(live::wait_until(number_is_taken, std::chrono::seconds(60)));
+
+  for (int i = 0; i < 3; ++i) {
+    const auto manager = standby.manager();
+    const auto control = must(manager->take_control(kPatience));
+    const auto session = must(manager->open_session());
+    const FinishReport told = session->commit(seen.xid, seen.proof, PreparedBy::kUnknown);
+    CHECK(told.completion == Completion::kCommitted);
+    CHECK(told.evidence == Evidence::kTransactionStatus);
+    require_only_absent(*session, lost);
+    if (i > 0) continue;
+    standby->kill(live::KillScope::kEverything);  // what crash recovery replays is no promotion
+    standby->start();
+  }
+}
+
+TEST_CASE("F 4: a promoted standby that was restarted before its agent came proves nothing") {
+  Server primary(Kind::kPostgres, kQuiet);
+  Branch seen;
+  Standby standby(primary);
+  {
+    Agent agent(primary);
+    seen = prepare_one(*agent.session, 1);
+    const FinishReport told =
+        agent.session->commit(seen.xid, seen.proof, PreparedBy::kThisIncarnation);
+    CHECK(told.completion == Completion::kCommitted);
+    live::wait_until_caught_up(*standby, *primary);
+  }
+  primary->kill(live::KillScope::kEverything);
+  standby.promote();
+  commit_some_transactions(*standby, 10);
+  standby->kill(live::KillScope::kEverything);
+  standby->start();
+  const auto manager = standby.manager();
+  const auto control = must(manager->take_control(kPatience));
+  const auto session = must(manager->open_session());
+  require_only_absent(*session, seen);
 }

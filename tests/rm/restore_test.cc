@@ -100,6 +100,46 @@ TEST_CASE("a database restored from before the prepare never says committed") {
   }
 }
 
+TEST_CASE("a dump that is put back below an agent is noticed, and what it lost is not committed") {
+  Server server(each_kind(), {});
+  Agent agent(server);
+  Fence fence{.coordinator = "bank", .log_id = kLog, .epoch = Epoch{1}, .opening_nonce = 1};
+  must(agent.control->raise_fence(fence));
+  fence.log_top = 5;
+  must(agent.control->raise_fence(fence));
+  const std::string dump = server->dump("points");
+  const Branch lost = prepare_one(agent, 1);
+  CHECK(commit(*agent.session, lost.xid, lost.proof).completion == Completion::kCommitted);
+  fence.log_top = 8;
+  must(agent.control->raise_fence(fence));
+  fence.left = {{Epoch{1}, 8}};
+  CHECK_FALSE(must(agent.control->raise_fence(fence)).refused);
+
+  server.run(dump);
+  const auto check_refused = [&](const std::string& words) {
+    const FenceAnswer answer = must(agent.control->raise_fence(fence));
+    REQUIRE(answer.refused);
+    CHECK(answer.refused->code == ErrorCode::kDatabaseUnfit);
+    CHECK_THAT(answer.refused->message, Catch::Contains(words));
+  };
+  for (int i = 0; i < 2; ++i) check_refused("says record 5 of epoch 1, and said record 8");
+  CHECK(server.points(1) == 100);
+  const bool postgres = server.kind() == Kind::kPostgres;
+  const std::string table = postgres ? "assent.fence" : "assent_fence";
+  server.run("DELETE FROM " + table + ";");
+  check_refused("is gone");
+  server.run("DROP TABLE " + table + ";");
+  check_refused("is gone");
+
+  // Another agent: its row is behind the vote, as if nothing had happened.
+  agent.restart(server);
+  commit_some_transactions(server, 10);
+  require_lost(agent, lost);
+  const Branch later = prepare_one(agent, 2);
+  CHECK(commit(*agent.session, later.xid, later.proof).completion == Completion::kCommitted);
+  CHECK(commit(*agent.session, later.xid, later.proof).completion == Completion::kCommitted);
+}
+
 TEST_CASE("a lost vote is not proved by a later vote of the same number") {
   Server server(Kind::kPostgres, {{"autovacuum", "off"}});
   { const Agent agent(server); }
@@ -136,6 +176,7 @@ TEST_CASE("a vote is proved by its status as long as nothing was put back") {
   };
   CHECK(require_proved() == Evidence::kDatabaseAnswer);
   CHECK(require_proved() == Evidence::kTransactionStatus);
+  server.run("VACUUM (FULL, FREEZE) assent.takeover;");
   for (int i = 0; i < 2; ++i) {
     agent.restart(server);
     CHECK(require_proved() == Evidence::kTransactionStatus);

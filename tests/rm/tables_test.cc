@@ -47,6 +47,8 @@ TEST_CASE("the tables in a PostgreSQL are as they are written down") {
         "fence opening_nonce numeric NO\n"
         "fence log_top numeric NO\n"
         "fence raised_at timestamp with time zone NO\n"
+        "promotion timeline integer NO\n"
+        "promotion replayed bigint NO\n"
         "takeover number bigint NO\n"
         "takeover transaction_id bigint NO\n"
         "takeover position bigint NO\n"
