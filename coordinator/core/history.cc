@@ -91,10 +91,11 @@ void Coordinator::greet_history(Participant& participant) {
   }
 }
 
-/// Asks what is still to be known; an answer that told nothing is asked for again with each scan.
+/// Asks what is still to be known; an answer that told nothing is asked for again with each scan,
+/// and on each new link.
 void Coordinator::look_at_history(Participant& participant) {
   History& history = participant.history;
-  if (history.serial != 0) return;
+  if (!participant.connected || history.serial != 0) return;
   Inspect inspect;
   if (history.state == History::State::kUnseen) {
     inspect.branches.push_back({history.newest->branch.xid, history.newest->branch.proof});
@@ -294,7 +295,7 @@ void Coordinator::on(CommitsFound event) {
     });
     if (search.commits.empty() && !search.more) return search_ended(*participant);
   }
-  if (participant->connected) look_at_history(*participant);
+  look_at_history(*participant);
 }
 
 void Coordinator::judge_commits(Participant& participant, const Inspected& inspected) {
