@@ -288,7 +288,7 @@ class Coordinator {
   void presume_again(const Allowing& allowing);
 
   // ---- databases whose history changed (history.cc)
-  static void note_newest(Participant& participant, const DecidedBranch& branch);
+  void note_newest(Participant& participant, const DecidedBranch& branch);
   void greet_history(Participant& participant);
   void look_at_history(Participant& participant);
   bool took_for_history(Participant& participant, const Inspected& inspected);

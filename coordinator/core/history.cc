@@ -50,14 +50,19 @@ std::string error_text(const BranchSight& sight) {
 
 // ---------------------------------------------------------------- the sentinel
 
-/// Its witness row stays until a newer one takes its place.
+/// Its witness row stays until a newer one takes its place. What is asked about the one before says
+/// nothing any more: asked anew.
 void Coordinator::note_newest(Participant& participant, const DecidedBranch& branch) {
   History& history = participant.history;
   history.newest = {.number = 0, .branch = branch};
   history.newest_awaited = false;
-  if (!history.spared) return;
-  participant.witness_rows.ended.push_back(*history.spared);
-  history.spared.reset();
+  if (history.spared) {
+    participant.witness_rows.ended.push_back(*history.spared);
+    history.spared.reset();
+  }
+  if (history.state != History::State::kUnseen) return;
+  history.serial = 0;
+  look_at_history(participant);
 }
 
 /// Of a new link. The same agent has had its database in its hand all the time, unless somebody put
