@@ -43,6 +43,9 @@ void Coordinator::on_request(ClientRequested& asked, Begin& begin) {
   request.waiters = {waiter};
   if (const auto complaint = complaint_about_length(begin.key)) return refuse(request, *complaint);
   if (answered_by_key(asked, begin.key, waiter)) return;
+  if (const auto why = why_key_unknown(); why && !begin.key.empty()) {
+    return reply(asked.session, asked.request, unknown_key(*why));
+  }
   if (const auto complaint = complaint_about(begin)) return refuse(request, *complaint);
   if (clock_ && !begin.key.empty()) return refuse(request, *clock_);
   if (asked.busy) return refuse(request, *asked.busy);
