@@ -196,6 +196,8 @@ TEST_CASE("strangers are refused with a sentence") {
   Hello hello = TestCoordinator::hello();
   hello.token = "a-token-of-that-test";
   CHECK(refusal_of(house, hello).code == ErrorCode::kUnauthorized);
+  hello.token = "";
+  CHECK(refusal_of(house, hello).code == ErrorCode::kUnauthorized);
   hello = TestCoordinator::hello();
   hello.coordinator = "shop";
   CHECK(refusal_of(house, hello).code == ErrorCode::kUnauthorized);

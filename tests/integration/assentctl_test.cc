@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -98,6 +100,11 @@ InDoubtList at_night() {
                      .message = "no link to the agent",
                      .participant = "payments"}};
   return list;
+}
+
+std::string content_of(const std::string& file) {
+  std::ifstream stream(std::filesystem::path(ASSENT_SOURCE_DIR) / file);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 }  // namespace
@@ -399,6 +406,8 @@ TEST_CASE("a payment past its not_after is status 6") {
 }
 
 TEST_CASE("the example that the README shows") {
+  const std::string source = content_of("coordinator/client/example_point_payment.cc");
+  CHECK_THAT(content_of("README.md"), Catch::Contains("```cpp\n" + source + "```\n"));
   House fresh(postgres_and_mariadb());
   live::ProcessSpec spec;
   spec.argv = {ASSENT_BINARY_DIR "/coordinator/client/example_point_payment",

@@ -439,7 +439,7 @@ TEST_CASE("a second agent for the same database does not start") {
 
   INFO(result.standard_error);
   CHECK_FALSE(result.end.succeeded());
-  CHECK_THAT(result.standard_error, Catch::Contains("agent"));
+  CHECK_THAT(result.standard_error, Catch::Contains("another agent"));
   check_all_is_well();
 }
 
