@@ -37,6 +37,7 @@ void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
   advance(header);
   if (!awaits_end(record)) return;
   unfinished.insert_or_assign(record.gtrid, ListedRecord{header.number, header.checksum});
+  if (record.by_hand) return;  // prepared long before: shows nothing of what was committed since
   for (const DecidedBranch& branch : record.branches) {
     NewestCommit& of_participant = newest[branch.xid.bqual];
     of_participant.number = header.number;

@@ -232,6 +232,7 @@ void Story::open() {
     if (commit == nullptr) continue;
     past.unfinished_at[commit->gtrid] = at;
     if (!ended) past.unfinished.push_back(*commit);
+    if (commit->by_hand) continue;
     for (const DecidedBranch& branch : commit->branches) {
       newest[branch.xid.bqual] = {number, branch};
     }

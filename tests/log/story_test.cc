@@ -139,10 +139,13 @@ TEST_CASE("an opening tells the newest committed branch of each participant", "[
   CommitRecord only_points = testing::example_commit(f.log().opening().log_id, Epoch{1}, 6);
   only_points.branches.pop_back();
   f.append(only_points);
+  CommitRecord by_hand = testing::example_commit(only_points.gtrid.log_id, Epoch{1}, 7);
+  by_hand.by_hand = true;
+  f.append(by_hand);  // prepared long before: it shows nothing of the others
   for (std::uint64_t i = 1; i <= 5; ++i) f.log().append(end_of(f.commit_record(i)), kExampleTime);
   SECTION("among the recent records") {}
   SECTION("behind a checkpoint") {
-    for (std::uint64_t i = 7; i < 10'010; ++i) {
+    for (std::uint64_t i = 8; i < 10'010; ++i) {
       f.log().append(example_rollback(only_points.gtrid.log_id, Epoch{1}, i), kExampleTime);
     }
   }
