@@ -61,6 +61,7 @@ void Log::tell_opening() {
   opening_.log_time = state_.tail.log_time;
   opening_.held = state_.held;
   opening_.violation_allowed = state_.violation_allowed;
+  opening_.taken_back = state_.taken_back;
   for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
   for (const ListedRecord& listed : state_.checkpoint().unfinished) {
     const StoredRecord& record = disk_.records.at(listed.number - 1);

@@ -44,6 +44,10 @@ Coordinator::Coordinator(Config config, Past past, Now now)
     Participant* participant = find_participant(newest.branch.xid.bqual);
     if (participant != nullptr) participant->history.newest = newest;
   }
+  for (const auto& [name, number] : past.taken_back) {
+    Participant* participant = find_participant(name);
+    if (participant != nullptr) participant->history.fence_top_seen = number;
+  }
   for (HeuristicRecord& record : past.damaged) {
     Damaged& damaged = damage_[record.xid.gtrid][record.xid.bqual];
     const RecordedAt& at = past.damaged_at[record.xid];

@@ -434,10 +434,12 @@ Result<std::vector<std::string>> Coordinator::plan_taking_back(const std::string
   return plan;
 }
 
-/// Until its next commit nothing is expected of it. nullopt: done.
+/// Until its next commit nothing is expected of it but what its fence row is told of from now on.
+/// nullopt: done.
 std::optional<Error> Coordinator::take_back(const Allowing& allowing) {
   Participant& participant = participants_.at(allowing.participant);
   History& history = participant.history;
+  if (!participant.connected) return participant.no_link();
   if (history.incarnation != allowing.incarnation) {
     return Error{.code = ErrorCode::kBusy,
                  .effect = assent::Effect::kNone,

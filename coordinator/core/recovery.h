@@ -42,10 +42,13 @@ struct Past {
   /// Ends of commits numbered below it may be among what is missing, or was: then the witness rows
   /// of their branches may have been told to go.
   std::uint64_t ends_missing_below = 0;
-  /// Of each participant that ever voted: the newest branch committed, not by hand, and its record's
-  /// number. Its witness row is never told to go, so a database that does not have it any more has
-  /// lost history.
+  /// Of each participant that ever voted: the newest branch committed, not by hand, and its
+  /// record's number. Its witness row is never told to go, so a database that does not have it any
+  /// more has lost history.
   std::vector<NewestCommit> newest;
+  /// Participants that a person has taken back since their newest commit, and the number of the
+  /// record that says so: the database that was taken was told of it right afterwards.
+  std::map<std::string, std::uint64_t> taken_back;
   /// Decisions may be missing: the core must not presume (design section 7). A sentence each.
   std::vector<std::string> missing;
   std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing

@@ -14,6 +14,7 @@ Past past_of(const LogOpening& opening) {
   past.violation_allowed = opening.violation_allowed;
   past.ends_missing_below = opening.ends_missing_below;
   past.newest = opening.newest;
+  past.taken_back = opening.taken_back;
   past.missing = opening.missing;
   past.missing_to = opening.missing_to;
   past.given_up_to = opening.given_up_to;

@@ -44,6 +44,8 @@ struct LogOpening {
   /// Ends of commits numbered below it may be among what is missing, allowed or not; 0: of none.
   std::uint64_t ends_missing_below = 0;
   std::vector<NewestCommit> newest;  ///< of each participant that is in any commit record
+  /// Of each participant that a person has taken back since: number of the record that says so.
+  std::map<std::string, std::uint64_t> taken_back;
   /// Why nobody may presume that what is not in the log was not decided: a sentence each. Empty:
   /// all is there, or a person has allowed it (Allowance::kPresume).
   std::vector<std::string> missing;

@@ -317,6 +317,7 @@ void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.damaged_at = std::move(past.damaged_at);
   opening_.violation_allowed = state_.violation_allowed;
   for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
+  opening_.taken_back = state_.taken_back;
   top_ = state_.tail.top;
   tell_stats();
 }

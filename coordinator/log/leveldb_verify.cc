@@ -169,6 +169,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
   state.given_up_logs = checkpoint.given_up_logs;
   if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening);
   if (!checkpoint.held.empty()) state.held = checkpoint.held;
+  state.taken_back = checkpoint.taken_back;
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);
   }

@@ -42,6 +42,7 @@ void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
     NewestCommit& of_participant = newest[branch.xid.bqual];
     of_participant.number = header.number;
     of_participant.branch = branch;
+    taken_back.erase(branch.xid.bqual);
   }
 }
 
@@ -82,8 +83,11 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   const HandRecord& hand = record.hand;
   if (hand.action == HandAction::kForget) forget(hand);
   if (hand.allowance == Allowance::kViolation) violation_allowed = header.number;
-  // Nothing is expected of a database that a person took as it is, until its next commit.
-  if (hand.allowance == Allowance::kHistory) newest.erase(hand.participant);
+  // No commit is expected of a database that a person took as it is, until its next one.
+  if (hand.allowance == Allowance::kHistory) {
+    newest.erase(hand.participant);
+    taken_back[hand.participant] = header.number;
+  }
   if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
   given_up_logs.insert(hand.lost_logs.begin(), hand.lost_logs.end());
 }
@@ -143,6 +147,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.unfinished = oldest_first(unfinished);
   record.damaged = oldest_first(damaged);
   for (const auto& [participant, commit] : newest) record.newest.push_back(commit);
+  record.taken_back = taken_back;
   record.last_hand = last_hand;
   record.missing = missing;
   record.opening = tail.opening;

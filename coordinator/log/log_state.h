@@ -37,6 +37,7 @@ struct LogState {
   std::map<Gtrid, ListedRecord> unfinished;
   std::map<Xid, ListedRecord> damaged;
   std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
+  std::map<std::string, std::uint64_t> taken_back;          ///< see LogOpening
   HandLink last_hand;
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
   std::vector<Missing> missing;

@@ -192,6 +192,12 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
     row.set_epoch(static_cast<std::uint32_t>(one.epoch));
     row.set_top(one.top);
   }
+  for (const auto& [participant, number] : record.taken_back) {
+    ASSENT_CHECK(is_participant_name(participant));
+    auto& row = *out.add_taken_back();
+    row.set_participant(participant);
+    row.set_number(number);
+  }
   return out;
 }
 
@@ -493,6 +499,17 @@ Doubt read_held(const Messages& in, std::vector<HeldTop>& out) {
   return out.size() > kHeldTopsMax ? "it lists too many openings" : kFine;
 }
 
+template <typename Messages>
+Doubt read_taken_back(const Messages& in, std::map<std::string, std::uint64_t>& out) {
+  for (const auto& row : in) {
+    if (has_unknown_fields(row)) return kUnknownFieldsInside;
+    if (!is_participant_name(row.participant())) return kStrangeBqual;
+    if (row.number() == 0) return "it names record 0";
+    if (!out.emplace(row.participant(), row.number()).second) return "it names a participant twice";
+  }
+  return kFine;
+}
+
 Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   if (has_unknown_fields(in)) return kUnknownFields;
   if (in.oldest() == 0) return "its oldest record is zero";
@@ -514,6 +531,7 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   }
   if (doubt == kFine) doubt = read_log_ids(in.given_up_logs(), out.given_up_logs);
   if (doubt == kFine) doubt = read_held(in.held(), out.held);
+  if (doubt == kFine) doubt = read_taken_back(in.taken_back(), out.taken_back);
   return doubt;
 }
 

@@ -221,7 +221,10 @@ void Story::open() {
   for (const auto& [record, ended] : log_) {
     ++number;
     const auto* hand = std::get_if<HandRecord>(&record);
-    if (hand != nullptr && hand->allowance == Allowance::kHistory) newest.erase(hand->participant);
+    if (hand != nullptr && hand->allowance == Allowance::kHistory) {
+      newest.erase(hand->participant);
+      past.taken_back[hand->participant] = number;
+    }
     take_loss(record, past);
     const RecordedAt at{number, written_[number - 1]};
     if (const auto* damage = std::get_if<HeuristicRecord>(&record))
@@ -235,6 +238,7 @@ void Story::open() {
     if (commit->by_hand) continue;
     for (const DecidedBranch& branch : commit->branches) {
       newest[branch.xid.bqual] = {number, branch};
+      past.taken_back.erase(branch.xid.bqual);
     }
   }
   for (std::string& what : std::exchange(missing_, {})) past.missing.push_back(std::move(what));

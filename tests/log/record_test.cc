@@ -85,6 +85,8 @@ std::vector<Golden> golden_records() {
   violation.violation = true;
   CheckpointRecord allowed;
   allowed.violation_allowed = 67;
+  CheckpointRecord taken_back;
+  taken_back.taken_back = {{"payments", 67}, {"points", 66}};
   const LossRecord loss{"participant points was told of record 815, which this log does not hold",
                         815};
   CheckpointRecord lost;
@@ -127,6 +129,7 @@ std::vector<Golden> golden_records() {
       {"checkpoint_given_up", header(10'066, false), given_up},
       {"loss", header(69, false), loss},
       {"checkpoint_of_loss", header(10'069, false), lost},
+      {"checkpoint_of_taken_back", header(10'070, false), taken_back},
   };
 }
 

@@ -52,6 +52,12 @@ class StoryFixture : public LogFixture {
   }
   // Enough records for another checkpoint, each of its own transaction.
   void fill_to_checkpoint(std::uint64_t first) { commit_durably(first, first + 10'000); }
+  /// The same, without a commit of anybody.
+  void fill_with_rollbacks(std::uint64_t first) {
+    const LogId log_id = log().opening().log_id;
+    for (std::uint64_t i = first; i < first + 10'002; ++i)
+      log().append(example_rollback(log_id, Epoch{1}, i), kExampleTime);
+  }
 
   // The log's own time, which never goes backwards: not that of the append.
   WallTime written_at(std::uint64_t number) {
@@ -145,9 +151,7 @@ TEST_CASE("an opening tells the newest committed branch of each participant", "[
   for (std::uint64_t i = 1; i <= 5; ++i) f.log().append(end_of(f.commit_record(i)), kExampleTime);
   SECTION("among the recent records") {}
   SECTION("behind a checkpoint") {
-    for (std::uint64_t i = 8; i < 10'010; ++i) {
-      f.log().append(example_rollback(only_points.gtrid.log_id, Epoch{1}, i), kExampleTime);
-    }
+    f.fill_with_rollbacks(8);
   }
   f.open();
   // Record 1 is the opening.
@@ -163,12 +167,19 @@ TEST_CASE("of a participant that a person took back as it is nothing is expected
   hand.allowance = Allowance::kHistory;
   hand.participant = "points";
   f.append(hand);
+  const std::uint64_t number = f.log().top();
+  SECTION("among the recent records") {}
+  SECTION("behind a checkpoint") {
+    f.fill_with_rollbacks(10);
+  }
   f.open();
   REQUIRE(f.log().opening().newest.size() == 1);
   CHECK(f.log().opening().newest.front().branch.xid.bqual == "payments");
+  CHECK(f.log().opening().taken_back == std::map<std::string, std::uint64_t>{{"points", number}});
   f.commit_durably(3, 3);
   f.open();
   CHECK(f.log().opening().newest.size() == 2);
+  CHECK(f.log().opening().taken_back.empty());
 }
 
 TEST_CASE("a transaction's story is told in its order, without its end", "[log]") {
