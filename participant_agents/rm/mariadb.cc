@@ -777,11 +777,12 @@ Result<> MariadbControl::heartbeat() {
 /// Only the holder of the lock writes here: the row stays as it was read.
 Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
   const std::string log = number(fence.log_id);
+  // Its collation would take "Pay" and "pay" for one coordinator.
   const auto ask = lex_statement(
       Kind::kMariadb,
       "SELECT CONCAT(log_top), epoch, CONCAT(log_id), CONCAT(opening_nonce) FROM assent_fence "
       "WHERE log_id = ? OR "
-      "coordinator = ? ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
+      "BINARY coordinator = ? ORDER BY log_id = ? DESC, raised_at DESC LIMIT ?",
       Author::kAssent);
   ASSENT_CHECK(ask.has_value());
   const auto asking =

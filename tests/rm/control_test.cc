@@ -167,6 +167,22 @@ TEST_CASE("a log that lost its end is known by what its openings hold, however l
   CHECK(raised_from(agent.control->raise_fence(fence(9, 6, 0, held))) == 90);
 }
 
+TEST_CASE("the logs of a coordinator are those of its name, spelled exactly so") {
+  Server server(each_kind());
+  Agent agent(server);
+  must(agent.control->raise_fence(fence(3, 5, 40)));
+  Fence next = fence(1, 1, 0);
+  next.log_id = LogId{7};
+  for (const char* name : {"Bank", "bank ", "b\u00e4nk"}) {
+    next.coordinator = name;
+    CHECK(must(agent.control->raise_fence(next)).others.empty());
+  }
+  next.coordinator = "bank";
+  const FenceAnswer answer = must(agent.control->raise_fence(next));
+  REQUIRE(answer.others.size() == 1);
+  CHECK(answer.others.front().log_id == kLog);
+}
+
 TEST_CASE("the list shows our branches of one log, and counts the others") {
   Server& server = shared_server(each_kind());
   Agent agent(server);
