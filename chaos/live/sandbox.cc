@@ -102,10 +102,12 @@ std::filesystem::path find_server(const char* name, const char* build_folder) {
                      looked_in);
 }
 
-/// Where assentctl is: beside the coordinator when installed, in its own folder when built.
-std::string tool_folders(const std::filesystem::path& coordinator) {
-  const auto beside = coordinator.parent_path();
-  return beside.string() + ":" + (beside.parent_path() / "tools").string();
+/// Where assentctl is, and the servers: side by side when installed, in their own folders when
+/// built.
+std::string program_folders(const ServerPrograms& programs) {
+  const auto beside = programs.coordinator.parent_path();
+  return (beside.parent_path() / "tools").string() + ":" + beside.string() + ":" +
+         programs.agent.parent_path().string();
 }
 
 bool is_empty_or_missing(const std::filesystem::path& folder) {
@@ -247,8 +249,7 @@ void Sandbox::write_environment() {
   std::ostringstream text;
   text << "# To be sourced by a shell. psql \"$POINTS_URL\" reaches a PostgreSQL, mariadb "
           "$POINTS_URL a MariaDB.\n"
-       << "export PATH=" << shell_string(tool_folders(find_server_programs().coordinator))
-       << ":\"$PATH\"\n"
+       << "export PATH=" << shell_string(program_folders(find_server_programs())) << ":\"$PATH\"\n"
        << "export ASSENT_COORDINATOR=" << shell_string(coordinator_address()) << "\n";
   for (const auto& participant : spec_.participants) {
     std::string variable = participant.name + "_url";

@@ -167,7 +167,8 @@ TEST_CASE("secrets of a sandbox are its owner's alone, and env says where everyt
   const std::string env = content(place.directory / "env");
   const auto port = [&](int offset) { return std::to_string(place.ports.first() + offset); };
   CHECK_THAT(env, Catch::Contains("export ASSENT_COORDINATOR='127.0.0.1:" + port(0) + "'\n"));
-  CHECK_THAT(env, Catch::Contains("/coordinator/tools':\"$PATH\"\n"));
+  CHECK_THAT(env, Catch::Contains("/coordinator/tools:") &&
+                      Catch::Contains("/participant_agents/server':\"$PATH\"\n"));
   CHECK_THAT(env, Catch::Contains("export POINTS_URL='postgresql://") &&
                       Catch::Contains(":" + port(11) + "/points'\n"));
   CHECK_THAT(env,
