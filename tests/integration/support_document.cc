@@ -36,32 +36,35 @@ std::optional<std::string> behind(const std::string& line, const std::string& st
   return line.substr(start.size());
 }
 
-/// Reads line by line; knows whether it is inside a console block.
+/// Reads line by line; knows in what block it is.
 class Reader {
  public:
   void take(const std::string& line) {
     ++line_;
-    if (in_block_) return take_in_block(line);
+    if (block_ != Block::kNone) return take_in_block(line);
     if (line == "```console") {
-      in_block_ = true;
+      block_ = Block::kConsole;
+    } else if (line == "```sandbox") {
+      block_ = Block::kSandbox;
     } else if (const auto title = behind(line, "## ")) {
       stories_.push_back({*title, {}});
-    } else if (auto done = behind(line, "<!-- do: ")) {
-      done->resize(done->rfind(" -->"));
-      add({DocumentStep::Kind::kDo, *done, "", line_});
     }
   }
 
   std::vector<DocumentStory> finish() {
-    if (in_block_) throw std::runtime_error("the last console block does not end");
+    if (block_ != Block::kNone) throw std::runtime_error("the last block does not end");
     std::erase_if(stories_, [](const DocumentStory& story) { return story.steps.empty(); });
     return std::move(stories_);
   }
 
  private:
+  enum class Block { kNone, kConsole, kSandbox };
+
   void take_in_block(const std::string& line) {
     if (line == "```") {
-      in_block_ = false;
+      block_ = Block::kNone;
+    } else if (block_ == Block::kSandbox) {
+      add({DocumentStep::Kind::kDo, line, "", line_});
     } else if (const auto command = behind(line, "$ ")) {
       add({DocumentStep::Kind::kCommand, *command, "", line_});
     } else {
@@ -75,7 +78,7 @@ class Reader {
   }
 
   std::vector<DocumentStory> stories_;
-  bool in_block_ = false;
+  Block block_ = Block::kNone;
   int line_ = 0;
 };
 

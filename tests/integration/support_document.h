@@ -8,7 +8,9 @@
 /// A document whose console blocks are run, so that what it shows stays true.
 ///
 ///   ## A symptom                       a story begins
-///   <!-- do: kill agent-payments -->   the test's part: makes the symptom, unseen by the reader
+///   ```sandbox
+///   stop agent-payments                makes the symptom, or does what the text asks for
+///   ```
 ///   ```console
 ///   $ assentctl list --in-doubt        what the reader types
 ///   5d2c.. commit ...                  what is then printed
@@ -18,7 +20,7 @@ namespace assent::testing {
 
 struct DocumentStep {
   enum class Kind { kDo, kCommand } kind = Kind::kDo;
-  std::string text;    ///< behind `do: ` or `$ `
+  std::string text;    ///< a line of a sandbox block; of a console block, behind `$ `
   std::string output;  ///< of a command: lines up to the next one
   int line = 0;
 };
