@@ -312,8 +312,24 @@ TEST_CASE("a participant pointed at another server gets no work, and what is unf
   const std::string untold = decided_and_untold(house, card);
   live::DatabaseServer& database = house.database("payments");
   const std::string right = database.odbc_connection("payments");
-  database.create_database("elsewhere");
-  connect_agent_to(house, "payments", database.odbc_connection("elsewhere"));
+  const bool same_server = GENERATE(true, false);
+  CAPTURE(same_server);
+  const TemporaryFolder folder;
+  const live::PortLease port{1};
+  const auto other =
+      live::DatabaseServer::make(database.kind(), {.name = "db-elsewhere",
+                                                   .directory = folder.path() / "db-elsewhere",
+                                                   .log_file = folder.path() / "db-elsewhere.log",
+                                                   .port = port.first(),
+                                                   .settings = {},
+                                                   .dies_with_owner = true});
+  if (!same_server) {
+    other->init();
+    other->start();
+  }
+  live::DatabaseServer& wrong = same_server ? database : *other;
+  wrong.create_database("elsewhere");
+  connect_agent_to(house, "payments", wrong.odbc_connection("elsewhere"));
   start_payments_again(house);
 
   CHECK(comes_true([&] { return pay(house).outcome == Outcome::kRefused; }));
@@ -330,6 +346,7 @@ TEST_CASE("a participant pointed at another server gets no work, and what is unf
   CHECK(comes_true([&] { return house.left_behind().empty(); }));
   CHECK(house.paid(card) == 10);
   check_all_is_well(house);
+  if (!same_server) other->kill(live::KillScope::kEverything);
 }
 
 TEST_CASE("two participants are never one database") {

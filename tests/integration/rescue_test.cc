@@ -1,8 +1,10 @@
 // What an operator meets at night: a decided payment with an agent gone, foreign branches, a
 // drained coordinator; seen and mended with assentctl alone.
 
+#include <future>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -78,6 +80,54 @@ TEST_CASE("a decided payment whose agent is gone is seen, explained, and finishe
   }));
   CHECK(assentctl(house, {"list", "--in-doubt"}).standard_output == "nothing is in doubt\n");
   CHECK(comes_true([&] { return assentctl(house, {"status"}).end.exit_code == kDone; }));
+}
+
+TEST_CASE("a live transaction is shown with whom it blocks, and rolled back by hand") {
+  House house(postgres_and_mariadb());
+  const auto card = house.fresh_card();
+  auto& points = house.database("points");
+  Submission submission{.key = "live-one", .timeout = kPatience};
+  submission.step("points", "UPDATE card SET points = points - 1 WHERE id = ?", {card});
+  submission.step("payments", "UPDATE bill SET due = due - 1 WHERE card_id = ? AND SLEEP(9) = 0",
+                  {card});
+  auto paying = std::async(std::launch::async, [&house, submission] {
+    Client client = house.connect();
+    return client.submit(submission);
+  });
+  REQUIRE(comes_true([&] {
+    return points.query_value("points", "SELECT count(*) FROM pg_prepared_xacts;") == "1";
+  }));
+  const std::string row =
+      "UPDATE card SET points = points WHERE id = " + std::to_string(card) + ";";
+  std::thread blocked([&] { points.query("points", row); });
+
+  live::CommandResult listed;
+  const bool seen = comes_true([&] {
+    listed = assentctl(house, {"list", "--in-doubt"});
+    return listed.standard_output.find(row.substr(0, 20)) != std::string::npos;
+  });
+  INFO(listed.standard_output << listed.standard_error);
+  CHECK(seen);
+  CHECK_THAT(listed.standard_output,
+             Catch::Contains("key live-one") && Catch::Contains("blocks 1"));
+  const std::string gtrid = listed.standard_output.substr(0, listed.standard_output.find(' '));
+
+  const std::vector<std::string> resolve{"resolve", gtrid, "--rollback", "--reason",
+                                         "the shop waits"};
+  const auto plan = assentctl(house, resolve);
+  INFO(plan.standard_output << plan.standard_error);
+  CHECK(plan.end.exit_code == kDone);
+  auto act = resolve;
+  act.emplace_back("--yes");
+  const auto done = assentctl(house, act);
+  INFO(done.standard_output << done.standard_error);
+  CHECK(done.end.exit_code == kDone);
+  blocked.join();
+  CHECK(paying.get().outcome == Outcome::kRolledBack);
+
+  CHECK(comes_true([&] { return house.left_behind().empty(); }));
+  CHECK(house.paid(card) == 0);
+  CHECK(house.client().outcome_of("live-one").outcome == Outcome::kRolledBack);
 }
 
 TEST_CASE("a drained coordinator takes no work, says what holds it up, and takes work again") {
