@@ -127,7 +127,7 @@ void Coordinator::on_welcome(const std::string& participant, const Welcome& welc
 }
 
 void Coordinator::on_refused(const std::string& participant, const Refused& refused) {
-  agents_.at(participant).fence_top = refused.fence_top;
+  agents_.at(participant).fence = {refused.fence_top, refused.fence_epoch};
   close(participant, refused.error);
 }
 
@@ -143,7 +143,7 @@ void Coordinator::end_link(const std::string& participant, const Error& why) {
   ++end.generation;
   process_.in(world_.random().between(milliseconds(20), milliseconds(500)),
               [this, participant] { connect(participant); });
-  driver_->agent_disconnected(participant, why, std::exchange(end.fence_top, 0));
+  driver_->agent_disconnected(participant, why, std::exchange(end.fence, {}));
 }
 
 void Coordinator::watch_silence(const std::string& participant, std::uint64_t generation) {

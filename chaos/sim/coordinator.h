@@ -55,7 +55,7 @@ class Coordinator final : private coordinator::AgentsPort,
     std::optional<Incarnation> incarnation;
     std::uint64_t generation = 0;
     Instant heard;
-    std::uint64_t fence_top = 0;
+    coordinator::FenceTold fence;  ///< by the refusal that is ending the link
     Gtrid lowest;
   };
   struct ClientEnd {

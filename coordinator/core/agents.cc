@@ -116,7 +116,7 @@ void Coordinator::on(const AgentDisconnected& event) {
   participant->last_error = event.why;
   lose_link(*participant, event.why.message);
   reschedule(*participant);
-  if (event.why.code == ErrorCode::kFenced) on_fenced(*participant, event.why, event.fence_top);
+  if (event.why.code == ErrorCode::kFenced) on_fenced(*participant, event.why, event.fence);
   tried(*participant);
 }
 
@@ -246,7 +246,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   const std::set<Gtrid> finished = std::exchange(participant.finished_during_scan, {});
   if (list.error) {
     participant.last_error = list.error;
-    if (list.error->code == ErrorCode::kFenced) on_fenced(participant, *list.error, 0);
+    if (list.error->code == ErrorCode::kFenced) on_fenced(participant, *list.error, {});
     if (list.error->code == ErrorCode::kDatabaseUnfit) put_back(participant, *list.error);
     return;
   }

@@ -35,6 +35,7 @@ void Coordinator::on_request(ClientRequested& asked, Allow& allow) {
   if (allow.what == Allowance::kPresume) {
     record.missing_to = missing_to_;
     record.lost_logs = lost_logs_;
+    record.above = deposed_by_epoch_;
   }
   record.evidence = told.plan;
   record.by = std::move(allow.hand.by);

@@ -269,8 +269,8 @@ class Coordinator {
   bool all_tried() const;
   /// It has just been opened, and what its participants' fence rows say is not known yet.
   bool awaits_fences() const;
-  void on_fenced(const Participant& participant, const Error& why, std::uint64_t fence_top);
-  void depose(const Participant& participant, const Error& why);
+  void on_fenced(const Participant& participant, const Error& why, FenceTold fence);
+  void depose(const Participant& participant, const Error& why, Epoch by);
   void record_loss(LossRecord loss);
   bool miss(const std::string& what, std::uint64_t to);
   void notice_other_logs(const Participant& participant);
@@ -285,6 +285,7 @@ class Coordinator {
   std::optional<Error> why_key_unknown() const;
   static Answer unknown_key(const Error& why);
   Result<std::vector<std::string>> plan_presuming() const;
+  Result<std::vector<std::string>> plan_outliving() const;
   void presume_again(const Allowing& allowing);
 
   // ---- databases whose history changed (history.cc)
@@ -439,6 +440,7 @@ class Coordinator {
   std::optional<Error> frozen_;       ///< a violation was seen: no new work (R6)
   std::optional<Error> deposed_;      ///< another opening of the log has taken over (R10)
   std::string deposed_by_;            ///< which, for people; empty: none
+  Epoch deposed_by_epoch_{};          ///< the highest of them; 0: not told
   std::vector<std::string> missing_;  ///< why decisions may be missing from the log
   std::uint64_t missing_to_ = 0;      ///< the highest of them that is known
   std::uint64_t given_up_to_ = 0;     ///< what a person has let go

@@ -53,10 +53,16 @@ struct AgentConnected {
   Welcome welcome;
 };
 
+/// By a hello's refusal: see Refused.
+struct FenceTold {
+  std::uint64_t top = 0;
+  Epoch epoch{};
+};
+
 struct AgentDisconnected {
   std::string participant;
-  Error why;                    ///< also of attempts to connect that failed, hellos refused
-  std::uint64_t fence_top = 0;  ///< see Refused
+  Error why;  ///< also of attempts to connect that failed, hellos refused
+  FenceTold fence;
 };
 
 struct AgentReplied {

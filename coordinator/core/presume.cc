@@ -53,13 +53,12 @@ bool Coordinator::awaits_fences() const {
 
 /// A database whose fence row was told of more than our log holds of that opening knows of
 /// decisions that are missing; one that has seen another opening will obey only that (R10).
-void Coordinator::on_fenced(const Participant& participant, const Error& why,
-                            std::uint64_t fence_top) {
-  if (fence_top == 0) return depose(participant, why);
-  if (fence_top <= given_up_to_ || fence_top <= missing_to_) return;  // of a hello sent before
+void Coordinator::on_fenced(const Participant& participant, const Error& why, FenceTold fence) {
+  if (fence.top == 0) return depose(participant, why, fence.epoch);
+  if (fence.top <= given_up_to_ || fence.top <= missing_to_) return;  // of a hello sent before
   record_loss({"participant " + participant.name + " was told of record " +
-                   std::to_string(fence_top) + ", which this log does not hold",
-               fence_top});
+                   std::to_string(fence.top) + ", which this log does not hold",
+               fence.top});
 }
 
 /// What the log that this coordinator had before, or should have been given, has decided may have
@@ -92,14 +91,15 @@ bool Coordinator::is_ours(LogId log_id) const {
   return log_id == log_id_ || other_logs_.contains(log_id);
 }
 
-void Coordinator::depose(const Participant& participant, const Error& why) {
+void Coordinator::depose(const Participant& participant, const Error& why, Epoch by) {
+  deposed_by_epoch_ = std::max(deposed_by_epoch_, by);
   if (deposed_) return;
   deposed_by_ = "another opening of its log, which participant " + participant.name +
                 " obeys: " + why.message + "; this one has epoch " +
                 std::to_string(static_cast<std::uint32_t>(epoch_)) +
-                ". End the one that should not be there. If that is the other one, this one has to "
-                "get above its epoch: end this one too, put a copy of its folder (cp -a) in the "
-                "place of the folder, and start it twice";
+                ". End the one that should not be there. If that is the other one, give up what it "
+                "has decided: " +
+                command_to(Allowance::kPresume) + "; then start this one again";
   deposed_ = Error{.code = ErrorCode::kFenced,
                    .effect = assent::Effect::kNone,
                    .message = "the coordinator is deposed by " + deposed_by_,
@@ -222,11 +222,41 @@ Answer Coordinator::unknown_key(const Error& why) {
 
 // ---------------------------------------------------------------- going on all the same
 
-/// A sentence for each thing that is given up.
+/// The opening that has taken over is given up.
+Result<std::vector<std::string>> Coordinator::plan_outliving() const {
+  if (deposed_by_epoch_ == Epoch{}) {
+    Error not_told = *deposed_;
+    not_told.message =
+        "no participant has told yet which epoch the other opening has: ask again when `assentctl "
+        "participants` shows one that refuses the hello as fenced";
+    return not_told;
+  }
+  const std::string epoch = std::to_string(static_cast<std::uint32_t>(deposed_by_epoch_));
+  std::vector<std::string> plan{
+      "the other opening, of epoch " + epoch +
+      ", is given up with all that it has decided: end it first. This coordinator goes on above "
+      "that epoch once it is started again"};
+  for (const auto& [name, participant] : participants_) {
+    if (participant.last_error && participant.last_error->code == ErrorCode::kFenced) {
+      plan.push_back("participant " + name +
+                     " may have been told of such decisions: " + participant.last_error->message);
+    }
+  }
+  return plan;
+}
+
+/// A sentence for each thing that is given up. Nothing may be presumed beside another opening: the
+/// next one, which begins above it, does.
 Result<std::vector<std::string>> Coordinator::plan_presuming() const {
-  if (deposed_) return *deposed_;  // nothing of ours may be presumed beside another coordinator
-  if (missing_.empty()) return nothing_to_allow("nothing is known to be missing from the log");
+  if (!deposed_ && missing_.empty()) {
+    return nothing_to_allow("nothing is known to be missing from the log");
+  }
   std::vector<std::string> plan = missing_;
+  if (deposed_) {
+    auto other = plan_outliving();
+    if (!other) return std::move(other).error();
+    plan.insert(plan.end(), other->begin(), other->end());
+  }
   plan.push_back(
       "keys that the log does not know are taken for new ones from then on: ask the "
       "callers which of theirs were answered");
@@ -251,6 +281,7 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
 
 /// What was found after the person had asked is not allowed by it.
 void Coordinator::presume_again(const Allowing& allowing) {
+  if (deposed_) return;  // until the next opening
   const auto& given_up = allowing.missing;
   std::erase_if(missing_, [&given_up](const std::string& what) {
     return std::find(given_up.begin(), given_up.end(), what) != given_up.end();

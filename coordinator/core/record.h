@@ -118,7 +118,9 @@ struct HandRecord {
   std::optional<Allowance> allowance;  ///< kAllow
   /// kAllow of kPresume: decisions up to this number are given up; the log goes on behind it.
   std::uint64_t missing_to = 0;
-  std::set<LogId> lost_logs;          ///< kAllow of kPresume: logs that are given up
+  std::set<LogId> lost_logs;  ///< kAllow of kPresume: logs that are given up
+  /// kAllow of kPresume: the other opening that has deposed this one; the next begins above it.
+  Epoch above{};
   std::vector<std::string> despite;   ///< participants that were not reached
   std::vector<std::string> evidence;  ///< what was shown before it: a sentence each
   std::string by;

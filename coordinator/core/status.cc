@@ -127,7 +127,7 @@ void Coordinator::add_log_findings(std::vector<Finding>& findings) const {
         "what the other opening has decided is not in this log: keys that it does not know are "
         "answered \"unknown\"");
     add_held(finding.at_stake);
-    finding.command = "assentctl drain";
+    finding.command = command_to(Allowance::kPresume);
   }
   for (const std::string& what : missing_) {
     Finding& finding = findings.emplace_back();

@@ -270,7 +270,7 @@ void LevelDbLog::Impl::doubt_end(std::vector<Missing>& missing) {
 Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
   const bool lost = !missing.empty() || state_.epochs_lost();
   const std::uint32_t step = lost ? kEpochsLeftOut : 1;
-  const auto before = static_cast<std::uint32_t>(state_.tail.epoch);
+  const auto before = static_cast<std::uint32_t>(std::max(state_.tail.epoch, state_.above));
   if (before > std::numeric_limits<std::uint32_t>::max() - step) {
     return log_unavailable("it has been opened too often; begin a new log");
   }

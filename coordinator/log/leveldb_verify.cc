@@ -164,6 +164,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
   state.tail.top = checkpoint.newest_forced;
   state.last_hand = checkpoint.last_hand;
   state.violation_allowed = checkpoint.violation_allowed;
+  state.above = checkpoint.above;
   state.missing = checkpoint.missing;
   state.unproved = checkpoint.unproved;
   state.given_up_logs = checkpoint.given_up_logs;

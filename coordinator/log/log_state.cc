@@ -90,6 +90,7 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   }
   if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
   given_up_logs.insert(hand.lost_logs.begin(), hand.lost_logs.end());
+  above = std::max(above, hand.above);
 }
 
 /// Whose end was lost with it can't be told: it may be any commit before this opening, and the lost
@@ -155,6 +156,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.given_up_logs = given_up_logs;
   record.violation_allowed = violation_allowed;
   record.held = held;
+  record.above = above;
   return record;
 }
 

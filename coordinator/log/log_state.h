@@ -40,6 +40,7 @@ struct LogState {
   std::map<std::string, std::uint64_t> taken_back;          ///< see LogOpening
   HandLink last_hand;
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
+  Epoch above{};                        ///< the next opening's epoch is above it
   std::vector<Missing> missing;
   std::vector<HeldTop> held;           ///< see LogOpening
   std::vector<UnprovedTime> unproved;  ///< oldest first; of what is still there

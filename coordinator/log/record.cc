@@ -187,6 +187,7 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
   }
   for (const LogId id : record.given_up_logs) out.add_given_up_logs(static_cast<std::uint64_t>(id));
   out.set_violation_allowed(record.violation_allowed);
+  out.set_above(static_cast<std::uint32_t>(record.above));
   for (const HeldTop& one : record.held) {
     auto& row = *out.add_held();
     row.set_epoch(static_cast<std::uint32_t>(one.epoch));
@@ -235,6 +236,7 @@ log::Hand to_proto(const ChainedHand& record) {
   if (hand.decision) out.set_decision(static_cast<std::uint32_t>(*hand.decision));
   if (hand.allowance) out.set_allowance(static_cast<std::uint32_t>(*hand.allowance));
   out.set_missing_to(hand.missing_to);
+  out.set_above(static_cast<std::uint32_t>(hand.above));
   for (const LogId id : hand.lost_logs) out.add_lost_logs(static_cast<std::uint64_t>(id));
   for (const auto& name : hand.despite) out.add_despite(name);
   for (const auto& sentence : hand.evidence) out.add_evidence(sentence);
@@ -517,6 +519,7 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   out.newest_forced = in.newest_forced();
   out.opening = in.opening();
   out.violation_allowed = in.violation_allowed();
+  out.above = Epoch{in.above()};
   Doubt doubt = kFine;
   if (in.has_low_water()) doubt = read(in.low_water(), false, out.low_water.emplace());
   if (doubt == kFine) doubt = read_listed(in.unfinished(), out.unfinished);
@@ -580,6 +583,7 @@ Doubt read(const log::Hand& in, ChainedHand& out) {
   if (!in.participant().empty() && !is_participant_name(in.participant())) return kStrangeBqual;
   hand.participant = in.participant();
   hand.missing_to = in.missing_to();
+  hand.above = Epoch{in.above()};
   if (doubt == kFine) doubt = read_log_ids(in.lost_logs(), hand.lost_logs);
   hand.despite.assign(in.despite().begin(), in.despite().end());
   hand.evidence.assign(in.evidence().begin(), in.evidence().end());

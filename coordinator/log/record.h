@@ -128,6 +128,7 @@ struct CheckpointRecord {
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
   std::vector<HeldTop> held;            ///< see LogOpening; empty: written before this was known
   std::map<std::string, std::uint64_t> taken_back;  ///< see LogOpening
+  Epoch above{};                                    ///< of the newest HandRecord that has one
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

@@ -98,6 +98,8 @@ std::string body(const ChainedHand& record) {
   if (hand.decision) out += fmt::format(" decision={}", to_string(*hand.decision));
   if (hand.allowance) out += fmt::format(" allowance={}", to_string(*hand.allowance));
   if (hand.missing_to != 0) out += fmt::format(" missing_to={}", hand.missing_to);
+  if (hand.above != Epoch{})
+    out += fmt::format(" above={}", static_cast<std::uint32_t>(hand.above));
   for (const LogId id : hand.lost_logs) out += " lost_log=" + to_string(id);
   for (const auto& participant : hand.despite) out += " despite=" + quoted(participant);
   for (const auto& sentence : hand.evidence) out += " evidence=" + quoted(sentence);

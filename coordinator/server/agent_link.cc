@@ -115,7 +115,7 @@ void AgentLink::on_body(std::string_view body) {
 
 void AgentLink::on_greeted(FromAgent message) {
   if (const auto* refused = std::get_if<Refused>(&message)) {
-    fence_top_ = refused->fence_top;
+    fence_ = {refused->fence_top, refused->fence_epoch};
     channel_->close(refused->error);
     return;
   }
@@ -162,7 +162,7 @@ void AgentLink::lost(const Error& reason) {
                  reason.message);
   }
   wait_and_connect();
-  driver_.agent_disconnected(participant_, reason, std::exchange(fence_top_, 0));
+  driver_.agent_disconnected(participant_, reason, std::exchange(fence_, {}));
 }
 
 void AgentLink::wait_and_connect() {

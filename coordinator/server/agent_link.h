@@ -67,7 +67,7 @@ class AgentLink final : public std::enable_shared_from_this<AgentLink> {
   Instant heard_;
   Instant welcomed_;
   std::string last_complaint_;
-  std::uint64_t fence_top_ = 0;  ///< of the refusal that is ending the link
+  FenceTold fence_;  ///< by the refusal that is ending the link
 };
 
 }  // namespace assent::coordinator

@@ -96,8 +96,8 @@ void Driver::agent_connected(std::string participant, Welcome welcome) {
   happen(AgentConnected{std::move(participant), std::move(welcome)});
 }
 
-void Driver::agent_disconnected(std::string participant, Error why, std::uint64_t fence_top) {
-  happen(AgentDisconnected{std::move(participant), std::move(why), fence_top});
+void Driver::agent_disconnected(std::string participant, Error why, FenceTold fence) {
+  happen(AgentDisconnected{std::move(participant), std::move(why), fence});
 }
 
 void Driver::agent_replied(std::string participant, AgentReply reply) {

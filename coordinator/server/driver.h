@@ -29,8 +29,8 @@ class Driver {
                         const RequestHash& hash, std::optional<Error> busy = std::nullopt);
   void client_closed(ClientSessionId session);
   void agent_connected(std::string participant, Welcome welcome);
-  /// `fence_top` as in AgentDisconnected.
-  void agent_disconnected(std::string participant, Error why, std::uint64_t fence_top = 0);
+  /// `fence` as in AgentDisconnected.
+  void agent_disconnected(std::string participant, Error why, FenceTold fence = {});
   void agent_replied(std::string participant, AgentReply reply);
   void time_passed();
   /// As when a person asks for it: no new work; HostPort::drained follows when all is finished.

@@ -66,7 +66,13 @@ void Agent::on(FenceRaised&& event, Outbox& out) {
   if (at == links_.end()) return;  // the link has ended meanwhile
   if (event.error) {
     out.add(warning(about(at->second.hello) + " hello refused: " + event.error->message));
-    out.add(SendRefused{event.link, {std::move(*event.error), event.missing ? event.top : 0}});
+    Refused refused{.error = std::move(*event.error)};
+    if (event.missing) {
+      refused.fence_top = event.top;
+    } else if (refused.error.code == ErrorCode::kFenced) {
+      refused.fence_epoch = event.epoch;
+    }
+    out.add(SendRefused{event.link, std::move(refused)});
     links_.erase(at);
     return;
   }

@@ -42,6 +42,7 @@ struct FenceRaised {
   std::optional<Error> error;
   bool missing = false;          ///< refused because the log does not hold what the row was told of
   std::vector<OtherLog> others;  ///< as in the welcome
+  Epoch epoch{};                 ///< of the row before
 };
 
 /// Answer to StartWork and StartPrepare. Unless `open`, no database session has anything to do with

@@ -46,6 +46,7 @@ FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence) {
   answer.refused = why_set_back(ours, fence);
   if (ours == nullptr) return answer;
   answer.top = ours->top;
+  answer.epoch = ours->epoch;
   answer.missing = !answer.refused && is_missing(*ours, fence);
   answer.up_to_date = ours->epoch == fence.epoch && ours->opening_nonce == fence.opening_nonce &&
                       ours->top >= fence.log_top;

@@ -156,6 +156,7 @@ struct Fence {
 /// What the row of this log said, and those of its coordinator's other logs.
 struct FenceAnswer {
   std::uint64_t top = 0;         ///< before; 0: there was no row
+  Epoch epoch{};                 ///< before
   std::optional<Error> refused;  ///< kFenced, kDatabaseUnfit: the row is as it was
   bool missing = false;          ///< refused because the log does not hold what the row was told of
   std::vector<OtherLog> others;  ///< as in the welcome

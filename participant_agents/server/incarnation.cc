@@ -158,6 +158,7 @@ void IncarnationLife::raise_fence(RaiseFence&& raise) {
           return raised;
         }
         raised.top = answer->top;
+        raised.epoch = answer->epoch;
         raised.missing = answer->missing;
         raised.others = std::move(answer->others);
         raised.error = std::move(answer->refused);

@@ -200,6 +200,9 @@ struct Refused {
   /// With kFenced because decisions are missing from the log: the log top in the fence row, above
   /// what the hello holds of that row's opening. 0: refused for something else.
   std::uint64_t fence_top = 0;
+  /// With kFenced because the fence row was raised by another opening: that opening's epoch, at or
+  /// above the hello's. 0: refused for something else, or by an agent that doesn't tell.
+  Epoch fence_epoch{};
 
   friend bool operator==(const Refused&, const Refused&) = default;
 };

@@ -440,10 +440,11 @@ Welcome take(const v1::Welcome& from, const Place& here) {
 void put(const Refused& from, v1::Refused& to) {
   put(from.error, *to.mutable_error());
   to.set_fence_top(from.fence_top);
+  to.set_fence_epoch(static_cast<std::uint32_t>(from.fence_epoch));
 }
 
 Refused take(const v1::Refused& from, const Place& here) {
-  return {take(from.error(), here.in("error")), from.fence_top()};
+  return {take(from.error(), here.in("error")), from.fence_top(), Epoch{from.fence_epoch()}};
 }
 
 void put(const AgentReply& from, v1::AgentReply& to) {

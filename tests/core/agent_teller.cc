@@ -84,6 +84,7 @@ FenceRaised read_fence_raised(const StoryCommand& command) {
                      command.has("missing"), {}};
   if (!raised.error) raised.database.id = "db";
   if (command.has("other")) raised.others = {{LogId{command.number("other", 0)}, 40}};
+  raised.epoch = Epoch{static_cast<std::uint32_t>(command.number("epoch", 0))};
   return raised;
 }
 
@@ -279,7 +280,9 @@ struct ShowEffect {
            show(e.welcome.other_logs);
   }
   std::string operator()(const SendRefused& e) const {
+    const auto epoch = static_cast<std::uint32_t>(e.refused.fence_epoch);
     return "refused " + show(e.link) + show_top(e.refused.fence_top) +
+           (epoch == 0 ? "" : " fence epoch=" + std::to_string(epoch)) +
            show(std::optional(e.refused.error));
   }
   std::string operator()(const SendReply& e) const {

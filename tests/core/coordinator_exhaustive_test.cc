@@ -354,7 +354,7 @@ class World {
       tell("agent " + agents_[i].name() + " refuses");
       Error why;
       why.code = ErrorCode::kFenced;
-      return step(AgentDisconnected{agents_[i].name(), why, 100});
+      return step(AgentDisconnected{agents_[i].name(), why, {.top = 100, .epoch = {}}});
     }
     links_[i].up = true;
     agents_[i].greet();

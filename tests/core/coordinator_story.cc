@@ -246,6 +246,7 @@ void Story::open() {
   for (const auto& [name, one] : newest) past.newest.push_back(one);
   past.damaged = damaged();
   past.given_up_logs = given_up_logs();
+  epoch_ = static_cast<std::uint32_t>(past.epoch);
   coordinator_ = std::make_unique<Coordinator>(config_, past, now_);
 }
 
@@ -259,6 +260,7 @@ void Story::take_loss(const Record& record, Past& past) {
   if (hand == nullptr || hand->allowance != Allowance::kPresume) return;
   past.missing.clear();
   past.given_up_to = std::max(past.given_up_to, std::exchange(past.missing_to, 0));
+  past.epoch = std::max(past.epoch, Epoch{static_cast<std::uint32_t>(hand->above) + 1});
 }
 
 void Story::crash(Words& words) {
@@ -488,7 +490,8 @@ void Story::disconnect(Words& words) {
   gone.participant = words.next();
   gone.why.code = error_code(words.text("error").value_or("connection_lost"));
   gone.why.message = gone.why.code == ErrorCode::kFenced ? "fenced" : "connection reset";
-  gone.fence_top = words.number("fence_top").value_or(0);
+  gone.fence.top = words.number("fence_top").value_or(0);
+  gone.fence.epoch = Epoch{static_cast<std::uint32_t>(words.number("fence_epoch").value_or(0))};
   step(std::move(gone));
 }
 

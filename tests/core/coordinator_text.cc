@@ -301,6 +301,9 @@ std::string body(const HandRecord& record) {
   if (record.allowance) out += " " + std::string(to_string(*record.allowance));
   if (record.missing_to != 0) out += " missing to " + std::to_string(record.missing_to);
   for (const LogId id : record.lost_logs) out += " lost log " + to_string(id);
+  if (record.above != Epoch{}) {
+    out += " above epoch " + std::to_string(static_cast<std::uint32_t>(record.above));
+  }
   for (const auto& participant : record.despite) out += " despite " + participant;
   for (const auto& sentence : record.evidence) out += " (" + sentence + ")";
   return out + " by " + record.by + ": " + record.reason;

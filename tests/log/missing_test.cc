@@ -171,6 +171,22 @@ TEST_CASE("a loss that a database showed waits for a person over openings and ch
   }
 }
 
+TEST_CASE("the opening behind an allowance begins above the one that deposed it", "[log]") {
+  MissingFixture f;
+  const bool checkpointed = GENERATE(false, true);
+  f.reopen();
+  HandRecord hand;
+  hand.action = HandAction::kAllow;
+  hand.allowance = Allowance::kPresume;
+  hand.above = Epoch{1'000'007};
+  f.log().append_forced(hand, kExampleTime, LogToken{1'000'000});
+  f.commit_durably(20, checkpointed ? 10'100 : 21);
+  CHECK(f.reopen().epoch == Epoch{1'000'008});
+  CHECK(f.reopen().epoch == Epoch{1'000'009});
+  f.close();
+  f.verify_all();
+}
+
 TEST_CASE("what a person has given up is told at every opening", "[log]") {
   MissingFixture f;
   f.lose_end(11, 2);

@@ -92,6 +92,11 @@ std::vector<Golden> golden_records() {
   CheckpointRecord lost;
   lost.missing = {{Missing::Why::kShown, 63, 815, false, loss.what}};
   lost.held = {{Epoch{1}, 0}, {Epoch{3}, 61}};
+  HandRecord outlive = allow;
+  outlive.missing_to = 0;
+  outlive.above = Epoch{7};
+  CheckpointRecord outlived;
+  outlived.above = Epoch{7};
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
@@ -127,6 +132,8 @@ std::vector<Golden> golden_records() {
       {"hand_give_up", header(68, true),
        ChainedHand{give_up, link_to(67, "the bytes of record 67")}},
       {"checkpoint_given_up", header(10'066, false), given_up},
+      {"hand_outlive", header(70, true), ChainedHand{outlive, {}}},
+      {"checkpoint_outlived", header(10'070, false), outlived},
       {"loss", header(69, false), loss},
       {"checkpoint_of_loss", header(10'069, false), lost},
       {"checkpoint_of_taken_back", header(10'070, false), taken_back},

@@ -138,6 +138,7 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
       Welcome{Incarnation{9}, "mariadb", "10.11", kProof.database, 16, 0, 12, {{LogId{77}, 4000}}});
   golden.message("prepared_list with the fence row",
                  reply(PreparedList{3, {}, 2, std::nullopt, 14}));
+  golden.message("refused by another opening's fence row", Refused{kError, 0, Epoch{7}});
   golden.compare("agent_messages.txt");
 }
 

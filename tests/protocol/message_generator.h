@@ -72,7 +72,7 @@ class MessageGenerator {
   ClientRequest admin_request();
   ClientReply admin_reply();
   ClientReply client_reply();
-  Refused refused() { return {error(), any_u64()}; }
+  Refused refused() { return {error(), any_u64(), Epoch{any_u32()}}; }
 
   template <typename Enum>
   Enum one_of(Enum first, Enum last) {
