@@ -77,6 +77,13 @@ Branch prepare_one(Session& session, int card) {
   return {xid, report.proof};
 }
 
+Branch commit_one(Session& session, int card) {
+  Branch branch = prepare_one(session, card);
+  const FinishReport told = session.commit(branch.xid, branch.proof, PreparedBy::kThisIncarnation);
+  CHECK(told.completion == Completion::kCommitted);
+  return branch;
+}
+
 void commit_some_transactions(live::DatabaseServer& server, int count) {
   std::string sql;
   for (int i = 0; i < count; ++i) sql += "UPDATE card SET points = points WHERE id = 5;";
@@ -198,16 +205,10 @@ TEST_CASE("F 4: a promoted standby proves what it had replayed, and nothing else
   Standby standby(primary);
   {
     Agent agent(primary);
-    seen = prepare_one(*agent.session, 1);
-    const FinishReport told =
-        agent.session->commit(seen.xid, seen.proof, PreparedBy::kThisIncarnation);
-    CHECK(told.completion == Completion::kCommitted);
+    seen = commit_one(*agent.session, 1);
     live::wait_until_caught_up(*standby, *primary);
     standby->stop();
-    lost = prepare_one(*agent.session, 2);
-    const FinishReport unseen =
-        agent.session->commit(lost.xid, lost.proof, PreparedBy::kThisIncarnation);
-    CHECK(unseen.completion == Completion::kCommitted);
+    lost = commit_one(*agent.session, 2);
   }
   primary->kill(live::KillScope::kEverything);
   standby->start();
@@ -239,10 +240,7 @@ TEST_CASE("F 4: a promoted standby that was restarted before its agent came prov
   Standby standby(primary);
   {
     Agent agent(primary);
-    seen = prepare_one(*agent.session, 1);
-    const FinishReport told =
-        agent.session->commit(seen.xid, seen.proof, PreparedBy::kThisIncarnation);
-    CHECK(told.completion == Completion::kCommitted);
+    seen = commit_one(*agent.session, 1);
     live::wait_until_caught_up(*standby, *primary);
   }
   primary->kill(live::KillScope::kEverything);
