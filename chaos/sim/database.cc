@@ -106,11 +106,6 @@ workload::ParticipantEvidence Database::evidence() const {
   return evidence;
 }
 
-bool Database::shows(const std::string& key) const {
-  return std::any_of(ledger_.begin(), ledger_.end(),
-                     [&key](const auto& row) { return row.key == key; });
-}
-
 DatabaseIdentity Database::identity() const {
   DatabaseIdentity identity;
   identity.id = "the database of " + participant_;
@@ -274,7 +269,7 @@ void Database::run_statement(SessionId id, const Statement& statement) {
   ASSENT_CHECK(statement.sql.starts_with("INSERT INTO ledger"));
   session.branch->writes.ledger.push_back({std::get<std::string>(statement.params.at(0)),
                                            integer(statement, 1), integer(statement, 2)});
-  note(session, statement, 1);
+  note(session, 1);
   run_next(id);
 }
 
@@ -289,11 +284,11 @@ void Database::lower(SessionId id, const Statement& statement) {
   if (enough) taken += amount;
   if (statement.expect_rows && *statement.expect_rows != (enough ? 1 : 0))
     return fail(id, ErrorCode::kGuardNotMet, "there is not enough left");
-  note(session, statement, enough ? 1 : 0);
+  note(session, enough ? 1 : 0);
   run_next(id);
 }
 
-void Database::note(Session& session, const Statement& /*statement*/, std::int64_t rows) {
+void Database::note(Session& session, std::int64_t rows) {
   session.results.push_back({rows, {}, {}});
   ++session.next;
 }

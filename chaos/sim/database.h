@@ -45,8 +45,6 @@ class Database {
 
   const std::string& participant() const { return participant_; }
   workload::ParticipantEvidence evidence() const;
-  /// Has the branch's work taken place?
-  bool shows(const std::string& key) const;
 
   template <typename Reply>
   using Told = std::function<void(Result<Reply>)>;
@@ -124,7 +122,7 @@ class Database {
   void run_next(SessionId id);
   void run_statement(SessionId id, const Statement& statement);
   void lower(SessionId id, const Statement& statement);
-  void note(Session& session, const Statement& statement, std::int64_t rows);
+  static void note(Session& session, std::int64_t rows);
   void wait_for_lock(SessionId id, std::int64_t card);
   void conclude(SessionId id);
   void prepare_now(SessionId id);

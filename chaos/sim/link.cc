@@ -18,14 +18,9 @@ void Link::attach(Side side, const Process& process, std::function<void(const Er
 Duration Link::arrival(Side from) {
   Instant& last = last_arrival_[index(from)];
   const Instant sent = std::max(world_.now(), held_until_[index(from)]);
-  Instant at = sent + world_.random().between(weather_.delay_least, weather_.delay_most);
-  const bool overtakes =
-      weather_.reorder_one_in != 0 && world_.random().one_in(weather_.reorder_one_in);
-  if (!overtakes) {
-    at = std::max(at, last + Duration(1));
-    last = at;
-  }
-  return at - world_.now();
+  last = std::max(sent + world_.random().between(weather_.delay_least, weather_.delay_most),
+                  last + Duration(1));
+  return last - world_.now();
 }
 
 void Link::send(Side from, std::function<void()> deliver) {

@@ -15,12 +15,11 @@ namespace assent::sim {
 struct Weather {
   Duration delay_least = std::chrono::microseconds(50);
   Duration delay_most = std::chrono::milliseconds(2);
-  std::uint64_t repeat_one_in = 0;   ///< messages that arrive twice; 0: none
-  std::uint64_t reorder_one_in = 0;  ///< messages that overtake or are overtaken; 0: none
+  std::uint64_t repeat_one_in = 0;  ///< messages that arrive twice; 0: none
 };
 
-/// A connection between two processes, as TCP gives it: in order, unless the weather is bad; each
-/// side is told once that it has ended, unless it ended it itself.
+/// A connection between two processes, as TCP gives it: in order, though the weather may
+/// repeat a message; each side is told once that it has ended, unless it ended it itself.
 class Link {
  public:
   enum class Side : std::uint8_t { kCaller = 0, kCallee = 1 };

@@ -70,11 +70,8 @@ class World {
 
   Random& random() { return random_; }
   Instant now() const { return now_; }
-  /// What the host of a process believes; `jump` moves it.
-  Now clocks() const {
-    return {now_, {kEpochMs + wall_jump_ms_ + now_.since_start.count() / 1000}};
-  }
-  void jump_clock(Duration by) { wall_jump_ms_ += by.count() / 1000; }
+  /// What every host believes.
+  Now clocks() const { return {now_, {kEpochMs + now_.since_start.count() / 1000}}; }
 
   void in(Duration delay, std::function<void()> call);
   void in(Duration delay, const std::weak_ptr<const Process::State>& process,
@@ -112,7 +109,6 @@ class World {
 
   Random random_;
   Instant now_;
-  std::int64_t wall_jump_ms_ = 0;
   std::vector<Due> heap_;
   std::uint64_t next_serial_ = 0;
   std::uint64_t events_ = 0;
