@@ -87,15 +87,9 @@ void Coordinator::say_hello(const std::string& participant, Agent& agent) {
 }
 
 Hello Coordinator::hello_to(const std::string& participant) const {
-  const coordinator::LogOpening& opening = log_->opening();
-  Hello hello;
+  Hello hello = coordinator::hello_of(log_->opening(), driver_->given_up_to());
   hello.coordinator = name_;
   hello.participant = participant;
-  hello.log_id = opening.log_id;
-  hello.epoch = opening.epoch;
-  hello.opening_nonce = opening.nonce;
-  hello.held = opening.held;
-  for (HeldTop& one : hello.held) one.top = std::max(one.top, driver_->given_up_to());
   return hello;
 }
 

@@ -61,6 +61,10 @@ struct LogOpening {
 /// What the core is to know of it.
 Past past_of(const LogOpening& opening);
 
+/// What an agent is to be told of it; who speaks, and to whom, is left to the caller.
+/// `given_up_to`: what a person has given up since.
+Hello hello_of(const LogOpening& opening, std::uint64_t given_up_to);
+
 struct CommitsPiece {
   std::vector<NumberedCommit> commits;  ///< oldest first
   std::uint64_t read_to = 0;            ///< number of the last record that was read

@@ -130,16 +130,10 @@ DecisionLog::Listener Server::log_listener() {
 void Server::connect_agents() {
   for (const auto& participant : options_.participants) {
     auto hello = [this, &participant] {
-      const LogOpening& opening = log_->opening();
-      Hello made;
+      Hello made = hello_of(log_->opening(), driver_->given_up_to());
       made.coordinator = options_.core.name;
       made.token = tokens_.at(participant.name);
       made.participant = participant.name;
-      made.log_id = opening.log_id;
-      made.epoch = opening.epoch;
-      made.opening_nonce = opening.nonce;
-      made.held = opening.held;
-      for (HeldTop& one : made.held) one.top = std::max(one.top, driver_->given_up_to());
       return made;
     };
     agents_.add(*driver_, participant.name, participant.agent, std::move(hello));
