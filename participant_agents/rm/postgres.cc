@@ -740,7 +740,8 @@ Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
       render(Kind::kPostgres, *ask, {log, fence.coordinator, log, std::int64_t{kOtherLogsMax + 1}});
   if (!asking) return asking.error();
   auto before = link_->query(*asking, Effect::kNone);
-  if (!before && shows_no_row(before.error(), fence)) before = std::vector<Row>{};
+  if (!before && fence.left && shows_no_table(Kind::kPostgres, before.error()))
+    before = std::vector<Row>{};
   if (!before) return before.error();
   std::vector<FenceRow> known;
   for (const Row& row : *before) {

@@ -53,10 +53,6 @@ FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence) {
   return answer;
 }
 
-bool shows_no_row(const Error& error, const Fence& fence) {
-  return fence.left && error.code == ErrorCode::kStatementFailed;
-}
-
 std::unique_ptr<ResourceManager> make_resource_manager(const Settings& settings) {
   return settings.kind == Kind::kPostgres ? make_postgres(settings) : make_mariadb(settings);
 }

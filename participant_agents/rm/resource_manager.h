@@ -177,9 +177,6 @@ struct FenceRow {
 /// behind where this agent has left it, so somebody has put the database back below it.
 FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence);
 
-/// The row that this agent has left can't even be asked for: its table is gone.
-bool shows_no_row(const Error& error, const Fence& fence);
-
 struct PreparedScan {
   std::vector<PreparedBranch> branches;  ///< of those log ids and this participant
   std::uint64_t foreign = 0;

@@ -74,6 +74,15 @@ constexpr std::array kDriverStates = {
     StateRow{"HYT", Meaning::kConnectionLost},  // ODBC, appendix A
 };
 
+constexpr std::array<std::string_view, 2> kPostgresNoTable = {
+    "42P01",  // undefined_table, also in a schema that is not there
+    "3F000",  // invalid_schema_name
+};
+constexpr std::array<std::int32_t, 2> kMariadbNoTable = {
+    1146,  // ER_NO_SUCH_TABLE, also in a database that is not there
+    1049,  // ER_BAD_DB_ERROR
+};
+
 template <typename Rows>
 Meaning by_state(const Rows& rows, std::string_view sqlstate) {
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const StateRow& known) {
@@ -112,6 +121,14 @@ ErrorCode to_error_code(Meaning meaning) {
       return ErrorCode::kStatementFailed;
   }
   return ErrorCode::kStatementFailed;
+}
+
+bool shows_no_table(Kind kind, const Error& refused) {
+  const auto is_in = [](const auto& codes, const auto& code) {
+    return std::find(codes.begin(), codes.end(), code) != codes.end();
+  };
+  return kind == Kind::kPostgres ? is_in(kPostgresNoTable, refused.sqlstate)
+                                 : is_in(kMariadbNoTable, refused.native);
 }
 
 Error to_error(const Settings& settings, const odbc::Diagnostic& diagnostic, Effect effect) {

@@ -26,6 +26,10 @@ Meaning meaning_of(Kind kind, const odbc::Diagnostic& diagnostic);
 
 ErrorCode to_error_code(Meaning meaning);
 
+/// A statement was refused since its table, the table's schema or the database is not there. Any
+/// other refusal (a right that was taken away, a page that can't be read) says nothing of it.
+bool shows_no_table(Kind kind, const Error& refused);
+
 /// The database's words with their meaning; `effect` is the caller's to know.
 Error to_error(const Settings& settings, const odbc::Diagnostic& diagnostic, Effect effect);
 

@@ -140,6 +140,41 @@ TEST_CASE("a dump that is put back below an agent is noticed, and what it lost i
   CHECK(commit(*agent.session, later.xid, later.proof).completion == Completion::kCommitted);
 }
 
+TEST_CASE("only a fence row that is gone was put back, not one that can't be read") {
+  Server server(each_kind(), {});
+  const bool postgres = server.kind() == Kind::kPostgres;
+  if (!postgres) {
+    // What is granted for a whole database stays with the sessions that are in it.
+    { const Agent agent(server); }  // our tables are there
+    server.run("REVOKE SELECT ON points.* FROM 'assent'@'127.0.0.1';");
+    for (const std::string table : {"fence", "identity", "witness"})
+      server.run("GRANT SELECT ON points.assent_" + table + " TO 'assent'@'127.0.0.1';");
+  }
+  const Agent agent(server);
+  Fence fence{.coordinator = "bank", .log_id = kLog, .epoch = Epoch{1}, .opening_nonce = 1};
+  fence.log_top = 8;
+  must(agent.control->raise_fence(fence));
+  fence.left = {{Epoch{1}, 8}};
+
+  const std::string right = postgres ? "SELECT ON assent.fence" : "SELECT ON points.assent_fence";
+  const std::string account = postgres ? "assent" : "'assent'@'127.0.0.1'";
+  server.run("REVOKE " + right + " FROM " + account + ";");
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = agent.control->raise_fence(fence);
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().code == ErrorCode::kStatementFailed);
+    if (postgres) CHECK(answer.error().sqlstate == "42501");
+    if (!postgres) CHECK(answer.error().native == 1142);
+  }
+  server.run("GRANT " + right + " TO " + account + ";");
+  CHECK_FALSE(must(agent.control->raise_fence(fence)).refused);
+
+  server.run(postgres ? "DROP SCHEMA assent CASCADE;" : "DROP DATABASE points;");
+  const FenceAnswer gone = must(agent.control->raise_fence(fence));
+  REQUIRE(gone.refused);
+  CHECK_THAT(gone.refused->message, Catch::Contains("is gone"));
+}
+
 TEST_CASE("a lost vote is not proved by a later vote of the same number") {
   Server server(Kind::kPostgres, {{"autovacuum", "off"}});
   { const Agent agent(server); }
