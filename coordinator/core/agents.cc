@@ -247,7 +247,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
   if (list.error) {
     participant.last_error = list.error;
     if (list.error->code == ErrorCode::kFenced) on_fenced(participant, *list.error, {});
-    if (list.error->code == ErrorCode::kDatabaseUnfit) put_back(participant, *list.error);
+    if (list.put_back) put_back(participant, *list.error);
     return;
   }
   participant.scanned = now_.steady;

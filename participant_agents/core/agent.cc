@@ -405,7 +405,7 @@ void Agent::on(ListEnded&& event, Outbox& out) {
   HeldTop& left = fence_left_.at(link->second.hello.log_id);
   left.top = std::max(left.top, event.fence_top);
   out.reply(event.link, PreparedList{event.scan, std::move(event.branches), event.foreign,
-                                     std::move(event.error), event.fence_top});
+                                     std::move(event.error), event.fence_top, event.put_back});
 }
 
 void Agent::on(InspectEnded&& event, Outbox& out) {

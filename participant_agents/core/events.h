@@ -73,6 +73,7 @@ struct ListEnded {
   std::uint64_t foreign = 0;
   std::optional<Error> error;
   std::uint64_t fence_top = 0;  ///< of the row by now; 0: it was not to be raised
+  bool put_back = false;        ///< with an error: the row is behind where it was left, or gone
 };
 
 /// Answer to StartInspect.

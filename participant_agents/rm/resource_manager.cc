@@ -44,6 +44,7 @@ FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence) {
     }
   }
   answer.refused = why_set_back(ours, fence);
+  answer.put_back = answer.refused.has_value();
   if (ours == nullptr) return answer;
   answer.top = ours->top;
   answer.epoch = ours->epoch;

@@ -159,6 +159,8 @@ struct FenceAnswer {
   Epoch epoch{};                 ///< before
   std::optional<Error> refused;  ///< kFenced, kDatabaseUnfit: the row is as it was
   bool missing = false;          ///< refused because the log does not hold what the row was told of
+  bool put_back =
+      false;  ///< refused because the row is behind where this agent has left it, or gone
   std::vector<OtherLog> others;  ///< as in the welcome
   bool up_to_date = false;       ///< the row says so already: there is nothing to write
 };
@@ -173,8 +175,8 @@ struct FenceRow {
 
 /// What the rows of a coordinator's logs say to this fence; kFenced is left to whoever raises it.
 /// Missing: was the row of this log told, by an earlier opening, of what the log does not hold
-/// (R10)? What this opening told, it holds. kDatabaseUnfit: the row is not there any more, or
-/// behind where this agent has left it, so somebody has put the database back below it.
+/// (R10)? What this opening told, it holds. Put back: somebody has put the database back below this
+/// agent.
 FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence);
 
 struct PreparedScan {

@@ -137,8 +137,8 @@ void IncarnationLife::beat() {
   });
 }
 
-/// Whether control is lost, only the heartbeat can say. What is put back while in control is not
-/// what was taken control of: its history is the next incarnation's.
+/// Whether control is lost, only the heartbeat can say. A database that is unfit, or was put back,
+/// while in control is not what was taken control of: the next incarnation looks at it anew.
 void IncarnationLife::on_control_error(const Error& error) {
   if (ending_) return;
   if (error.code == ErrorCode::kConnectionLost) beat();
@@ -190,6 +190,7 @@ void IncarnationLife::list(StartList&& list) {
         if (row) {
           auto raised = control.raise_fence(*row);
           ended.error = raised ? std::move(raised->refused) : raised.error();
+          ended.put_back = raised && raised->put_back;
           if (ended.error) return ended;
           ended.fence_top = std::max(raised->top, row->log_top);
         }

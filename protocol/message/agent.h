@@ -255,10 +255,12 @@ struct PreparedList {
   std::uint64_t scan = 0;
   std::vector<PreparedBranch> branches;
   std::uint64_t foreign = 0;
-  /// The list could not be read; `branches` says nothing then. kDatabaseUnfit: the database was put
-  /// back below the agent, which ends itself.
-  std::optional<Error> error;
+  std::optional<Error> error;   ///< the list could not be read; `branches` says nothing then
   std::uint64_t fence_top = 0;  ///< of the fence row by now; 0: it was not to be raised
+  /// With an error: the fence row is behind where the agent has left it, or gone. The database was
+  /// put back below the agent, which ends itself. An agent of before this field says it only in the
+  /// next welcome's fence_top.
+  bool put_back = false;
 
   friend bool operator==(const PreparedList&, const PreparedList&) = default;
 };

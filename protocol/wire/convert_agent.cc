@@ -262,6 +262,7 @@ void put(const PreparedList& from, v1::PreparedList& to) {
   to.set_foreign_count(from.foreign);
   put_error(from.error, to);
   to.set_fence_top(from.fence_top);
+  to.set_put_back(from.put_back);
 }
 
 PreparedBranch take(const v1::PreparedBranch& from, const Place& here) {
@@ -282,6 +283,8 @@ PreparedList take(const v1::PreparedList& from, const Place& here) {
   to.foreign = from.foreign_count();
   to.error = take_error(from, here);
   to.fence_top = from.fence_top();
+  to.put_back = from.put_back();
+  if (to.put_back && !to.error) here.in("put_back").refuse("stands without an error");
   return to;
 }
 

@@ -165,6 +165,7 @@ ListEnded read_list_ended(const StoryCommand& command) {
   ended.foreign = command.number("foreign", 0);
   ended.error = error_of(command);
   ended.fence_top = command.number("top", 0);
+  ended.put_back = command.has("put_back");
   return ended;
 }
 
@@ -225,7 +226,8 @@ struct ShowReply {
     std::string out = "prepared scan=" + std::to_string(r.scan);
     for (const auto& branch : r.branches) out += " " + show(branch.xid);
     return out + " foreign=" + std::to_string(r.foreign) +
-           (r.fence_top == 0 ? "" : " fence top=" + std::to_string(r.fence_top)) + show(r.error);
+           (r.fence_top == 0 ? "" : " fence top=" + std::to_string(r.fence_top)) +
+           (r.put_back ? " put back" : "") + show(r.error);
   }
   std::string operator()(const Inspected& r) const {
     std::string out = "inspected serial=" + std::to_string(r.serial);

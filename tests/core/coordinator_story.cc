@@ -548,6 +548,7 @@ void Story::list(Words& words) {
   list.foreign = words.number("foreign").value_or(0);
   list.error = words.error();
   list.fence_top = words.number("fence_top").value_or(0);
+  list.put_back = words.number("put_back").value_or(0) != 0;
   while (words.more()) {
     std::istringstream parts(words.next());
     std::string gtrid;

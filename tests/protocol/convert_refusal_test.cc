@@ -151,6 +151,11 @@ TEST_CASE("an agent's message without incarnation is refused") {
   CHECK(request_refusal(Ping{}, Incarnation{}) == "agent_request.incarnation is missing or 0.");
 }
 
+TEST_CASE("a list does not say at once that the database was put back and what it lists") {
+  CHECK(reply_refusal(PreparedList{.put_back = true}) ==
+        "agent_reply.prepared_list.put_back stands without an error.");
+}
+
 TEST_CASE("numbers that are no enumerator are refused") {
   const std::string unknown = " is a number that this version does not know.";
   CHECK(reply_refusal(Voted{kXid, static_cast<Vote>(0), {}, {}, {}}) ==

@@ -139,6 +139,8 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
   golden.message("prepared_list with the fence row",
                  reply(PreparedList{3, {}, 2, std::nullopt, 14}));
   golden.message("refused by another opening's fence row", Refused{kError, 0, Epoch{7}});
+  golden.message("prepared_list of a database that was put back",
+                 reply(PreparedList{3, {}, 0, kError, 0, true}));
   golden.compare("agent_messages.txt");
 }
 

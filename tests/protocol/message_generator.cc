@@ -197,6 +197,7 @@ PreparedList MessageGenerator::prepared_list() {
   out.foreign = any_u64();
   out.error = maybe_error();
   out.fence_top = any_u64();
+  out.put_back = out.error && below(2) == 0;
   return out;
 }
 

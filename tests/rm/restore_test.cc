@@ -119,6 +119,7 @@ TEST_CASE("a dump that is put back below an agent is noticed, and what it lost i
   const auto check_refused = [&](const std::string& words) {
     const FenceAnswer answer = must(agent.control->raise_fence(fence));
     REQUIRE(answer.refused);
+    CHECK(answer.put_back);
     CHECK(answer.refused->code == ErrorCode::kDatabaseUnfit);
     CHECK_THAT(answer.refused->message, Catch::Contains(words));
   };
