@@ -61,7 +61,7 @@ void CoordinatorLinks::on_closed(LinkId id, const Error& reason) {
 }
 
 void CoordinatorLinks::close_all(const Error& why) {
-  for (auto& [id, link] : std::exchange(links_, {})) link.channel->close(why);
+  for (auto& [id, link] : std::exchange(links_, {})) link.channel->close_when_sent(why);
 }
 
 // ---------------------------------------------------------------- what the core has to say

@@ -34,7 +34,9 @@ class CoordinatorLinks final : public LinkPort {
 
   void accept(std::unique_ptr<Transport> transport);
 
-  /// When an incarnation ends: nothing read before is obeyed after. No LinkGone follows.
+  /// When an incarnation ends: nothing read before is obeyed after. What it has said leaves, such
+  /// as why it ends; nothing waits for that, and a peer that does not read is cut as after a
+  /// refusal. No LinkGone follows.
   void close_all(const Error& why);
 
   void welcome(LinkId link, const Welcome& welcome) override;

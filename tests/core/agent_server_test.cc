@@ -1,10 +1,14 @@
-// What of assent-agentd's process needs no database: its timers and the queue of its control
-// session.
+// What of assent-agentd's process needs no database: its timers, the queue of its control session,
+// its coordinators' links.
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -12,7 +16,11 @@
 
 #include "participant_agents/server/alarm.h"
 #include "participant_agents/server/control_thread.h"
+#include "participant_agents/server/coordinator_links.h"
+#include "protocol/channel/channel.h"
+#include "protocol/channel/tcp.h"
 #include "protocol/channel/turn.h"
+#include "protocol/wire/convert.h"
 
 namespace assent::agent {
 namespace {
@@ -41,7 +49,8 @@ class SlowControl final : public rm::Control {
     calls_ += 'e';
     begun_.set_value();
     if (cut_.get_future().wait_for(seconds(30)) == std::future_status::timeout) return {};
-    return Error{.code = ErrorCode::kConnectionLost, .effect = Effect::kUnknown, .message = "cut"};
+    return Error{
+        .code = ErrorCode::kConnectionLost, .effect = assent::Effect::kUnknown, .message = "cut"};
   }
   Result<rm::FenceAnswer> raise_fence(const rm::Fence&) override { return rm::FenceAnswer{}; }
   Result<rm::PreparedScan> list_prepared(const std::set<LogId>&) override {
@@ -155,6 +164,61 @@ TEST_CASE("a heartbeat goes before what waits, and only the time of a call itsel
   CHECK(cut);
   CHECK(alive);
   CHECK(manager.calls == "ehl");
+}
+
+TEST_CASE("what an incarnation has said leaves before its links end") {
+  boost::asio::io_context io;
+  const auto run_until = [&io](const std::function<bool()>& happened) {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+    while (!happened()) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      io.restart();
+      io.run_one_for(seconds(1));
+    }
+  };
+  std::optional<LinkId> link;
+  bool gone = false;
+  CoordinatorLinks links(io.get_executor(),
+                         {.judge = [](const Hello&) { return std::nullopt; },
+                          .tell =
+                              [&](const Event& event) {
+                                if (const auto* hello = std::get_if<HelloArrived>(&event)) {
+                                  link = hello->link;
+                                } else {
+                                  gone = true;
+                                }
+                              }});
+  const auto listener = Listener::open(
+      io.get_executor(), parse_address("127.0.0.1:0").value(), 1,
+      [&links](std::unique_ptr<Transport> transport) { links.accept(std::move(transport)); });
+  REQUIRE(listener.has_value());
+
+  std::shared_ptr<Channel> coordinator;
+  std::vector<std::string> heard;
+  bool closed = false;
+  connect(io.get_executor(), (*listener)->address(), seconds(30),
+          [&](Result<std::unique_ptr<Transport>> transport) {
+            REQUIRE(transport.has_value());
+            coordinator = Channel::make(io.get_executor(), std::move(*transport));
+            coordinator->start([&](std::string_view body) { heard.emplace_back(body); },
+                               [&](const Error&) { closed = true; });
+            const Hello hello{.coordinator = "pay",
+                              .token = "t",
+                              .participant = "points",
+                              .log_id = LogId{1},
+                              .epoch = Epoch{1}};
+            REQUIRE(coordinator->send(hello).has_value());
+          });
+  run_until([&] { return link.has_value(); });
+
+  const Error why{.code = ErrorCode::kDatabaseUnfit, .message = "put back"};
+  const AgentReply list{Incarnation{7}, PreparedList{.scan = 3, .error = why, .put_back = true}};
+  links.reply(*link, list);
+  links.close_all(why);
+  run_until([&] { return closed; });
+  REQUIRE(heard.size() == 1);
+  CHECK(std::get<AgentReply>(decode_from_agent(heard.front()).value()) == list);
+  CHECK_FALSE(gone);
 }
 
 }  // namespace assent::agent
