@@ -29,6 +29,11 @@ std::string unfinished_text(const Transaction& tx, Instant now) {
   return text;
 }
 
+/// Of branches that keep their locks: only their databases know, and a status asks nobody.
+void add_whom_they_block(std::vector<std::string>& at_stake) {
+  at_stake.emplace_back("whom they block: assentctl list --in-doubt");
+}
+
 }  // namespace
 
 // ---------------------------------------------------------------- drain
@@ -111,12 +116,14 @@ std::vector<std::string> Coordinator::not_ready() const {
 
 /// Branches that are left alone because nothing may be presumed.
 void Coordinator::add_held(std::vector<std::string>& at_stake) const {
+  const std::size_t before = at_stake.size();
   for (const auto& [name, participant] : participants_) {
     if (participant.history.state == History::State::kChanged) continue;  // held for that
     for (const auto& [gtrid, held] : participant.held) {
       add_stake(at_stake, prepared_text(held.listed, now_.steady - held.at));
     }
   }
+  if (at_stake.size() > before) add_whom_they_block(at_stake);
 }
 
 void Coordinator::add_log_findings(std::vector<Finding>& findings) const {
@@ -155,6 +162,7 @@ void Coordinator::add_lost_log_finding(const Participant& participant,
     if (finding.command.empty()) finding.command = command_to_resolve(gtrid);
   }
   if (finding.at_stake.empty()) return;
+  add_whom_they_block(finding.at_stake);
   finding.what = "Participant " + participant.name +
                  " holds branches prepared of a lost log of this coordinator, which only a person "
                  "can end.";
@@ -178,6 +186,8 @@ void Coordinator::add_full_finding(const Participant& participant, std::vector<F
 void Coordinator::add_findings(const Participant& participant,
                                std::vector<Finding>& findings) const {
   add_history_finding(participant, findings);
+  const bool changed = participant.history.state == History::State::kChanged;
+  if (changed && !participant.held.empty()) add_whom_they_block(findings.back().at_stake);
   if (!participant.connected && participant.tried) {
     const auto& error = participant.last_error;
     const bool unfit = error && needs_a_person(error->code);

@@ -239,7 +239,7 @@ struct ActionTold {
 /// Something that a person has to deal with.
 struct Finding {
   std::string what;                   ///< what is wrong, what is at stake: sentences
-  std::vector<std::string> at_stake;  ///< branches, how old, whom they block; at most 100
+  std::vector<std::string> at_stake;  ///< branches, how old, whom they block; at most 101
   std::string command;                ///< the exact command to go on
 
   friend bool operator==(const Finding&, const Finding&) = default;

@@ -126,6 +126,7 @@ struct LostLog {
     CHECK_THAT(status.text, Catch::Contains("not ready; decisions may be missing") &&
                                 Catch::Contains("at stake") && Catch::Contains(untold) &&
                                 Catch::Contains(undecided) &&
+                                Catch::Contains("whom they block: assentctl list --in-doubt") &&
                                 Catch::Contains("assentctl allow presume"));
     Client client = house.connect();
     CHECK(client.submit(House::submission(paid)).outcome == Outcome::kUnknown);
@@ -347,6 +348,9 @@ struct PartlyLost {
     CHECK_THAT(status.text, Catch::Contains("not ready; decisions may be missing") &&
                                 Catch::Contains(way.says) &&
                                 Catch::Contains("assentctl allow presume --reason \"WHY\""));
+    if (way.points_is_heard) {
+      CHECK_THAT(status.text, Catch::Contains("whom they block: assentctl list --in-doubt"));
+    }
     Client client = house.connect();
     CHECK(client.submit(House::submission(lost)).outcome == Outcome::kUnknown);
     CHECK(client.settle(lost.key).outcome == Outcome::kUnknown);
