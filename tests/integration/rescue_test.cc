@@ -1,7 +1,9 @@
 // What an operator meets at night: a decided payment with an agent gone, foreign branches, a
 // drained coordinator; seen and mended with assentctl alone.
 
+#include <cstdint>
 #include <future>
+#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +26,42 @@ live::CommandResult list_beside_hung(House& house, const std::string& participan
   house.database(participant).resume();
   return listed;
 }
+
+void wait_long_between_tries(live::SandboxSpec& spec) {
+  spec.coordinator_settings = "[limits]\nretry_min_ms = 600000\nretry_max_ms = 600000\n";
+}
+
+/// A payment of 10 at payments, which is a MariaDB, and hands at its branch there.
+class UntoldBranch {
+ public:
+  UntoldBranch(House& house, std::int64_t card, const std::string& gtrid)
+      : database_(house.database("payments")),
+        name_("'" + gtrid + "','payments',1095978580"),
+        work_("UPDATE bill SET due = due - 10 WHERE card_id = " + std::to_string(card) + "; "),
+        witness_("INSERT INTO assent_witness VALUES (" +
+                 std::regex_replace("0x" + gtrid, std::regex("-"), ", 0x") + ", 'payments'); ") {}
+
+  /// As the server leaves it that forgot a branch until its restart (F 9): no telling ends it.
+  void forget() {
+    run("XA ROLLBACK " + name_ + ";");
+    prepare("'holder'", witness_);
+  }
+  void remember() {
+    run("XA ROLLBACK 'holder';");
+    prepare(name_, work_ + witness_);
+  }
+
+ private:
+  void prepare(const std::string& xa, const std::string& statements) {
+    run("XA START " + xa + "; " + statements + "XA END " + xa + "; XA PREPARE " + xa + ";");
+  }
+  void run(const std::string& sql) { database_.query("payments", sql); }
+
+  live::DatabaseServer& database_;
+  const std::string name_;
+  const std::string work_;
+  const std::string witness_;
+};
 
 }  // namespace
 
@@ -79,6 +117,31 @@ TEST_CASE("a decided payment whose agent is gone is seen, explained, and finishe
     return assentctl(house, {"list", "--in-doubt"}).end.exit_code == kDone;
   }));
   CHECK(assentctl(house, {"list", "--in-doubt"}).standard_output == "nothing is in doubt\n");
+  CHECK(comes_true([&] { return assentctl(house, {"status"}).end.exit_code == kDone; }));
+}
+
+TEST_CASE("retry ends at once what would wait long for its next try") {
+  House house(postgres_and_mariadb(), wait_long_between_tries);
+  const auto card = house.fresh_card();
+  const std::string gtrid = decided_and_untold(house, card);
+  UntoldBranch branch(house, card, gtrid);
+  branch.forget();
+  start_payments_again(house);
+  live::CommandResult listed;
+  const bool waits = comes_true([&] {
+    listed = assentctl(house, {"list", "--in-doubt"});
+    return std::regex_search(listed.standard_output, std::regex("told 2 times, again in [0-9]+m"));
+  });
+  INFO(listed.standard_output << listed.standard_error);
+  REQUIRE(waits);
+  branch.remember();
+
+  const auto retried = assentctl(house, {"retry", gtrid});
+  INFO(retried.standard_output << retried.standard_error);
+  CHECK(retried.end.exit_code == kDone);
+  CHECK_THAT(retried.standard_output, Catch::Contains("payments is told again now"));
+  CHECK(house.left_behind() == "");
+  CHECK(house.paid(card) == 10);
   CHECK(comes_true([&] { return assentctl(house, {"status"}).end.exit_code == kDone; }));
 }
 
