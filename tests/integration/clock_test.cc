@@ -9,6 +9,7 @@
 #include "tests/integration/support_assentctl.h"
 #include "tests/integration/support_clock.h"
 #include "tests/support/print_result.h"
+#include "tests/support/skip.h"
 
 using namespace assent;
 using namespace assent::testing;
@@ -35,10 +36,8 @@ bool takes_keyed_work(House& house) {
 }  // namespace
 
 TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
-  if (!clock_can_be_set()) {
-    WARN("skipped: libfaketime is not there, or can't be used with a sanitizer");
-    return;
-  }
+  if (!clock_can_be_set())
+    return skip("libfaketime is not there, or can't be used with a sanitizer");
   const auto jump = GENERATE(as<std::string>(), "+10d", "-10d");
   INFO(jump);
   House house(postgres_and_postgres());
@@ -73,10 +72,8 @@ TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
 }
 
 TEST_CASE("what is older than the retention goes, and a key past its not_after is never new") {
-  if (!clock_can_be_set()) {
-    WARN("skipped: libfaketime is not there, or can't be used with a sanitizer");
-    return;
-  }
+  if (!clock_can_be_set())
+    return skip("libfaketime is not there, or can't be used with a sanitizer");
   House house(postgres_and_postgres(), [](live::SandboxSpec& spec) {
     spec.coordinator_settings = "[limits]\nretention_hours = 1\n";
   });

@@ -17,6 +17,7 @@
 #include "tests/integration/support_clock.h"
 #include "tests/integration/support_document.h"
 #include "tests/integration/support_house.h"
+#include "tests/support/skip.h"
 
 namespace assent::testing {
 namespace {
@@ -178,8 +179,7 @@ bool can_be_told(const DocumentStory& story) {
         return step.kind == Kind::kDo && step.text.starts_with("clock ");
       });
   if (!sets_clock || clock_can_be_set()) return true;
-  WARN(
-      "skipped, since libfaketime is not there or can't be used with a sanitizer: " << story.title);
+  skip(story.title + ": libfaketime is not there, or can't be used with a sanitizer");
   return false;
 }
 

@@ -1,7 +1,7 @@
 # Runs a test of a build with sanitizers. It passes when the test does and no process that it started has reported
 # anything: each writes its report to a file of its own at once, so a SIGKILL that follows cannot hide it, nor can a
 # test that did not look. Options of whoever calls come last, so they win.
-#   cmake -DPROGRAM=.. -DREPORTS=folder -DSOURCE=.. -P run_sanitized.cmake
+#   cmake -DPROGRAM=.. -DREPORTS=folder -DSOURCE=.. -DSKIPPED=code -P run_sanitized.cmake
 
 file(REMOVE_RECURSE ${REPORTS})
 file(MAKE_DIRECTORY ${REPORTS})
@@ -19,6 +19,8 @@ foreach(report IN LISTS reports)
   message("${report}:\n${text}")
 endforeach()
 list(LENGTH reports count)
-if(count GREATER 0 OR NOT status STREQUAL "0")
+if(count EQUAL 0 AND status STREQUAL "${SKIPPED}")
+  message("run_sanitized: skipped")  # ctest reads it: before CMake 3.29 a script can't end with a code of its own
+elseif(count GREATER 0 OR NOT status STREQUAL "0")
   message(FATAL_ERROR "${PROGRAM}: ended with ${status}; processes with a sanitizer's report: ${count}")
 endif()
