@@ -24,6 +24,19 @@ std::string logged_of(const Decided& decided) {
   return std::holds_alternative<CommitRecord>(decided.record) ? "commit" : "rollback";
 }
 
+/// Witness rows go once all ends are in the log: then nothing can be told by one any more.
+void forget_removed_row(BranchSight& sight) {
+  const bool missed = sight.completion == Completion::kRolledBack;
+  if (!missed || sight.evidence != Evidence::kNoWitnessRow) return;
+  sight.completion = Completion::kCannotTell;
+  sight.error = Error{.code = ErrorCode::kNoSuchTransaction,
+                      .effect = assent::Effect::kNone,
+                      .message =
+                          "the transaction has ended, and then its witness rows go: that this "
+                          "one is not there shows nothing",
+                      .participant = sight.xid.bqual};
+}
+
 std::string waiting(std::string what, const std::optional<Error>& error) {
   if (error) what += ": " + error->message;
   return what;
@@ -131,9 +144,14 @@ BranchTruth Coordinator::truth_of(const Xid& xid, const Look& look, const Decide
   if (const auto why = look.unreached.find(xid.bqual); why != look.unreached.end()) {
     out.last_error = why->second;
   }
-  if (const Damaged* damaged = find_damage(xid); damaged != nullptr && damaged->durable) {
+  const Damaged* const damaged = find_damage(xid);
+  if (damaged != nullptr && damaged->durable) {
     out.damage = Damage{xid.bqual, damaged->durable->heuristic, damaged->durable->detail};
   }
+  const bool committed =
+      decided != nullptr && std::holds_alternative<CommitRecord>(decided->record);
+  const bool ended = committed && find(xid.gtrid) == nullptr && damaged == nullptr;
+  if (ended && out.sight) forget_removed_row(*out.sight);
   return out;
 }
 
