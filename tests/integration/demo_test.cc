@@ -32,8 +32,8 @@ struct Demo {
   live::ProcessSpec spec;
 
   explicit Demo(const std::string& payments) {
-    spec.argv = {ASSENT_BINARY_DIR "/chaos/live/assent-demo", "--payments-count", payments,
-                 "--clients", "4"};
+    const std::string program = ASSENT_BINARY_DIR "/chaos/live/assent-demo";
+    spec.argv = {program, "--payments-count", payments, "--clients", "4"};
     spec.environment["TMPDIR"] = folder.path();
     spec.log_file = folder.path() / "said";
     spec.dies_with_owner = true;

@@ -22,7 +22,7 @@ namespace {
 /// The list while the database of `participant` answers nobody.
 live::CommandResult list_beside_hung(House& house, const std::string& participant) {
   house.database(participant).pause();
-  const auto listed = assentctl(house, {"list", "--in-doubt"});
+  auto listed = assentctl(house, {"list", "--in-doubt"});
   house.database(participant).resume();
   return listed;
 }
