@@ -363,7 +363,7 @@ TEST_CASE("a submit that meets a lock for too long is refused, and its key stays
   const Payment payment = house.payment(card, 10);
   Answer answer;
   {
-    const Intruder intruder(house, card, 5);
+    const Intruder intruder(house, card, 60);
     answer = house.client().submit(House::submission(payment));
   }
   INFO(why(answer));

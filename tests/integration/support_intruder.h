@@ -8,22 +8,24 @@
 
 namespace assent::testing {
 
-/// Somebody else's transaction holds the row of a card in `points` for so many seconds, from before
-/// the constructor returns; the destructor waits for its end.
+/// Somebody else's transaction holds the row of a card in `points`, from before the constructor
+/// returns, until so many seconds have passed or the destructor ends it.
 class Intruder {
  public:
   Intruder(House& house, std::int64_t card, int seconds)
-      : thread_([&house, card, seconds] {
-          const bool postgres = house.setup().participants.front().kind == DatabaseKind::kPostgres;
-          const std::string sleep =
-              (postgres ? "SELECT pg_sleep(" : "DO SLEEP(") + std::to_string(seconds) + ");";
-          house.database("points").query("points",
-                                         "BEGIN; UPDATE card SET points = points WHERE id = " +
-                                             std::to_string(card) + "; " + sleep + " COMMIT;");
+      : database_(house.database("points")), thread_([this, card, seconds] {
+          database_.run_sql("points", "BEGIN; UPDATE card SET points = points WHERE id = " +
+                                          std::to_string(card) + "; " + pause() + "(" +
+                                          std::to_string(seconds) + "); COMMIT;");
         }) {
     comes_true([&] { return is_held(house, card); });
   }
-  ~Intruder() { thread_.join(); }
+  ~Intruder() {
+    for (const live::Row& session : database_.query("points", sessions())) {
+      database_.run_sql("points", end_of(session.front()));
+    }
+    thread_.join();
+  }
   Intruder(const Intruder&) = delete;
   Intruder& operator=(const Intruder&) = delete;
 
@@ -35,6 +37,19 @@ class Intruder {
         .empty();
   }
 
+  bool is_postgres() const { return database_.kind() == live::DatabaseKind::kPostgres; }
+  std::string pause() const { return is_postgres() ? "SELECT pg_sleep" : "DO SLEEP"; }
+  std::string sessions() const {
+    return is_postgres() ? "SELECT pid FROM pg_stat_activity WHERE query LIKE '" + pause() + "(%';"
+                         : "SELECT id FROM information_schema.processlist WHERE info LIKE '" +
+                               pause() + "(%';";
+  }
+  std::string end_of(const std::string& session) const {
+    return is_postgres() ? "SELECT pg_terminate_backend(" + session + ");"
+                         : "KILL " + session + ";";
+  }
+
+  live::DatabaseServer& database_;
   std::thread thread_;
 };
 

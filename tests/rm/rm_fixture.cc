@@ -9,6 +9,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "chaos/live/process.h"
+
 namespace assent::rm::testing {
 namespace {
 
@@ -57,6 +59,18 @@ std::int64_t Server::prepared_count() {
   if (kind_ == Kind::kPostgres)
     return std::stoll(server_->query_value("points", "SELECT count(*) FROM pg_prepared_xacts;"));
   return static_cast<std::int64_t>(server_->query("points", "XA RECOVER;").size());
+}
+
+void Server::run(const std::string& sql) {
+  server_->query("points", sql);
+  if (kind_ != Kind::kMariadb || sql.find("XA PREPARE") == std::string::npos) return;
+  const auto is_alone = [this] {
+    return server_->query_value("points",
+                                "SELECT COUNT(*) FROM information_schema.processlist WHERE user = "
+                                "SUBSTRING_INDEX(USER(), '@', 1) AND id <> CONNECTION_ID();") ==
+           "0";
+  };
+  REQUIRE(live::wait_until(is_alone, kPatience));
 }
 
 void Server::prepare_foreign(const std::string& name) {

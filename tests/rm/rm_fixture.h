@@ -44,8 +44,9 @@ class Server {
   void move_to_epoch(int epoch);
   /// Rolls back what is left prepared, and the cards are as at first.
   void make_as_new();
-  /// Runs statements as the administrator.
-  void run(const std::string& sql) { server_->query("points", sql); }
+  /// Runs statements as the administrator. What MariaDB prepares by them stays with that session
+  /// until the server has seen it end, and nobody else can end the branch before: waits for that.
+  void run(const std::string& sql);
 
  private:
   std::filesystem::path cluster() const;
