@@ -38,10 +38,10 @@ void Coordinator::on_request(ClientRequested& asked, Submit& submit) {
     return refuse(request, *complaint);
   }
   if (clock_ && !submit.key.empty()) return refuse(request, *clock_);
+  if (const auto why = why_key_unknown(); why && !submit.key.empty()) {
+    return reply(asked.session, asked.request, unknown_key(*why));
+  }
   if (submit.not_after && log_time_ > *submit.not_after) {
-    if (const auto why = why_key_unknown()) {
-      return reply(asked.session, asked.request, unknown_key(*why));
-    }
     // Bound, because after a restart the clock may say that there is time left (R15).
     return bind_without_transaction(std::move(submit.key), asked.hash, submit.not_after, expired(),
                                     waiter);
