@@ -291,6 +291,7 @@ void Agent::raise_fence(agent::RaiseFence&& raise) {
         if (answer) {
           raised.database = database_.identity();
           raised.top = answer->top;
+          raised.epoch = answer->epoch;
           raised.missing = answer->missing;
           raised.others = answer->others;
           raised.error = answer->refused;

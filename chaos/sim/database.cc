@@ -151,12 +151,7 @@ rm::FenceAnswer Database::raise(const rm::Fence& fence) {
   }
   rm::FenceAnswer answer = rm::answer_of(rows, fence);
   if (answer.refused) return answer;
-  const auto known = fences_.find(fence.log_id);
-  const bool older =
-      known != fences_.end() &&
-      (known->second.epoch > fence.epoch ||
-       (known->second.epoch == fence.epoch && known->second.nonce != fence.opening_nonce));
-  if (answer.missing || older) {
+  if (answer.deposed || answer.missing) {
     answer.refused = Error{.code = ErrorCode::kFenced, .message = "the fence row is above it"};
     return answer;
   }

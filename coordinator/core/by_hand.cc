@@ -352,7 +352,10 @@ void Coordinator::decide_by_hand(Deed& deed) {
   }
   if (const auto* commit = std::get_if<CommitRecord>(&*deed.decision)) {
     Transaction& tx = take_committed(*commit);
-    for (Branch& branch : tx.branches) tell_decision(tx, branch);
+    for (Branch& branch : tx.branches) {
+      branch.participant->history.by_hand = kNumberUnknown;
+      tell_decision(tx, branch);
+    }
     return drive(tx);
   }
   Transaction& tx = transactions_[gtrid];

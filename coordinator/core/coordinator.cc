@@ -32,6 +32,7 @@ Coordinator::Coordinator(Config config, Past past, Now now)
       missing_to_(past.missing_to),
       given_up_to_(past.given_up_to),
       given_up_logs_(std::move(past.given_up_logs)),
+      given_up_epoch_(past.given_up_epoch),
       ends_missing_below_(past.ends_missing_below) {
   ASSENT_CHECK(check_past(config_, past).has_value());
   open_clock(past.log_time);
@@ -43,6 +44,10 @@ Coordinator::Coordinator(Config config, Past past, Now now)
   for (const NewestCommit& newest : past.newest) {
     Participant* participant = find_participant(newest.branch.xid.bqual);
     if (participant != nullptr) participant->history.newest = newest;
+  }
+  for (const auto& [name, number] : past.by_hand) {
+    Participant* participant = find_participant(name);
+    if (participant != nullptr) participant->history.by_hand = number;
   }
   for (const auto& [name, number] : past.taken_back) {
     Participant* participant = find_participant(name);

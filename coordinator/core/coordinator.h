@@ -279,7 +279,9 @@ class Coordinator {
   bool may_have(const Participant& participant, LogId log_id) const;
   void stop_presuming();
   void on_unknown_branch(Participant& participant, const PreparedBranch& listed);
-  std::optional<std::string> why_not_orphan(const Participant& participant) const;
+  std::optional<std::string> why_not_orphan(const Participant& participant,
+                                            const Gtrid& gtrid) const;
+  bool given_up(const Gtrid& gtrid) const;
   void hold(Participant& participant, const PreparedBranch& listed, const std::string& why);
   void look_again(Participant& participant);
   std::optional<Error> why_key_unknown() const;
@@ -294,6 +296,8 @@ class Coordinator {
   void look_at_history(Participant& participant);
   bool took_for_history(Participant& participant, const Inspected& inspected);
   void judge_newest(Participant& participant, const Inspected& inspected);
+  static bool may_lack_by_hand(const Participant& participant);
+  void doubt_by_hand(Participant& participant);
   static std::optional<std::string> set_back(const Participant& participant,
                                              const BranchSight& newest);
   static std::optional<std::string> fence_set_back(const Participant& participant);
@@ -337,7 +341,7 @@ class Coordinator {
   void add_held(std::vector<std::string>& at_stake) const;
   void add_log_findings(std::vector<Finding>& findings) const;
   static void add_full_finding(const Participant& participant, std::vector<Finding>& findings);
-  void add_lost_log_finding(const Participant& participant, std::vector<Finding>& findings) const;
+  void add_given_up_finding(const Participant& participant, std::vector<Finding>& findings) const;
   void add_findings(const Participant& participant, std::vector<Finding>& findings) const;
 
   // ---- looking (looking.cc)
@@ -449,6 +453,7 @@ class Coordinator {
   std::set<LogId> other_logs_;
   std::set<LogId> lost_logs_;             ///< those of them that have told of records
   std::set<LogId> given_up_logs_;         ///< by a person
+  Epoch given_up_epoch_{};                ///< see Past
   std::uint64_t ends_missing_below_ = 0;  ///< see Past
   bool draining_ = false;
   Effects effects_;  ///< of the event being handled

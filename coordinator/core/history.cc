@@ -56,6 +56,7 @@ void Coordinator::note_newest(Participant& participant, const DecidedBranch& bra
   History& history = participant.history;
   history.newest = {.number = 0, .branch = branch};
   history.newest_awaited = false;
+  history.by_hand = 0;
   if (history.spared) {
     participant.witness_rows.ended.push_back(*history.spared);
     history.spared.reset();
@@ -88,12 +89,21 @@ void Coordinator::greet_history(Participant& participant) {
     if (!same_agent || !history.search.done) search(participant);
   } else if (behind && !history.newest) {
     history_changed(participant, *behind);
-  } else if (!history.newest) {
-    history.state = History::State::kGood;
   } else if (behind || !same_agent || history.state != History::State::kGood) {
-    history.state = History::State::kUnseen;
+    history.state = history.newest ? History::State::kUnseen : History::State::kGood;
     history.search = {};
+    if (!history.newest && may_lack_by_hand(participant)) doubt_by_hand(participant);
   }
+}
+
+/// The newest commit shows nothing of those by hand since; the fence row does, once it was told of
+/// them.
+bool Coordinator::may_lack_by_hand(const Participant& participant) {
+  return participant.history.by_hand > participant.welcome->fence_top;
+}
+
+void Coordinator::doubt_by_hand(Participant& participant) {
+  history_doubted(participant, "its fence row was not told of what was committed by hand");
 }
 
 /// Asks what is still to be known; an answer that told nothing is asked for again with each scan,
@@ -151,6 +161,7 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
                          shows_nothing(sight->evidence, history.newest->number);
   if (!committed && !explained) return history_changed(participant, what);
   if (const auto why = set_back(participant, *sight)) return history_changed(participant, *why);
+  if (committed && may_lack_by_hand(participant)) return doubt_by_hand(participant);
   if (committed) return history_is_good(participant);
   if (prepared && !std::exchange(history.newest_awaited, true)) {
     // Its commit is under way; asked again when that has ended, else with the next scan.
@@ -449,6 +460,7 @@ std::optional<Error> Coordinator::take_back(const Allowing& allowing) {
                  .participant = participant.name};
   }
   history.newest.reset();
+  history.by_hand = 0;
   history.fence_top_seen = participant.welcome->fence_top;
   history_is_good(participant);
   return std::nullopt;

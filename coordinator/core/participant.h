@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -33,6 +34,9 @@ struct Held {
   std::string why;
 };
 
+/// Of a record that this opening has written.
+constexpr std::uint64_t kNumberUnknown = std::numeric_limits<std::uint64_t>::max();
+
 /// What is known of the past of a participant's database (history.cc).
 struct History {
   enum class State : std::uint8_t {
@@ -58,6 +62,7 @@ struct History {
   State state = State::kUnseen;
   std::string why;                     ///< of kDoubted, kChanged
   std::optional<NewestCommit> newest;  ///< nullopt: none is expected
+  std::uint64_t by_hand = 0;           ///< number of the newest commit by hand since; 0: none
   bool newest_unfinished = false;      ///< when the Inspect under way left
   bool newest_awaited = false;         ///< was still prepared at the first look
   std::optional<Gtrid> spared;         ///< its witness row could go, were it not the newest

@@ -168,18 +168,28 @@ void Coordinator::on_unknown_branch(Participant& participant, const PreparedBran
              " holds prepared branches whose gtrids no opening that this log knows has given",
          0});
   }
-  if (const auto why = why_not_orphan(participant)) return hold(participant, listed, *why);
+  if (const auto why = why_not_orphan(participant, gtrid)) return hold(participant, listed, *why);
   participant.held.erase(gtrid);
   roll_back_orphan(participant, gtrid);
 }
 
-std::optional<std::string> Coordinator::why_not_orphan(const Participant& participant) const {
+std::optional<std::string> Coordinator::why_not_orphan(const Participant& participant,
+                                                       const Gtrid& gtrid) const {
   if (deposed_) return "another opening of this log has taken over and may have decided it";
   if (!missing_.empty()) return "its decision may be among those that are missing from the log";
+  if (given_up(gtrid)) {
+    return "its decision may be that of another opening of this log, which was given up";
+  }
   if (participant.history.state == History::State::kChanged) {
     return "the history of its database changed";
   }
   return std::nullopt;
+}
+
+/// Its decision may be in what a person has given up: from then on only a person can end it.
+bool Coordinator::given_up(const Gtrid& gtrid) const {
+  return gtrid.log_id == log_id_ ? gtrid.epoch <= given_up_epoch_
+                                 : given_up_logs_.contains(gtrid.log_id);
 }
 
 void Coordinator::hold(Participant& participant, const PreparedBranch& listed,
@@ -232,10 +242,13 @@ Result<std::vector<std::string>> Coordinator::plan_outliving() const {
     return not_told;
   }
   const std::string epoch = std::to_string(static_cast<std::uint32_t>(deposed_by_epoch_));
-  std::vector<std::string> plan{
-      "the other opening, of epoch " + epoch +
-      ", is given up with all that it has decided: end it first. This coordinator goes on above "
-      "that epoch once it is started again"};
+  std::vector<std::string> plan;
+  plan.push_back("the other opening, of epoch " + epoch +
+                 ", is given up with all that it has decided: end it first. This coordinator goes "
+                 "on above that epoch once it is started again");
+  plan.emplace_back(
+      "branches that are prepared then, and of which this log knows no decision, stay so until "
+      "they are resolved: the other opening may have decided them");
   for (const auto& [name, participant] : participants_) {
     if (participant.last_error && participant.last_error->code == ErrorCode::kFenced) {
       plan.push_back("participant " + name +
@@ -262,18 +275,17 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
       "callers which of theirs were answered");
   for (const auto& [name, participant] : participants_) {
     if (!participant.connected) {
-      plan.push_back("participant " + name +
-                     " is not connected: what it holds prepared and undecided will be rolled back "
-                     "when it is");
+      plan.push_back("participant " + name + " is not connected: what it holds prepared " +
+                     (deposed_ ? "is not known" : "and undecided will be rolled back when it is"));
     }
     if (participant.history.state == History::State::kChanged) continue;  // held for that
     for (const auto& [gtrid, held] : participant.held) {
       const std::string prepared = prepared_text(held.listed, now_.steady - held.at);
       const bool of_lost_log = gtrid.log_id != log_id_;
-      add_stake(plan, prepared + (of_lost_log ? ", of a lost log of this coordinator, stays so "
-                                                "until it is resolved: " +
-                                                    command_to_resolve(gtrid)
-                                              : " is rolled back"));
+      const bool stays = of_lost_log || gtrid.epoch <= std::max(given_up_epoch_, deposed_by_epoch_);
+      add_stake(plan, prepared + (of_lost_log ? ", of a lost log of this coordinator," : "") +
+                          (stays ? " stays so until it is resolved: " + command_to_resolve(gtrid)
+                                 : " is rolled back"));
     }
   }
   return plan;

@@ -46,6 +46,8 @@ struct Past {
   /// record's number. Its witness row is never told to go, so a database that does not have it any
   /// more has lost history.
   std::vector<NewestCommit> newest;
+  /// Participants with a branch that a person has committed since, and the number of its record.
+  std::map<std::string, std::uint64_t> by_hand;
   /// Participants that a person has taken back since their newest commit, and the number of the
   /// record that says so: the database that was taken was told of it right afterwards.
   std::map<std::string, std::uint64_t> taken_back;
@@ -54,6 +56,9 @@ struct Past {
   std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing
   std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up
   std::set<LogId> given_up_logs;  ///< lost logs that a person has given up
+  /// Another opening of this log, given up by a person, may have decided what has an epoch up to
+  /// this one.
+  Epoch given_up_epoch{};
 };
 
 /// One record of a transaction, for its story.

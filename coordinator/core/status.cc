@@ -152,20 +152,21 @@ void Coordinator::add_log_findings(std::vector<Finding>& findings) const {
   if (clock_) findings.push_back({clock_->message, {}, command_to(Allowance::kClock)});
 }
 
-/// Those of logs that were given up; of the others the log's own findings tell.
-void Coordinator::add_lost_log_finding(const Participant& participant,
+/// What the log's own findings don't tell of.
+void Coordinator::add_given_up_finding(const Participant& participant,
                                        std::vector<Finding>& findings) const {
   Finding finding;
   for (const auto& [gtrid, held] : participant.held) {
-    if (!given_up_logs_.contains(gtrid.log_id)) continue;
+    if (!given_up(gtrid)) continue;
     add_stake(finding.at_stake, prepared_text(held.listed, now_.steady - held.at));
     if (finding.command.empty()) finding.command = command_to_resolve(gtrid);
   }
   if (finding.at_stake.empty()) return;
   add_whom_they_block(finding.at_stake);
-  finding.what = "Participant " + participant.name +
-                 " holds branches prepared of a lost log of this coordinator, which only a person "
-                 "can end.";
+  finding.what =
+      "Participant " + participant.name +
+      " holds branches prepared whose decisions may be in a log, or in an opening of this "
+      "one, that was given up: only a person can end them.";
   findings.push_back(std::move(finding));
 }
 
@@ -204,7 +205,7 @@ void Coordinator::add_findings(const Participant& participant,
                         "assentctl participants"});
   }
   add_full_finding(participant, findings);
-  add_lost_log_finding(participant, findings);
+  add_given_up_finding(participant, findings);
   Finding hazards{"", {}, "assentctl list --in-doubt"};
   std::size_t count = 0;
   for (const auto& [gtrid, error] : participant.hazards) {

@@ -16,11 +16,13 @@ Past past_of(const LogOpening& opening) {
   past.violation_allowed = opening.violation_allowed;
   past.ends_missing_below = opening.ends_missing_below;
   past.newest = opening.newest;
+  past.by_hand = opening.by_hand;
   past.taken_back = opening.taken_back;
   past.missing = opening.missing;
   past.missing_to = opening.missing_to;
   past.given_up_to = opening.given_up_to;
   past.given_up_logs = opening.given_up_logs;
+  past.given_up_epoch = opening.given_up_epoch;
   return past;
 }
 

@@ -43,7 +43,10 @@ struct LogOpening {
   std::uint64_t violation_allowed = 0;
   /// Ends of commits numbered below it may be among what is missing, allowed or not; 0: of none.
   std::uint64_t ends_missing_below = 0;
-  std::vector<NewestCommit> newest;  ///< of each participant that is in any commit record
+  std::vector<NewestCommit>
+      newest;  ///< of each participant that is in any commit record, but those by hand
+  /// Of each participant with a commit by hand since: number of the newest.
+  std::map<std::string, std::uint64_t> by_hand;
   /// Of each participant that a person has taken back since: number of the record that says so.
   std::map<std::string, std::uint64_t> taken_back;
   /// Why nobody may presume that what is not in the log was not decided: a sentence each. Empty:
@@ -53,6 +56,8 @@ struct LogOpening {
   std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up; 0: none
   /// Other logs of this coordinator that it has lost and a person has given up.
   std::set<LogId> given_up_logs;
+  /// The highest epoch of another opening of it that a person has given up; 0: there was none.
+  Epoch given_up_epoch{};
   /// What openings before these told of has numbers up to these: the newest, oldest first, the last
   /// is this one.
   std::vector<HeldTop> held;

@@ -308,6 +308,7 @@ void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.epoch = state_.tail.epoch;
   opening_.top = state_.tail.top;
   opening_.held = state_.held;
+  opening_.given_up_epoch = state_.above;
   opening_.given_up_logs = state_.given_up_logs;
   opening_.log_time = state_.tail.log_time;
   opening_.low_water = state_.low_water;
@@ -317,6 +318,7 @@ void LevelDbLog::Impl::tell_opening(LogPast&& past) {
   opening_.damaged_at = std::move(past.damaged_at);
   opening_.violation_allowed = state_.violation_allowed;
   for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
+  opening_.by_hand = state_.by_hand;
   opening_.taken_back = state_.taken_back;
   top_ = state_.tail.top;
   tell_stats();

@@ -168,8 +168,9 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
   state.missing = checkpoint.missing;
   state.unproved = checkpoint.unproved;
   state.given_up_logs = checkpoint.given_up_logs;
-  if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening);
+  if (checkpoint.opening > 0) state.opened(epoch, checkpoint.opening, 0);
   if (!checkpoint.held.empty()) state.held = checkpoint.held;
+  state.by_hand = checkpoint.by_hand;
   state.taken_back = checkpoint.taken_back;
   for (const NewestCommit& commit : checkpoint.newest) {
     state.newest.insert_or_assign(commit.branch.xid.bqual, commit);

@@ -37,12 +37,15 @@ void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
   advance(header);
   if (!awaits_end(record)) return;
   unfinished.insert_or_assign(record.gtrid, ListedRecord{header.number, header.checksum});
-  if (record.by_hand) return;  // prepared long before: shows nothing of what was committed since
   for (const DecidedBranch& branch : record.branches) {
-    NewestCommit& of_participant = newest[branch.xid.bqual];
-    of_participant.number = header.number;
-    of_participant.branch = branch;
-    taken_back.erase(branch.xid.bqual);
+    const std::string& participant = branch.xid.bqual;
+    if (record.by_hand) {  // prepared long before: shows nothing of what was committed since
+      by_hand[participant] = header.number;
+      continue;
+    }
+    newest.insert_or_assign(participant, NewestCommit{header.number, branch});
+    by_hand.erase(participant);
+    taken_back.erase(participant);
   }
 }
 
@@ -60,7 +63,7 @@ void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
 void LogState::apply(const RecordHeader& header, std::string_view /*bytes*/,
                      const OpeningRecord& record) {
   advance(header);
-  opened(header.epoch, header.number);
+  opened(header.epoch, header.number, record.nonce);
   missing.insert(missing.end(), record.missing.begin(), record.missing.end());
 }
 
@@ -86,11 +89,12 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
   // No commit is expected of a database that a person took as it is, until its next one.
   if (hand.allowance == Allowance::kHistory) {
     newest.erase(hand.participant);
+    by_hand.erase(hand.participant);
     taken_back[hand.participant] = header.number;
   }
   if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
   given_up_logs.insert(hand.lost_logs.begin(), hand.lost_logs.end());
-  above = std::max(above, hand.above);
+  if (hand.above != Epoch{}) outlive(hand.above);
 }
 
 /// Whose end was lost with it can't be told: it may be any commit before this opening, and the lost
@@ -122,9 +126,17 @@ void LogState::allow_to_presume(std::uint64_t number, std::uint64_t missing_to) 
   tail.top = missing_to;
 }
 
-void LogState::opened(Epoch epoch, std::uint64_t number) {
+/// Databases may know openings up to that one that are not this log's.
+void LogState::outlive(Epoch other) {
+  above = std::max(above, other);
+  for (HeldTop& one : held) {
+    if (one.epoch <= above) one.nonce = 0;
+  }
+}
+
+void LogState::opened(Epoch epoch, std::uint64_t number, std::uint64_t nonce) {
   tail.opening = number;
-  held.push_back({epoch, number - 1});
+  held.push_back({epoch, number - 1, nonce});
   if (held.size() > kHeldTopsMax) held.erase(held.begin());
 }
 
@@ -148,6 +160,7 @@ CheckpointRecord LogState::checkpoint() const {
   record.unfinished = oldest_first(unfinished);
   record.damaged = oldest_first(damaged);
   for (const auto& [participant, commit] : newest) record.newest.push_back(commit);
+  record.by_hand = by_hand;
   record.taken_back = taken_back;
   record.last_hand = last_hand;
   record.missing = missing;

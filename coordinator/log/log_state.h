@@ -37,6 +37,7 @@ struct LogState {
   std::map<Gtrid, ListedRecord> unfinished;
   std::map<Xid, ListedRecord> damaged;
   std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
+  std::map<std::string, std::uint64_t> by_hand;             ///< see LogOpening
   std::map<std::string, std::uint64_t> taken_back;          ///< see LogOpening
   HandLink last_hand;
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
@@ -60,8 +61,11 @@ struct LogState {
   void apply(const RecordHeader& header, std::string_view bytes, const LossRecord& record);
   void apply(const StoredRecord& record, std::string_view bytes);
 
-  /// An opening of this epoch is the record of this number.
-  void opened(Epoch epoch, std::uint64_t number);
+  /// An opening of this epoch is the record of this number. `nonce` 0: not known.
+  void opened(Epoch epoch, std::uint64_t number, std::uint64_t nonce);
+
+  /// Another opening, of this epoch, is given up.
+  void outlive(Epoch other);
 
   /// Nobody knows how long ago the newest record was written but the host's clock.
   void time_unproved(std::uint64_t ms);

@@ -169,6 +169,16 @@ void to_proto(const HandLink& link, log::HandLink& out) {
   out.mutable_sha256()->assign(link.sha256.begin(), link.sha256.end());
 }
 
+template <typename Messages>
+void to_proto(const std::map<std::string, std::uint64_t>& numbers, Messages& out) {
+  for (const auto& [participant, number] : numbers) {
+    ASSENT_CHECK(is_participant_name(participant));
+    auto& row = *out.Add();
+    row.set_participant(participant);
+    row.set_number(number);
+  }
+}
+
 log::Checkpoint to_proto(const CheckpointRecord& record) {
   log::Checkpoint out;
   out.set_oldest(record.oldest);
@@ -192,13 +202,10 @@ log::Checkpoint to_proto(const CheckpointRecord& record) {
     auto& row = *out.add_held();
     row.set_epoch(static_cast<std::uint32_t>(one.epoch));
     row.set_top(one.top);
+    row.set_nonce(one.nonce);
   }
-  for (const auto& [participant, number] : record.taken_back) {
-    ASSENT_CHECK(is_participant_name(participant));
-    auto& row = *out.add_taken_back();
-    row.set_participant(participant);
-    row.set_number(number);
-  }
+  to_proto(record.taken_back, *out.mutable_taken_back());
+  to_proto(record.by_hand, *out.mutable_by_hand());
   return out;
 }
 
@@ -496,13 +503,13 @@ Doubt read_held(const Messages& in, std::vector<HeldTop>& out) {
     if (has_unknown_fields(row)) return kUnknownFieldsInside;
     const Epoch before = out.empty() ? Epoch{} : out.back().epoch;
     if (Epoch{row.epoch()} <= before) return "the openings that it lists are not in their order";
-    out.push_back({Epoch{row.epoch()}, row.top()});
+    out.push_back({Epoch{row.epoch()}, row.top(), row.nonce()});
   }
   return out.size() > kHeldTopsMax ? "it lists too many openings" : kFine;
 }
 
 template <typename Messages>
-Doubt read_taken_back(const Messages& in, std::map<std::string, std::uint64_t>& out) {
+Doubt read_numbers(const Messages& in, std::map<std::string, std::uint64_t>& out) {
   for (const auto& row : in) {
     if (has_unknown_fields(row)) return kUnknownFieldsInside;
     if (!is_participant_name(row.participant())) return kStrangeBqual;
@@ -534,7 +541,8 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   }
   if (doubt == kFine) doubt = read_log_ids(in.given_up_logs(), out.given_up_logs);
   if (doubt == kFine) doubt = read_held(in.held(), out.held);
-  if (doubt == kFine) doubt = read_taken_back(in.taken_back(), out.taken_back);
+  if (doubt == kFine) doubt = read_numbers(in.taken_back(), out.taken_back);
+  if (doubt == kFine) doubt = read_numbers(in.by_hand(), out.by_hand);
   return doubt;
 }
 

@@ -127,6 +127,7 @@ struct CheckpointRecord {
   std::set<LogId> given_up_logs;        ///< see LogOpening
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
   std::vector<HeldTop> held;            ///< see LogOpening; empty: written before this was known
+  std::map<std::string, std::uint64_t> by_hand;     ///< see LogOpening
   std::map<std::string, std::uint64_t> taken_back;  ///< see LogOpening
   Epoch above{};                                    ///< of the newest HandRecord that has one
 

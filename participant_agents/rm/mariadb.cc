@@ -799,7 +799,7 @@ Result<FenceAnswer> MariadbControl::raise_fence(const Fence& fence) {
                      unsigned_at(row, 0)});
   }
   FenceAnswer answer = answer_of(known, fence);
-  if (answer.missing) answer.refused = who_fences(fence);
+  if (answer.deposed || answer.missing) answer.refused = who_fences(fence);
   if (answer.refused || answer.up_to_date) return answer;
   const auto insert = lex_statement(
       Kind::kMariadb, "INSERT IGNORE INTO assent_fence VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6))",
@@ -838,7 +838,7 @@ Error MariadbControl::who_fences(const Fence& fence) {
   std::string row = "unreadable";
   if (rows && !rows->empty()) row = text_at(rows->front(), 0);
   return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
-                    "this database has seen a newer opening of log " + to_string(fence.log_id) +
+                    "this database has seen another opening of log " + to_string(fence.log_id) +
                         " (" + row + "): the coordinator that asked is deposed or restored");
 }
 

@@ -751,7 +751,7 @@ Result<FenceAnswer> PostgresControl::raise_fence(const Fence& fence) {
                      unsigned_at(row, 3), unsigned_at(row, 0)});
   }
   FenceAnswer answer = answer_of(known, fence);
-  if (answer.missing) answer.refused = who_fences(fence);
+  if (answer.deposed || answer.missing) answer.refused = who_fences(fence);
   if (answer.refused || answer.up_to_date) return answer;
   const auto statement = lex_statement(
       Kind::kPostgres,
@@ -783,7 +783,7 @@ Error PostgresControl::who_fences(const Fence& fence) {
   std::string row = "unreadable";
   if (rows && !rows->empty()) row = text_at(rows->front(), 0);
   return make_error(link_->settings(), ErrorCode::kFenced, Effect::kNone,
-                    "this database has seen a newer opening of log " + to_string(fence.log_id) +
+                    "this database has seen another opening of log " + to_string(fence.log_id) +
                         " (" + row + "): the coordinator that asked is deposed or restored");
 }
 

@@ -8,6 +8,15 @@
 namespace assent::rm {
 namespace {
 
+/// A later opening, or one that took the place of an opening of the log that asks.
+bool is_of_another(const FenceRow& row, const Fence& fence) {
+  if (row.epoch > fence.epoch) return true;
+  if (row.epoch == fence.epoch) return row.opening_nonce != fence.opening_nonce;
+  return std::any_of(fence.held.begin(), fence.held.end(), [&row](const HeldTop& one) {
+    return one.epoch == row.epoch && one.nonce != 0 && one.nonce != row.opening_nonce;
+  });
+}
+
 bool is_missing(const FenceRow& row, const Fence& fence) {
   if (row.epoch >= fence.epoch) return false;
   const auto next = std::find_if(fence.held.begin(), fence.held.end(),
@@ -48,7 +57,9 @@ FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence) {
   if (ours == nullptr) return answer;
   answer.top = ours->top;
   answer.epoch = ours->epoch;
-  answer.missing = !answer.refused && is_missing(*ours, fence);
+  if (answer.refused) return answer;
+  answer.deposed = is_of_another(*ours, fence);
+  answer.missing = !answer.deposed && is_missing(*ours, fence);
   answer.up_to_date = ours->epoch == fence.epoch && ours->opening_nonce == fence.opening_nonce &&
                       ours->top >= fence.log_top;
   return answer;

@@ -158,6 +158,7 @@ struct FenceAnswer {
   std::uint64_t top = 0;         ///< before; 0: there was no row
   Epoch epoch{};                 ///< before
   std::optional<Error> refused;  ///< kFenced, kDatabaseUnfit: the row is as it was
+  bool deposed = false;          ///< refused because another opening of the log was let in
   bool missing = false;          ///< refused because the log does not hold what the row was told of
   bool put_back =
       false;  ///< refused because the row is behind where this agent has left it, or gone
@@ -174,9 +175,10 @@ struct FenceRow {
 };
 
 /// What the rows of a coordinator's logs say to this fence; kFenced is left to whoever raises it.
-/// Missing: was the row of this log told, by an earlier opening, of what the log does not hold
-/// (R10)? What this opening told, it holds. Put back: somebody has put the database back below this
-/// agent.
+/// Deposed: was it raised by a later opening, or by one that the log knows under another nonce
+/// (R10)? Its decisions are not in the log. Missing: was the row of this log told, by an earlier
+/// opening, of what the log does not hold (R10)? What this opening told, it holds. Put back:
+/// somebody has put the database back below this agent.
 FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence);
 
 struct PreparedScan {
@@ -206,8 +208,8 @@ class Control {
   virtual Result<> end_session(SessionId id, Duration wait) = 0;
 
   /// Raises the row of this log durably, its log top never down, or refuses with no effect: a lower
-  /// epoch, the same epoch with another nonce, a log that has lost what the row was told of (R10),
-  /// or a row that was put back. An error: effect unknown.
+  /// epoch, an epoch with another nonce, a log that has lost what the row was told of (R10), or a
+  /// row that was put back. An error: effect unknown.
   virtual Result<FenceAnswer> raise_fence(const Fence& fence) = 0;
 
   virtual Result<PreparedScan> list_prepared(const std::set<LogId>& ours) = 0;

@@ -34,6 +34,7 @@ enum class Incarnation : std::uint64_t {};
 struct HeldTop {
   Epoch epoch{};
   std::uint64_t top = 0;
+  std::uint64_t nonce = 0;  ///< of the opening of this epoch (R10); 0: whoever had it is let in
 
   friend bool operator==(const HeldTop&, const HeldTop&) = default;
 };

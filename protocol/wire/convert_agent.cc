@@ -360,6 +360,7 @@ void put(const Hello& from, v1::Hello& to) {
     v1::HeldTop& held = *to.add_held();
     held.set_epoch(static_cast<std::uint32_t>(one.epoch));
     held.set_top(one.top);
+    held.set_nonce(one.nonce);
   }
 }
 
@@ -382,7 +383,7 @@ Hello take(const v1::Hello& from, const Place& here) {
     const bool rises =
         to.held.empty() ? one.epoch() > 0 : Epoch{one.epoch()} > to.held.back().epoch;
     if (!rises) held.refuse("are not in the order of their epochs");
-    to.held.push_back({Epoch{one.epoch()}, one.top()});
+    to.held.push_back({Epoch{one.epoch()}, one.top(), one.nonce()});
   }
   return to;
 }

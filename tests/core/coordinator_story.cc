@@ -223,6 +223,7 @@ void Story::open() {
     const auto* hand = std::get_if<HandRecord>(&record);
     if (hand != nullptr && hand->allowance == Allowance::kHistory) {
       newest.erase(hand->participant);
+      past.by_hand.erase(hand->participant);
       past.taken_back[hand->participant] = number;
     }
     take_loss(record, past);
@@ -235,9 +236,13 @@ void Story::open() {
     if (commit == nullptr) continue;
     past.unfinished_at[commit->gtrid] = at;
     if (!ended) past.unfinished.push_back(*commit);
-    if (commit->by_hand) continue;
     for (const DecidedBranch& branch : commit->branches) {
+      if (commit->by_hand) {
+        past.by_hand[branch.xid.bqual] = number;
+        continue;
+      }
       newest[branch.xid.bqual] = {number, branch};
+      past.by_hand.erase(branch.xid.bqual);
       past.taken_back.erase(branch.xid.bqual);
     }
   }
@@ -260,6 +265,7 @@ void Story::take_loss(const Record& record, Past& past) {
   if (hand == nullptr || hand->allowance != Allowance::kPresume) return;
   past.missing.clear();
   past.given_up_to = std::max(past.given_up_to, std::exchange(past.missing_to, 0));
+  past.given_up_epoch = std::max(past.given_up_epoch, hand->above);
   past.epoch = std::max(past.epoch, Epoch{static_cast<std::uint32_t>(hand->above) + 1});
 }
 

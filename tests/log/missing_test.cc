@@ -67,10 +67,14 @@ const Sentences kEndMissing{
     "decisions are missing at its end: records 10 to 11 are missing, and 11 was reported durable "
     "(high-water mark)"};
 
+bool is_of(const HeldTop& one, const HeldTop& wanted) {
+  return one.epoch == wanted.epoch && one.top == wanted.top && one.nonce != 0;
+}
+
 bool holds(const LogOpening& opening, std::vector<HeldTop> newest) {
   const auto n = static_cast<std::ptrdiff_t>(newest.size());
   return opening.held.size() >= newest.size() &&
-         std::equal(newest.begin(), newest.end(), opening.held.end() - n);
+         std::equal(opening.held.end() - n, opening.held.end(), newest.begin(), is_of);
 }
 
 TEST_CASE("each opening says what those before it can have told of", "[log]") {
@@ -82,20 +86,20 @@ TEST_CASE("each opening says what those before it can have told of", "[log]") {
     f.commit_durably(100, 10'200);
     CHECK(holds(f.reopen(), {{Epoch{2}, 11}, {Epoch{3}, 14}, {Epoch{4}, 10'117}}));
     f.commit_durably(10'300, 20'400);
-    CHECK(f.reopen().held.front() == HeldTop{Epoch{1}, 0});
+    CHECK(is_of(f.reopen().held.front(), {Epoch{1}, 0}));
   }
   SECTION("not of what is lost") {
     f.lose_end(15, 2);  // its opening and the record before
     fs::remove(f.dir() / "high_water_mark");
     const LogOpening& opening = f.reopen();
-    CHECK(opening.held.front() == HeldTop{Epoch{1}, 0});
+    CHECK(is_of(opening.held.front(), {Epoch{1}, 0}));
     CHECK(opening.held.back().top < 14);
   }
 }
 
 TEST_CASE("only the newest openings are remembered", "[log]") {
   LogState state(LogId{1});
-  for (std::uint32_t i = 1; i <= kHeldTopsMax + 1; ++i) state.opened(Epoch{i}, i);
+  for (std::uint32_t i = 1; i <= kHeldTopsMax + 1; ++i) state.opened(Epoch{i}, i, 0);
   CHECK(state.held.size() == kHeldTopsMax);
   CHECK(state.held.front() == HeldTop{Epoch{2}, 1});
   CHECK(state.held.back() == HeldTop{Epoch{kHeldTopsMax + 1}, kHeldTopsMax});
@@ -181,8 +185,15 @@ TEST_CASE("the opening behind an allowance begins above the one that deposed it"
   hand.above = Epoch{1'000'007};
   f.log().append_forced(hand, kExampleTime, LogToken{1'000'000});
   f.commit_durably(20, checkpointed ? 10'100 : 21);
-  CHECK(f.reopen().epoch == Epoch{1'000'008});
-  CHECK(f.reopen().epoch == Epoch{1'000'009});
+  const LogOpening opening = f.reopen();
+  CHECK(opening.epoch == Epoch{1'000'008});
+  CHECK(opening.given_up_epoch == hand.above);
+  const LogOpening next = f.reopen();
+  CHECK(next.epoch == Epoch{1'000'009});
+  CHECK(next.given_up_epoch == hand.above);
+  // Of those up to it databases may know another by the same epoch.
+  for (const HeldTop& one : next.held) CHECK((one.nonce == 0) == (one.epoch <= hand.above));
+  CHECK(next.held.back().nonce == next.nonce);
   f.close();
   f.verify_all();
 }

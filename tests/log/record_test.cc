@@ -87,6 +87,10 @@ std::vector<Golden> golden_records() {
   allowed.violation_allowed = 67;
   CheckpointRecord taken_back;
   taken_back.taken_back = {{"payments", 67}, {"points", 66}};
+  CheckpointRecord by_hands;
+  by_hands.by_hand = {{"payments", 67}};
+  CheckpointRecord nonces;
+  nonces.held = {{Epoch{1}, 0}, {Epoch{3}, 61, 0xFEDCBA9876543210}};
   const LossRecord loss{"participant points was told of record 815, which this log does not hold",
                         815};
   CheckpointRecord lost;
@@ -137,6 +141,8 @@ std::vector<Golden> golden_records() {
       {"loss", header(69, false), loss},
       {"checkpoint_of_loss", header(10'069, false), lost},
       {"checkpoint_of_taken_back", header(10'070, false), taken_back},
+      {"checkpoint_of_by_hand", header(10'071, false), by_hands},
+      {"checkpoint_of_nonces", header(10'071, false), nonces},
   };
 }
 

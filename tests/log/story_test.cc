@@ -154,6 +154,8 @@ TEST_CASE("an opening tells the newest committed branch of each participant", "[
     f.fill_with_rollbacks(8);
   }
   f.open();
+  CHECK(f.log().opening().by_hand ==
+        std::map<std::string, std::uint64_t>{{"payments", 8}, {"points", 8}});
   // Record 1 is the opening.
   CHECK(f.log().opening().newest == std::vector{NewestCommit{6, f.commit_record(5).branches[1]},
                                                 NewestCommit{7, only_points.branches[0]}});

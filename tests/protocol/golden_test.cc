@@ -141,6 +141,15 @@ TEST_CASE("messages between coordinator and agent have their golden bytes") {
   golden.message("refused by another opening's fence row", Refused{kError, 0, Epoch{7}});
   golden.message("prepared_list of a database that was put back",
                  reply(PreparedList{3, {}, 0, kError, 0, true}));
+  golden.message("hello that knows the nonces of its openings",
+                 Hello{kProtocolVersion,
+                       "main",
+                       "secret",
+                       "accounts",
+                       kGtrid.log_id,
+                       Epoch{2},
+                       5,
+                       {{Epoch{1}, 0}, {Epoch{2}, 6, 5}}});
   golden.compare("agent_messages.txt");
 }
 

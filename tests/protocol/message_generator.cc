@@ -183,7 +183,7 @@ ToAgent MessageGenerator::to_agent() {
   hello.epoch = Epoch{any_u32() | 1U};
   hello.opening_nonce = any_u64();
   for (std::uint32_t epoch = 1; below(3) != 0; ++epoch) {
-    hello.held.push_back({Epoch{epoch}, any_u64()});
+    hello.held.push_back({Epoch{epoch}, any_u64(), any_u64()});
   }
   return hello;
 }

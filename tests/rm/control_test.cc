@@ -167,6 +167,28 @@ TEST_CASE("a log that lost its end is known by what its openings hold, however l
   CHECK(raised_from(agent.control->raise_fence(fence(9, 6, 0, held))) == 90);
 }
 
+TEST_CASE("an epoch that another opening of the log has taken deposes every later one of the log") {
+  Server server(each_kind());
+  Agent agent(server);
+  must(agent.control->raise_fence(fence(6, 77, 40)));  // by a copy of the log
+
+  // The log was opened twice since: with that epoch, and with a higher one.
+  const std::vector<HeldTop> ours{{Epoch{5}, 20, 5}, {Epoch{6}, 60, 6}, {Epoch{7}, 60, 7}};
+  const Result<FenceAnswer> refused = agent.control->raise_fence(fence(7, 7, 0, ours));
+  check_fenced(refused, 40, "epoch 6");
+  CHECK(refused->deposed);
+  CHECK_FALSE(refused->missing);
+
+  // Its own earlier opening deposes nobody; nor does one that a person has given up, or that was
+  // recorded before nonces were.
+  std::vector<HeldTop> same = ours;
+  same[1].nonce = 77;
+  std::vector<HeldTop> given_up = ours;
+  given_up[1].nonce = 0;
+  CHECK(raised_from(agent.control->raise_fence(fence(7, 7, 0, GENERATE_COPY(same, given_up)))) ==
+        40);
+}
+
 TEST_CASE("the logs of a coordinator are those of its name, spelled exactly so") {
   Server server(each_kind());
   Agent agent(server);
