@@ -35,17 +35,19 @@ void Coordinator::on_request(ClientRequested& asked, Allow& allow) {
   if (allow.what == Allowance::kPresume) {
     record.missing_to = missing_to_;
     record.lost_logs = lost_logs_;
-    record.above = deposed_by_epoch_;
+    record.above = other_epoch();
   }
   record.evidence = told.plan;
   record.by = std::move(allow.hand.by);
   record.reason = std::move(allow.hand.reason);
   told.acted = true;
   const Participant* participant = find_participant(allow.participant);
-  append_forced(std::move(record),
-                Allowing{asked.session, asked.request, allow.what, allow.participant,
-                         participant == nullptr ? Incarnation{} : participant->history.incarnation,
-                         missing_, missing_to_, lost_logs_, violations(), std::move(told)});
+  const Epoch given_up_epoch = given_up_by(record, epoch_);
+  append_forced(
+      std::move(record),
+      Allowing{asked.session, asked.request, allow.what, allow.participant,
+               participant == nullptr ? Incarnation{} : participant->history.incarnation, missing_,
+               missing_to_, given_up_epoch, lost_logs_, violations(), std::move(told)});
 }
 
 Result<std::vector<std::string>> Coordinator::plan_of(const Allow& allow) const {

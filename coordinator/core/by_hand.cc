@@ -259,8 +259,7 @@ std::optional<Decision> Coordinator::decision_of(const Gtrid& gtrid, const Decid
 /// Only then it may still be committed: of any other, "not committed" may have been told (R1). Of
 /// this opening no decision is missing but what was removed after the retention.
 bool Coordinator::waits_for_person(const Gtrid& gtrid) const {
-  const bool may_be_missing =
-      gtrid.log_id != log_id_ || gtrid.epoch < epoch_ || (low_water_ && gtrid <= *low_water_);
+  const bool may_be_missing = !is_of_this_opening(gtrid) || (low_water_ && gtrid <= *low_water_);
   return may_be_missing &&
          std::any_of(participants_.begin(), participants_.end(), [&gtrid](const auto& entry) {
            return entry.second.hazards.contains(gtrid) || entry.second.held.contains(gtrid);
@@ -274,7 +273,8 @@ Result<> Coordinator::plan_unrecorded(Deed& deed, const ResolveTransaction& reso
     return refused("it belongs to another coordinator's log, which has to decide it");
   }
   if (deposed_) return *deposed_;
-  if (resolve.gtrid.log_id == log_id_ && resolve.gtrid >= next_gtrid()) {
+  if (resolve.gtrid.log_id == log_id_ && resolve.gtrid >= next_gtrid() &&
+      !given_up(resolve.gtrid)) {
     return refused(
         "no opening that this log knows has given that gtrid: the log is not the newest "
         "one, which has to decide it");

@@ -73,6 +73,7 @@ class Coordinator {
     Incarnation incarnation{};         ///< kHistory: whose database the person has looked at
     std::vector<std::string> missing;  ///< what kPresume gives up
     std::uint64_t missing_to = 0;
+    Epoch given_up_epoch{};
     std::set<LogId> lost_logs;
     std::vector<Xid> violations;  ///< what kViolation has seen
     ActionTold told;
@@ -288,6 +289,8 @@ class Coordinator {
   static Answer unknown_key(const Error& why);
   Result<std::vector<std::string>> plan_presuming() const;
   Result<std::vector<std::string>> plan_outliving() const;
+  Epoch other_epoch() const;
+  bool is_of_this_opening(const Gtrid& gtrid) const;
   void presume_again(const Allowing& allowing);
 
   // ---- databases whose history changed (history.cc)

@@ -162,7 +162,7 @@ void Coordinator::on_unknown_branch(Participant& participant, const PreparedBran
     return;
   }
   const bool changed = participant.history.state == History::State::kChanged;
-  if (gtrid >= next_gtrid() && !changed && !participant.held.contains(gtrid)) {
+  if (gtrid >= next_gtrid() && !changed && !given_up(gtrid) && !participant.held.contains(gtrid)) {
     record_loss(
         {"participant " + participant.name +
              " holds prepared branches whose gtrids no opening that this log knows has given",
@@ -177,19 +177,33 @@ std::optional<std::string> Coordinator::why_not_orphan(const Participant& partic
                                                        const Gtrid& gtrid) const {
   if (deposed_) return "another opening of this log has taken over and may have decided it";
   if (!missing_.empty()) return "its decision may be among those that are missing from the log";
-  if (given_up(gtrid)) {
-    return "its decision may be that of another opening of this log, which was given up";
-  }
+  if (given_up(gtrid)) return "its decision may be among those that were given up";
   if (participant.history.state == History::State::kChanged) {
     return "the history of its database changed";
   }
   return std::nullopt;
 }
 
-/// Its decision may be in what a person has given up: from then on only a person can end it.
+/// Its decision may be in what a person has given up: from then on only a person can end it. Of
+/// what this opening has decided nothing is.
 bool Coordinator::given_up(const Gtrid& gtrid) const {
-  return gtrid.log_id == log_id_ ? gtrid.epoch <= given_up_epoch_
-                                 : given_up_logs_.contains(gtrid.log_id);
+  if (gtrid.log_id != log_id_) return given_up_logs_.contains(gtrid.log_id);
+  return gtrid.epoch <= given_up_epoch_ && !is_of_this_opening(gtrid);
+}
+
+bool Coordinator::is_of_this_opening(const Gtrid& gtrid) const {
+  return gtrid.log_id == log_id_ && gtrid.epoch == epoch_ && gtrid < next_gtrid();
+}
+
+/// The highest that is known of an opening that is not in this log. 0: none is.
+Epoch Coordinator::other_epoch() const {
+  Epoch epoch = deposed_by_epoch_;
+  for (const auto& [name, participant] : participants_) {
+    for (const auto& [gtrid, held] : participant.held) {
+      if (gtrid.log_id == log_id_ && gtrid >= next_gtrid()) epoch = std::max(epoch, gtrid.epoch);
+    }
+  }
+  return epoch;
 }
 
 void Coordinator::hold(Participant& participant, const PreparedBranch& listed,
@@ -246,9 +260,6 @@ Result<std::vector<std::string>> Coordinator::plan_outliving() const {
   plan.push_back("the other opening, of epoch " + epoch +
                  ", is given up with all that it has decided: end it first. This coordinator goes "
                  "on above that epoch once it is started again");
-  plan.emplace_back(
-      "branches that are prepared then, and of which this log knows no decision, stay so until "
-      "they are resolved: the other opening may have decided them");
   for (const auto& [name, participant] : participants_) {
     if (participant.last_error && participant.last_error->code == ErrorCode::kFenced) {
       plan.push_back("participant " + name +
@@ -270,22 +281,23 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
     if (!other) return std::move(other).error();
     plan.insert(plan.end(), other->begin(), other->end());
   }
-  plan.push_back(
-      "keys that the log does not know are taken for new ones from then on: ask the "
-      "callers which of theirs were answered");
+  plan.emplace_back(
+      "keys that the log does not know are taken for new ones from then on: ask the callers which "
+      "of theirs were answered");
+  plan.emplace_back(
+      "what is prepared, and of which the log knows no decision, stays so until it is resolved: "
+      "its "
+      "decision may be among what is given up");
   for (const auto& [name, participant] : participants_) {
     if (!participant.connected) {
-      plan.push_back("participant " + name + " is not connected: what it holds prepared " +
-                     (deposed_ ? "is not known" : "and undecided will be rolled back when it is"));
+      plan.push_back("participant " + name +
+                     " is not connected: what it holds prepared is not known");
     }
     if (participant.history.state == History::State::kChanged) continue;  // held for that
     for (const auto& [gtrid, held] : participant.held) {
       const std::string prepared = prepared_text(held.listed, now_.steady - held.at);
-      const bool of_lost_log = gtrid.log_id != log_id_;
-      const bool stays = of_lost_log || gtrid.epoch <= std::max(given_up_epoch_, deposed_by_epoch_);
-      add_stake(plan, prepared + (of_lost_log ? ", of a lost log of this coordinator," : "") +
-                          (stays ? " stays so until it is resolved: " + command_to_resolve(gtrid)
-                                 : " is rolled back"));
+      add_stake(plan, prepared + (is_of_this_opening(gtrid) ? " is rolled back"
+                                                            : ": " + command_to_resolve(gtrid)));
     }
   }
   return plan;
@@ -299,6 +311,7 @@ void Coordinator::presume_again(const Allowing& allowing) {
     return std::find(given_up.begin(), given_up.end(), what) != given_up.end();
   });
   given_up_to_ = std::max(given_up_to_, allowing.missing_to);
+  given_up_epoch_ = std::max(given_up_epoch_, allowing.given_up_epoch);
   given_up_logs_.insert(allowing.lost_logs.begin(), allowing.lost_logs.end());
   std::erase_if(lost_logs_, [this](LogId lost) { return given_up_logs_.contains(lost); });
   if (missing_.empty()) missing_to_ = 0;

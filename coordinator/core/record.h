@@ -119,7 +119,8 @@ struct HandRecord {
   /// kAllow of kPresume: decisions up to this number are given up; the log goes on behind it.
   std::uint64_t missing_to = 0;
   std::set<LogId> lost_logs;  ///< kAllow of kPresume: logs that are given up
-  /// kAllow of kPresume: the other opening that has deposed this one; the next begins above it.
+  /// kAllow of kPresume: the highest epoch of another opening that is given up, since it has
+  /// deposed this one or has given gtrids that are not this one's; the next begins above it.
   Epoch above{};
   std::vector<std::string> despite;   ///< participants that were not reached
   std::vector<std::string> evidence;  ///< what was shown before it: a sentence each

@@ -6,6 +6,10 @@
 
 namespace assent::coordinator {
 
+Epoch given_up_by(const HandRecord& allowed, Epoch opening) {
+  return std::max(allowed.above, Epoch{static_cast<std::uint32_t>(opening) - 1});
+}
+
 Result<> check_past(const Config& config, const Past& past) {
   std::map<std::string, std::size_t> dropped;
   for (const CommitRecord& record : past.unfinished) {

@@ -56,8 +56,7 @@ struct Past {
   std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing
   std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up
   std::set<LogId> given_up_logs;  ///< lost logs that a person has given up
-  /// Another opening of this log, given up by a person, may have decided what has an epoch up to
-  /// this one.
+  /// Decisions of epochs up to this one may be among what a person has given up.
   Epoch given_up_epoch{};
 };
 
@@ -76,6 +75,10 @@ struct NumberedCommit {
 
   friend bool operator==(const NumberedCommit&, const NumberedCommit&) = default;
 };
+
+/// Kept by an opening of that epoch, a record that allows to presume gives up decisions of epochs
+/// up to this one.
+Epoch given_up_by(const HandRecord& allowed, Epoch opening);
 
 /// A configuration that drops a participant with unfinished branches is refused (section 6): nobody
 /// would ever tell them. One sentence that names each; no effect.

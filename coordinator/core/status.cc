@@ -163,10 +163,9 @@ void Coordinator::add_given_up_finding(const Participant& participant,
   }
   if (finding.at_stake.empty()) return;
   add_whom_they_block(finding.at_stake);
-  finding.what =
-      "Participant " + participant.name +
-      " holds branches prepared whose decisions may be in a log, or in an opening of this "
-      "one, that was given up: only a person can end them.";
+  finding.what = "Participant " + participant.name +
+                 " holds branches prepared whose decisions may be among what was given up: only a "
+                 "person can end them.";
   findings.push_back(std::move(finding));
 }
 

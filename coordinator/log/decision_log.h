@@ -56,7 +56,7 @@ struct LogOpening {
   std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up; 0: none
   /// Other logs of this coordinator that it has lost and a person has given up.
   std::set<LogId> given_up_logs;
-  /// The highest epoch of another opening of it that a person has given up; 0: there was none.
+  /// The highest epoch of which a person has given up decisions; 0: none were.
   Epoch given_up_epoch{};
   /// What openings before these told of has numbers up to these: the newest, oldest first, the last
   /// is this one.

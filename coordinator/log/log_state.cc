@@ -92,9 +92,8 @@ void LogState::apply(const RecordHeader& header, std::string_view bytes,
     by_hand.erase(hand.participant);
     taken_back[hand.participant] = header.number;
   }
-  if (hand.allowance == Allowance::kPresume) allow_to_presume(header.number, hand.missing_to);
+  if (hand.allowance == Allowance::kPresume) allow_to_presume(header, hand);
   given_up_logs.insert(hand.lost_logs.begin(), hand.lost_logs.end());
-  if (hand.above != Epoch{}) outlive(hand.above);
 }
 
 /// Whose end was lost with it can't be told: it may be any commit before this opening, and the lost
@@ -117,21 +116,18 @@ void LogState::forget(const HandRecord& hand) {
   });
 }
 
-/// What was lost had numbers, and databases may have been told of them: they are never used again.
-void LogState::allow_to_presume(std::uint64_t number, std::uint64_t missing_to) {
+/// What was lost had numbers and epochs, and databases may have been told of them: they are never
+/// used again.
+void LogState::allow_to_presume(const RecordHeader& header, const HandRecord& hand) {
   for (Missing& one : missing) one.allowed = true;
-  if (missing_to <= number) return;
-  missing.push_back({Missing::Why::kGivenUp, number + 1, missing_to, true});
-  tail.newest = missing_to;
-  tail.top = missing_to;
-}
-
-/// Databases may know openings up to that one that are not this log's.
-void LogState::outlive(Epoch other) {
-  above = std::max(above, other);
+  above = std::max(above, given_up_by(hand, header.epoch));
   for (HeldTop& one : held) {
-    if (one.epoch <= above) one.nonce = 0;
+    if (one.epoch <= hand.above) one.nonce = 0;  // databases may know another of that epoch
   }
+  if (hand.missing_to <= header.number) return;
+  missing.push_back({Missing::Why::kGivenUp, header.number + 1, hand.missing_to, true});
+  tail.newest = hand.missing_to;
+  tail.top = hand.missing_to;
 }
 
 void LogState::opened(Epoch epoch, std::uint64_t number, std::uint64_t nonce) {

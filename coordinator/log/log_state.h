@@ -41,7 +41,7 @@ struct LogState {
   std::map<std::string, std::uint64_t> taken_back;          ///< see LogOpening
   HandLink last_hand;
   std::uint64_t violation_allowed = 0;  ///< see LogOpening
-  Epoch above{};                        ///< the next opening's epoch is above it
+  Epoch above{};                        ///< see CheckpointRecord
   std::vector<Missing> missing;
   std::vector<HeldTop> held;           ///< see LogOpening
   std::vector<UnprovedTime> unproved;  ///< oldest first; of what is still there
@@ -64,9 +64,6 @@ struct LogState {
   /// An opening of this epoch is the record of this number. `nonce` 0: not known.
   void opened(Epoch epoch, std::uint64_t number, std::uint64_t nonce);
 
-  /// Another opening, of this epoch, is given up.
-  void outlive(Epoch other);
-
   /// Nobody knows how long ago the newest record was written but the host's clock.
   void time_unproved(std::uint64_t ms);
   /// What is below is gone, or going.
@@ -82,7 +79,7 @@ struct LogState {
  private:
   void advance(const RecordHeader& header);
   void forget(const HandRecord& hand);
-  void allow_to_presume(std::uint64_t number, std::uint64_t missing_to);
+  void allow_to_presume(const RecordHeader& header, const HandRecord& hand);
 };
 
 }  // namespace assent::coordinator

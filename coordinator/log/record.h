@@ -129,7 +129,8 @@ struct CheckpointRecord {
   std::vector<HeldTop> held;            ///< see LogOpening; empty: written before this was known
   std::map<std::string, std::uint64_t> by_hand;     ///< see LogOpening
   std::map<std::string, std::uint64_t> taken_back;  ///< see LogOpening
-  Epoch above{};                                    ///< of the newest HandRecord that has one
+  /// What was given up, decided or not, has epochs up to this one. The next opening's is above it.
+  Epoch above{};
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

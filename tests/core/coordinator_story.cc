@@ -226,8 +226,8 @@ void Story::open() {
       past.by_hand.erase(hand->participant);
       past.taken_back[hand->participant] = number;
     }
-    take_loss(record, past);
-    const RecordedAt at{number, written_[number - 1]};
+    take_loss(record, written_[number - 1].epoch, past);
+    const RecordedAt at{number, written_[number - 1].when};
     if (const auto* damage = std::get_if<HeuristicRecord>(&record))
       past.damaged_at[damage->xid] = at;
     if (hand != nullptr && hand->allowance == Allowance::kViolation)
@@ -256,7 +256,7 @@ void Story::open() {
 }
 
 /// What a database showed waits until a person allows to presume.
-void Story::take_loss(const Record& record, Past& past) {
+void Story::take_loss(const Record& record, Epoch epoch, Past& past) {
   if (const auto* loss = std::get_if<LossRecord>(&record)) {
     past.missing.push_back(loss->what);
     past.missing_to = std::max(past.missing_to, loss->missing_to);
@@ -265,7 +265,7 @@ void Story::take_loss(const Record& record, Past& past) {
   if (hand == nullptr || hand->allowance != Allowance::kPresume) return;
   past.missing.clear();
   past.given_up_to = std::max(past.given_up_to, std::exchange(past.missing_to, 0));
-  past.given_up_epoch = std::max(past.given_up_epoch, hand->above);
+  past.given_up_epoch = std::max(past.given_up_epoch, given_up_by(*hand, epoch));
   past.epoch = std::max(past.epoch, Epoch{static_cast<std::uint32_t>(hand->above) + 1});
 }
 
@@ -689,7 +689,7 @@ void Story::write(const Record& record) {
   const auto* end = std::get_if<EndRecord>(&record);
   if (end == nullptr) {
     log_.emplace_back(record, false);
-    written_.push_back(now_.wall);
+    written_.push_back({now_.wall, Epoch{epoch_}});
     return;
   }
   for (auto& [kept, ended] : log_) {

@@ -57,6 +57,11 @@ class Story {
   void resolve(Words& words);
   void forget(Words& words);
   void looked(Words& words);
+  struct Written {
+    WallTime when;
+    Epoch epoch{};
+  };
+
   static ByHand hand(Words& words);
   void missing(Words& words);
   void durable(Words& words);
@@ -76,7 +81,7 @@ class Story {
   std::optional<Decided> find_key(const std::string& key) const;
   std::optional<Decided> find_gtrid(const Gtrid& gtrid) const;
   std::vector<ToldRecord> find_story(const ClientRequest& body) const;
-  static void take_loss(const Record& record, Past& past);
+  static void take_loss(const Record& record, Epoch epoch, Past& past);
   std::vector<HeuristicRecord> damaged() const;
   std::set<LogId> given_up_logs() const;
 
@@ -98,7 +103,7 @@ class Story {
   std::uint64_t missing_to_ = 0;
   std::deque<std::pair<std::optional<LogToken>, Record>> queued_;  ///< appended, not durable
   std::vector<std::pair<Record, bool>> log_;                       ///< durable; whether ended
-  std::vector<WallTime> written_;                                  ///< when each of them was
+  std::vector<Written> written_;                                   ///< each of them
   std::uint64_t missing_from_ = 0;                                 ///< of the next openings
   std::string output_;
 };

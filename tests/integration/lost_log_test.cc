@@ -61,6 +61,11 @@ std::vector<std::string> prepared(House& house, const std::string& participant) 
 constexpr const char* kUndecided = "coordinator.append.before";
 constexpr const char* kDecided = "coordinator.durable.received";
 
+std::string fence_table(House& house) {
+  return house.database("points").kind() == live::DatabaseKind::kPostgres ? "assent.fence"
+                                                                          : "assent_fence";
+}
+
 /// Prepared at points, and the coordinator ends before anybody is told what was decided.
 void leave_prepared(House& house, const workload::Payment& payment,
                     const std::string& crash_point) {
@@ -70,9 +75,12 @@ void leave_prepared(House& house, const workload::Payment& payment,
   Client client = house.connect();
   Submission submission = House::submission(payment);
   std::erase_if(submission.steps, [](const Step& step) { return step.participant != "points"; });
-  const auto is_ready = [&client] {  // so that points has been told how far the log goes
+  const auto is_ready = [&] {  // and points has been told how far the log goes
     const auto status = client.status();
-    return status && status->ready;
+    if (!status || !status->ready) return false;
+    const std::string told = house.database("points").query_value(
+        "points", "SELECT MAX(log_top) FROM " + fence_table(house) + ";");
+    return told != "NULL" && std::stoull(told) >= status->log.top;
   };
   const auto has_ended = [&] {
     if (coordinator.is_running()) client.submit(submission);
@@ -243,8 +251,6 @@ struct Way {
   Outcome paid = Outcome::kCommitted;
   /// A database that was told of more than the log holds lets nobody in until that is given up.
   bool points_is_heard = true;
-  /// A person decides what became of the branch; else to presume is to roll it back.
-  bool resolved = false;
 };
 
 void copy_folder(const Path& from, const Path& to) {
@@ -259,7 +265,6 @@ void put_back(const Path& log, const Path& kept) {
 std::vector<Way> ways() {
   Way end{.name = "its end is cut off", .says = "decisions are missing at its end"};
   end.behind = [](const Path& log, const Path&) { lose_record(log, newest_record(log)); };
-  end.resolved = true;
 
   Way mark{.name = "its mark is gone", .says = "high-water mark", .crash_point = kUndecided};
   mark.behind = [](const Path& log, const Path&) {
@@ -357,19 +362,23 @@ struct PartlyLost {
     CHECK(prepared(house, "points").size() == 1);
   }
 
-  /// With the commands that are printed.
-  void end_it_by_hand() {
-    if (way.resolved) {
-      const Told plan = assentctl(house, {"resolve", prepared_xid, "--rollback", "--reason",
-                                          "nobody was told, and no other database has a part"});
-      INFO(plan.text);
-      CHECK(type_what_follows(house, "to do it", plan.text).exit == kDone);
-      CHECK(comes_true([&] { return prepared(house, "points").empty(); }));
-    }
+  /// What a decision may have been lost of, only a person ends: with the commands that are printed.
+  void resolve() {
+    CHECK(comes_true(
+        [&] { return assentctl(house, {"status"}).text.find(prepared_xid) != std::string::npos; }));
+    CHECK(prepared(house, "points").size() == 1);
+    const Told plan = assentctl(house, {"resolve", prepared_xid, "--rollback", "--reason",
+                                        "nobody was told, and no other database has a part"});
+    INFO(plan.text);
+    CHECK(type_what_follows(house, "to do it", plan.text).exit == kDone);
+    CHECK(comes_true([&] { return prepared(house, "points").empty(); }));
+  }
+
+  void allow() {
     const Told plan = type_what_follows(house, "    to go on:", assentctl(house, {"status"}).text);
     INFO(plan.text);
-    CHECK_THAT(plan.text, Catch::Contains(way.resolved ? "are taken for new ones"
-                                          : way.points_is_heard
+    CHECK_THAT(plan.text, Catch::Contains("stays so until it is resolved"));
+    CHECK_THAT(plan.text, Catch::Contains(way.points_is_heard
                                               ? prepared_xid
                                               : "points is not connected: what it holds prepared"));
     CHECK(type_what_follows(house, "to do it", plan.text).exit == kDone);
@@ -395,7 +404,8 @@ TEST_CASE(
   house.sandbox().start("coordinator");
   story.check_nothing_is_presumed();
 
-  story.end_it_by_hand();
+  story.allow();
+  story.resolve();
   CHECK(house.left_behind() == "");
   CHECK(house.paid(story.card_of(story.lost)) == 0);
   CHECK(comes_true([&] { return assentctl(house, {"status"}).exit == kDone; }));

@@ -202,8 +202,12 @@ TEST_CASE("what a person has given up is told at every opening", "[log]") {
   MissingFixture f;
   f.lose_end(11, 2);
   CHECK(f.reopen().given_up_to == 0);
+  const Epoch allowing = f.log().opening().epoch;
   f.allow(40);
   CHECK(f.reopen().given_up_to == 40);
+  // Of its own epoch nothing is given up.
+  CHECK(f.log().opening().given_up_epoch < allowing);
+  CHECK(Epoch{static_cast<std::uint32_t>(f.log().opening().given_up_epoch) + 1} == allowing);
   CHECK(f.log().opening().held.back().top == 40);
 }
 
