@@ -3,7 +3,7 @@
 // crashes, a link is lost, a message comes twice, the deadline passes, the caller asks again.
 // Whatever happens: both or neither, no answer without its record, no two answers, and everything
 // finished in the end. In some runs the log loses decisions, and the opening or one of the agents
-// says so: then whatever can't be told is left as it is.
+// says so: then whatever can't be told is left as it is, also when a person has allowed to presume.
 
 #include <algorithm>
 #include <deque>
@@ -25,6 +25,9 @@
 
 namespace assent::coordinator {
 namespace {
+
+/// Of a fence row that knows of what is lost.
+constexpr std::uint64_t kFenceTop = 100;
 
 /// What the database does when it is asked to work and prepare.
 enum class Reaction {
@@ -268,6 +271,7 @@ class World {
     };
     add("crash", [this] { crash(); });
     if (trouble_ == Trouble::kLosesLog && !log_.empty()) add("log lost", [this] { lose_log(); });
+    if (lost_ != Lost::kNothing) add("allowed", [this] { allow_to_presume(); });
     add("deadline", [this] { let_pass(std::chrono::seconds(5)); });
     add("repeat", [this] { submit(); });
     for (std::size_t i = 0; i < 2; ++i) {
@@ -309,13 +313,18 @@ class World {
       if (!has_ended(commit->gtrid)) past.unfinished.push_back(*commit);
       for (const DecidedBranch& branch : commit->branches) past.newest.push_back({1, branch});
     }
-    if (lost_ == Lost::kSeenByOpening) past.missing = {"the end is missing"};
+    if (given_up_) {
+      past.given_up_epoch = *given_up_;
+      past.given_up_to = kFenceTop;
+    } else if (lost_ == Lost::kSeenByOpening) {
+      past.missing = {"the end is missing"};
+    }
     coordinator_ = std::make_unique<Coordinator>(config, past, now_);
   }
 
   void crash() {
     const std::size_t kept = choose_(queued_.size() + 1);
-    for (std::size_t i = 0; i < kept; ++i) log_.push_back(queued_[i].second);
+    for (std::size_t i = 0; i < kept; ++i) write(queued_[i].second);
     tell("crash");
     reopen();
   }
@@ -344,9 +353,9 @@ class World {
     connect(1 - first);
   }
 
-  /// Its fence row is above the log's top.
+  /// Its fence row is above the log's top, and nobody has given that up.
   bool fenced(std::size_t i) const {
-    return lost_ == (i == 0 ? Lost::kSeenByFirst : Lost::kSeenBySecond);
+    return !given_up_ && lost_ == (i == 0 ? Lost::kSeenByFirst : Lost::kSeenBySecond);
   }
 
   void connect(std::size_t i) {
@@ -354,7 +363,7 @@ class World {
       tell("agent " + agents_[i].name() + " refuses");
       Error why;
       why.code = ErrorCode::kFenced;
-      return step(AgentDisconnected{agents_[i].name(), why, {.top = 100, .epoch = {}}});
+      return step(AgentDisconnected{agents_[i].name(), why, {.top = kFenceTop, .epoch = {}}});
     }
     links_[i].up = true;
     agents_[i].greet();
@@ -399,9 +408,22 @@ class World {
   void make_durable() {
     const auto [token, record] = queued_.front();
     queued_.pop_front();
-    log_.push_back(record);
+    write(record);
     tell("durable");
     if (token) step(LogDurable{*token});
+  }
+
+  void write(const Record& record) {
+    log_.push_back(record);
+    const auto* hand = std::get_if<HandRecord>(&record);
+    if (hand != nullptr) given_up_ = given_up_by(*hand, Epoch{epoch_});
+  }
+
+  void allow_to_presume() {
+    Allow allow;
+    allow.what = Allowance::kPresume;
+    allow.hand = {.by = "pat", .reason = "accepted", .act = true};
+    request(std::move(allow));
   }
 
   void submit() {
@@ -559,7 +581,7 @@ class World {
     }
     if (answer.outcome == Outcome::kRefused && answer.gtrid) refused_.insert(*answer.gtrid);
     if (answer.outcome != Outcome::kCommitted && answer.outcome != Outcome::kRolledBack) return;
-    if (told_ && *told_ != answer.outcome) complain("two answers for one key");
+    if (told_ && *told_ != answer.outcome && !given_up_) complain("two answers for one key");
     told_ = answer.outcome;
   }
 
@@ -576,7 +598,8 @@ class World {
         if (refused_.contains(gtrid)) complain("refused, and committed");
       }
       const std::size_t expected = commit && !agent.read_only() ? 1 : 0;
-      const bool once = lost_ == Lost::kNothing ? commits == expected : commits <= 1;
+      // Whose record was given up with others may be asked for once more.
+      const bool once = lost_ == Lost::kNothing ? commits == expected : commits <= 1 || given_up_;
       if (!once) complain("not exactly once");
     }
   }
@@ -652,6 +675,7 @@ class World {
   /// Decisions, and who notices.
   enum class Lost { kNothing, kSeenByOpening, kSeenByFirst, kSeenBySecond };
   Lost lost_ = Lost::kNothing;
+  std::optional<Epoch> given_up_;  ///< a person has allowed to presume
 
   std::unique_ptr<Coordinator> coordinator_;
   std::uint32_t epoch_ = 0;
