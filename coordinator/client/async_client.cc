@@ -89,6 +89,13 @@ bool is_final_for_repeat(Outcome outcome) {
   return outcome != Outcome::kRefused && outcome != Outcome::kNoRecord;
 }
 
+/// The coordinator has just started, and can't tell of any key before it has heard its databases.
+/// The request had no effect, and soon there is an answer.
+bool is_too_early(const Answer& answer) {
+  return answer.outcome == Outcome::kUnknown && answer.error &&
+         answer.error->code == ErrorCode::kParticipantUnavailable;
+}
+
 }  // namespace
 
 class AsyncClient::Impl {
@@ -201,7 +208,10 @@ awaitable<Answer> AsyncClient::Impl::send_until_answered(Self self, Submit reque
       } else {
         auto* answer = std::get_if<Answer>(&*reply);
         if (answer == nullptr) co_return unknown(unexpected_reply());
-        if (!repeat || is_final_for_repeat(answer->outcome)) co_return std::move(*answer);
+        const bool too_early = is_too_early(*answer);
+        const bool final = !repeat || is_final_for_repeat(answer->outcome);
+        if (final && !too_early) co_return std::move(*answer);
+        if (!repeat) sent_to.reset();  // no copy is left unread
         last = answer->error.value_or(Error{});
       }
     }
@@ -232,8 +242,9 @@ awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question) 
   do {
     const auto connected = co_await connect(self, deadline);
     if (connected.has_error()) co_return unknown(connected.error());
-    if (auto answer = co_await ask_once(self, question, deadline, last))
-      co_return std::move(*answer);
+    auto answer = co_await ask_once(self, question, deadline, last);
+    if (answer && !is_too_early(*answer)) co_return std::move(*answer);
+    if (answer) last = *answer->error;
     if (self->link_->is_closed_for_good()) break;
     co_await pause(self, backoff.next(), deadline);
   } while (steady_now() < deadline);
@@ -255,9 +266,11 @@ awaitable<Answer> AsyncClient::Impl::outcome_after_commit(Self self, OpenTransac
     } else {
       OutcomeOf question{transaction.key, false};
       auto answer = co_await ask_once(self, std::move(question), deadline, why);
+      const bool too_early = answer && is_too_early(*answer);
+      if (too_early) why = *answer->error;
       // The commit that was sent may still be unread.
       if (answer && !is_final_for_repeat(answer->outcome)) co_return unknown(why);
-      if (answer) co_return std::move(*answer);
+      if (answer && !too_early) co_return std::move(*answer);
     }
     if (self->link_->is_closed_for_good()) break;
     co_await pause(self, backoff.next(), deadline);
@@ -269,18 +282,23 @@ awaitable<BeginResult<OpenTransaction>> AsyncClient::Impl::begin(Self self, std:
                                                                  Duration timeout) {
   if (timeout <= Duration::zero()) timeout = kInteractiveTimeout;
   const Instant deadline = self->default_deadline();
-  if (auto connected = co_await connect(self, deadline); connected.has_error())
-    co_return refused(connected.error());
-  const std::uint64_t connection = self->link_->connection();
-  // Requests are named before they are awaited: g++ 12 destroys one written inside twice.
-  ClientRequest request = Begin{key, timeout};
-  auto reply = co_await call(self, std::move(request), deadline);
-  // A transaction without a commit comes to nothing.
-  if (reply.has_error()) co_return refused(reply.error());
-  if (const auto* begun = std::get_if<Begun>(&*reply))
-    co_return OpenTransaction{begun->gtrid, std::move(key), timeout, connection};
-  if (auto* answer = std::get_if<Answer>(&*reply)) co_return std::move(*answer);
-  co_return refused(unexpected_reply());
+  Backoff backoff(kRetryFirst, kRetryLongest, random_bits);
+  for (;;) {
+    if (auto connected = co_await connect(self, deadline); connected.has_error())
+      co_return refused(connected.error());
+    const std::uint64_t connection = self->link_->connection();
+    // Requests are named before they are awaited: g++ 12 destroys one written inside twice.
+    ClientRequest request = Begin{key, timeout};
+    auto reply = co_await call(self, std::move(request), deadline);
+    // A transaction without a commit comes to nothing.
+    if (reply.has_error()) co_return refused(reply.error());
+    if (const auto* begun = std::get_if<Begun>(&*reply))
+      co_return OpenTransaction{begun->gtrid, std::move(key), timeout, connection};
+    auto* answer = std::get_if<Answer>(&*reply);
+    if (answer == nullptr) co_return refused(unexpected_reply());
+    if (!is_too_early(*answer) || steady_now() >= deadline) co_return std::move(*answer);
+    co_await pause(self, backoff.next(), deadline);
+  }
 }
 
 awaitable<Result<StatementResult>> AsyncClient::Impl::execute(Self self,

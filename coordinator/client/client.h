@@ -44,10 +44,11 @@ class Client {
   Client& operator=(Client&& other) noexcept;
 
   /// The whole transaction in one message. When the connection breaks or the coordinator restarts,
-  /// the library sends it again under the same key until the timeout: exactly once all the same. No
-  /// other answer is retried: busy and conflict come back to the caller. kUnknown only when the
-  /// timeout passed without an answer, or when the coordinator came back with another decision log,
-  /// which can't know what the first one decided.
+  /// the library sends it again under the same key until the timeout: exactly once all the same. So
+  /// it does while a coordinator that has just started can't tell of any key. No other answer is
+  /// retried: busy and conflict come back to the caller. kUnknown only when the timeout passed
+  /// before that, when decisions are missing from the coordinator's log, or when it came back with
+  /// another one, which can't know what the first one decided.
   Answer submit(Submission submission);
 
   /// Opens a transaction whose statements are sent one by one. `key` as in Submission, but here

@@ -183,6 +183,55 @@ TEST_CASE("busy and conflict come back to the caller at once") {
   CHECK(coordinator.requests().size() == 1);
 }
 
+TEST_CASE("a coordinator that has just started is asked until it can tell of a key") {
+  const auto too_early =
+      FakeCoordinator::answer(Outcome::kUnknown, ErrorCode::kParticipantUnavailable);
+  SECTION("for a submit, whose refusal is then one of a request that nobody has heard before") {
+    FakeCoordinator coordinator(
+        {too_early, too_early,
+         FakeCoordinator::answer(Outcome::kRefused, ErrorCode::kParticipantUnavailable)});
+    Client client = connect(coordinator.address());
+    CHECK(is(client.submit(submission("k")), Outcome::kRefused, ErrorCode::kParticipantUnavailable,
+             Effect::kNone));
+    CHECK(coordinator.requests().size() == 3);
+  }
+  SECTION("for a submit that is repeated") {
+    FakeCoordinator coordinator({FakeCoordinator::hang_up(), too_early,
+                                 FakeCoordinator::answer(Outcome::kRefused),
+                                 FakeCoordinator::answer(Outcome::kCommitted)});
+    Client client = connect(coordinator.address());
+    CHECK(client.submit(submission("k")).outcome == Outcome::kCommitted);
+  }
+  SECTION("for an outcome") {
+    FakeCoordinator coordinator({too_early, FakeCoordinator::answer(Outcome::kCommitted)});
+    CHECK(connect(coordinator.address()).outcome_of("k").outcome == Outcome::kCommitted);
+  }
+  SECTION("for a transaction that is opened") {
+    FakeCoordinator coordinator({too_early, FakeCoordinator::begun()});
+    Client client = connect(coordinator.address());
+    const auto begun = client.begin("k");
+    CHECK(begun.has_value());
+    CHECK(coordinator.requests().size() == 2);
+  }
+  SECTION("for a commit whose answer was lost") {
+    FakeCoordinator coordinator({FakeCoordinator::begun(), FakeCoordinator::hang_up(), too_early,
+                                 FakeCoordinator::answer(Outcome::kCommitted)});
+    Client client = connect(coordinator.address());
+    auto begun = client.begin("k");
+    REQUIRE(begun.has_value());
+    CHECK(begun->commit().outcome == Outcome::kCommitted);
+  }
+  SECTION("until the time for the call is over") {
+    FakeCoordinator coordinator({too_early});
+    Client client = connect(coordinator.address());
+    Submission brief = submission("k");
+    brief.timeout = std::chrono::milliseconds(100);
+    CHECK(is(client.submit(brief), Outcome::kUnknown, ErrorCode::kParticipantUnavailable,
+             Effect::kUnknown));
+    CHECK(coordinator.requests().size() > 1);
+  }
+}
+
 TEST_CASE("a refusal of a repeat says nothing of the first copy") {
   FakeCoordinator coordinator(
       {FakeCoordinator::hang_up(),
