@@ -5,7 +5,7 @@
 namespace assent::testing {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kPatience = std::chrono::minutes(5);
 
 }  // namespace
 
