@@ -273,8 +273,7 @@ Result<> Coordinator::plan_unrecorded(Deed& deed, const ResolveTransaction& reso
     return refused("it belongs to another coordinator's log, which has to decide it");
   }
   if (deposed_) return *deposed_;
-  if (resolve.gtrid.log_id == log_id_ && resolve.gtrid >= next_gtrid() &&
-      !given_up(resolve.gtrid)) {
+  if (resolve.gtrid.log_id == log_id_ && resolve.gtrid >= next_gtrid()) {
     return refused(
         "no opening that this log knows has given that gtrid: the log is not the newest "
         "one, which has to decide it");

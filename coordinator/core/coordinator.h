@@ -301,6 +301,7 @@ class Coordinator {
   void judge_newest(Participant& participant, const Inspected& inspected);
   static bool may_lack_by_hand(const Participant& participant);
   void doubt_by_hand(Participant& participant);
+  void judge_unheard_of(Participant& participant);
   static std::optional<std::string> set_back(const Participant& participant,
                                              const BranchSight& newest);
   static std::optional<std::string> fence_set_back(const Participant& participant);

@@ -309,9 +309,26 @@ void Coordinator::on(CommitsFound event) {
     std::erase_if(search.commits, [&](const NumberedCommit& found) {
       return left_to_phase_two(*participant, branch_at(found.commit, *participant).xid);
     });
+    judge_unheard_of(*participant);
     if (search.commits.empty() && !search.more) return search_ended(*participant);
   }
   look_at_history(*participant);
+}
+
+/// A commit by hand of a lost log, in a database that knows nothing of that log any more: its agent
+/// refuses to look.
+void Coordinator::judge_unheard_of(Participant& participant) {
+  History::Search& search = participant.history.search;
+  std::vector<NumberedCommit> known;
+  for (NumberedCommit& found : std::exchange(search.commits, {})) {
+    const Xid& xid = branch_at(found.commit, participant).xid;
+    if (may_have(participant, xid.gtrid.log_id)) {
+      known.push_back(std::move(found));
+    } else {
+      judge_commit(participant, found, {.xid = xid, .completion = Completion::kCannotTell});
+    }
+  }
+  search.commits = std::move(known);
 }
 
 void Coordinator::judge_commits(Participant& participant, const Inspected& inspected) {

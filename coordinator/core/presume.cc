@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/request_rules.h"
 #include "coordinator/core/wording.h"
 
 namespace assent::coordinator {
@@ -16,6 +17,8 @@ namespace {
 /// not know be unknown, until every participant has been tried: the one that knows of missing
 /// decisions may be the last to answer.
 constexpr Duration kTriedWithin = std::chrono::seconds(5);
+/// Of another opening: above it there is room for thousands.
+constexpr Epoch kEpochMax{4'000'000'000};
 
 }  // namespace
 
@@ -162,7 +165,7 @@ void Coordinator::on_unknown_branch(Participant& participant, const PreparedBran
     return;
   }
   const bool changed = participant.history.state == History::State::kChanged;
-  if (gtrid >= next_gtrid() && !changed && !given_up(gtrid) && !participant.held.contains(gtrid)) {
+  if (gtrid >= next_gtrid() && !changed && !participant.held.contains(gtrid)) {
     record_loss(
         {"participant " + participant.name +
              " holds prepared branches whose gtrids no opening that this log knows has given",
@@ -184,11 +187,10 @@ std::optional<std::string> Coordinator::why_not_orphan(const Participant& partic
   return std::nullopt;
 }
 
-/// Its decision may be in what a person has given up: from then on only a person can end it. Of
-/// what this opening has decided nothing is.
+/// Its decision may be in what a person has given up: from then on only a person can end it.
 bool Coordinator::given_up(const Gtrid& gtrid) const {
   if (gtrid.log_id != log_id_) return given_up_logs_.contains(gtrid.log_id);
-  return gtrid.epoch <= given_up_epoch_ && !is_of_this_opening(gtrid);
+  return gtrid.epoch <= given_up_epoch_;
 }
 
 bool Coordinator::is_of_this_opening(const Gtrid& gtrid) const {
@@ -246,20 +248,26 @@ Answer Coordinator::unknown_key(const Error& why) {
 
 // ---------------------------------------------------------------- going on all the same
 
-/// The opening that has taken over is given up.
+/// Another opening is given up, which has taken over or has given gtrids that are none of ours.
 Result<std::vector<std::string>> Coordinator::plan_outliving() const {
-  if (deposed_by_epoch_ == Epoch{}) {
+  const Epoch other = other_epoch();
+  if (other == Epoch{}) {
     Error not_told = *deposed_;
     not_told.message =
         "no participant has told yet which epoch the other opening has: ask again when `assentctl "
         "participants` shows one that refuses the hello as fenced";
     return not_told;
   }
-  const std::string epoch = std::to_string(static_cast<std::uint32_t>(deposed_by_epoch_));
+  const std::string epoch = std::to_string(static_cast<std::uint32_t>(other));
+  if (other > kEpochMax) {
+    return invalid("a branch of epoch " + epoch +
+                   " is listed, and there is hardly one above it: "
+                   "whoever has prepared it, end it in its database first");
+  }
   std::vector<std::string> plan;
-  plan.push_back("the other opening, of epoch " + epoch +
+  plan.push_back("another opening, of epoch " + epoch +
                  ", is given up with all that it has decided: end it first. This coordinator goes "
-                 "on above that epoch once it is started again");
+                 "on above that epoch once it is started again, and presumes nothing before");
   for (const auto& [name, participant] : participants_) {
     if (participant.last_error && participant.last_error->code == ErrorCode::kFenced) {
       plan.push_back("participant " + name +
@@ -276,7 +284,7 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
     return nothing_to_allow("nothing is known to be missing from the log");
   }
   std::vector<std::string> plan = missing_;
-  if (deposed_) {
+  if (deposed_ || other_epoch() != Epoch{}) {
     auto other = plan_outliving();
     if (!other) return std::move(other).error();
     plan.insert(plan.end(), other->begin(), other->end());
@@ -305,7 +313,7 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
 
 /// What was found after the person had asked is not allowed by it.
 void Coordinator::presume_again(const Allowing& allowing) {
-  if (deposed_) return;  // until the next opening
+  if (deposed_ || allowing.given_up_epoch >= epoch_) return;  // until the next opening
   const auto& given_up = allowing.missing;
   std::erase_if(missing_, [&given_up](const std::string& what) {
     return std::find(given_up.begin(), given_up.end(), what) != given_up.end();

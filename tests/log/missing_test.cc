@@ -194,6 +194,12 @@ TEST_CASE("the opening behind an allowance begins above the one that deposed it"
   // Of those up to it databases may know another by the same epoch.
   for (const HeldTop& one : next.held) CHECK((one.nonce == 0) == (one.epoch <= hand.above));
   CHECK(next.held.back().nonce == next.nonce);
+  // What it has left prepared is resolved now.
+  RollbackRecord resolved = testing::example_rollback(next.log_id, hand.above, 3);
+  resolved.key.clear();
+  f.log().append_forced(resolved, kExampleTime, LogToken{1'000'001});
+  f.commit_durably(20'000, 20'000);
+  CHECK(f.reopen().epoch == Epoch{1'000'010});
   f.close();
   f.verify_all();
 }
