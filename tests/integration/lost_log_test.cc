@@ -413,3 +413,54 @@ TEST_CASE(
   CHECK(comes_true([&] { return house.connect().submit(next).outcome == Outcome::kCommitted; }));
   CHECK(house.paid(story.card_of(story.lost)) == 10);
 }
+
+// ---- twice
+
+// A snapshot of the disk is started beside the original, or in its place. Nothing in it shows that
+// it is a copy, and each start of it gives it a higher epoch; the original has decided something.
+TEST_CASE("a deposed coordinator stays so however often it is started, and presumes nothing then") {
+  House house{mariadb_and_postgres()};
+  const Path log = house.sandbox().spec().directory / "coordinator";
+  const Path snapshot = log.string() + "-snapshot";
+  house.kill("coordinator");
+  copy_folder(log, snapshot);
+  std::filesystem::remove(snapshot / "origin");
+  std::filesystem::create_hard_link(log / "origin", snapshot / "origin");
+  house.sandbox().start("coordinator");
+  const auto card = house.fresh_card();
+  const std::string untold = decided_and_untold(house, card);
+  REQUIRE(comes_true([&] { return prepared(house, "points").empty(); }));
+  house.kill("coordinator");
+  start_payments_again(house);
+  put_back(log, snapshot);
+
+  const auto status_says = [&](const std::string& what) {
+    return comes_true(
+        [&] { return assentctl(house, {"status"}).text.find(what) != std::string::npos; });
+  };
+  constexpr int kPastItsRecords = 6;  // then its numbers are above what the databases were told
+  for (int life = 0; life < kPastItsRecords; ++life) {
+    INFO("life " << life);
+    house.sandbox().start("coordinator");
+    CHECK(status_says("deposed by another opening"));
+    CHECK(prepared(house, "payments").size() == 1);
+    house.kill("coordinator");
+  }
+  house.sandbox().start("coordinator");
+  const std::vector<std::string> allow = {"allow", "presume", "--reason",
+                                          "the original is gone with its host", "--yes"};
+  CHECK(comes_true([&] { return assentctl(house, allow).exit == kDone; }));
+  house.kill("coordinator");
+  house.sandbox().start("coordinator");
+  REQUIRE(house.wait_until_linked());
+  CHECK(status_says("only a person can end them"));
+  CHECK(prepared(house, "payments").size() == 1);
+  const Told against = resolve(house, untold, "--rollback");
+  INFO(against.text);
+  CHECK(against.exit == kRefused);
+  CHECK_THAT(against.text, Catch::Contains("can only be committed"));
+  CHECK(resolve(house, untold, "--commit").exit == kDone);
+  CHECK(comes_true([&] { return prepared(house, "payments").empty(); }));
+  CHECK(house.paid(card) == 10);
+  CHECK(house.left_behind() == "");
+}
