@@ -221,7 +221,7 @@ awaitable<Answer> AsyncClient::Impl::send_until_answered(Self self, Submit reque
   co_return unknown(last);
 }
 
-/// While the link is open.
+/// While the link is open. nullopt: to be asked again.
 awaitable<std::optional<Answer>> AsyncClient::Impl::ask_once(Self self, OutcomeOf question,
                                                              Instant deadline, Error& why) {
   ClientRequest request = std::move(question);
@@ -232,7 +232,10 @@ awaitable<std::optional<Answer>> AsyncClient::Impl::ask_once(Self self, OutcomeO
     co_return std::nullopt;
   }
   auto* answer = std::get_if<Answer>(&*reply);
-  co_return answer != nullptr ? std::move(*answer) : unknown(unexpected_reply());
+  if (answer == nullptr) co_return unknown(unexpected_reply());
+  if (!is_too_early(*answer)) co_return std::move(*answer);
+  why = *answer->error;
+  co_return std::nullopt;
 }
 
 awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question) {
@@ -242,9 +245,8 @@ awaitable<Answer> AsyncClient::Impl::ask_outcome(Self self, OutcomeOf question) 
   do {
     const auto connected = co_await connect(self, deadline);
     if (connected.has_error()) co_return unknown(connected.error());
-    auto answer = co_await ask_once(self, question, deadline, last);
-    if (answer && !is_too_early(*answer)) co_return std::move(*answer);
-    if (answer) last = *answer->error;
+    if (auto answer = co_await ask_once(self, question, deadline, last))
+      co_return std::move(*answer);
     if (self->link_->is_closed_for_good()) break;
     co_await pause(self, backoff.next(), deadline);
   } while (steady_now() < deadline);
@@ -266,11 +268,9 @@ awaitable<Answer> AsyncClient::Impl::outcome_after_commit(Self self, OpenTransac
     } else {
       OutcomeOf question{transaction.key, false};
       auto answer = co_await ask_once(self, std::move(question), deadline, why);
-      const bool too_early = answer && is_too_early(*answer);
-      if (too_early) why = *answer->error;
       // The commit that was sent may still be unread.
       if (answer && !is_final_for_repeat(answer->outcome)) co_return unknown(why);
-      if (answer && !too_early) co_return std::move(*answer);
+      if (answer) co_return std::move(*answer);
     }
     if (self->link_->is_closed_for_good()) break;
     co_await pause(self, backoff.next(), deadline);
