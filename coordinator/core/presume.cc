@@ -261,8 +261,8 @@ Result<std::vector<std::string>> Coordinator::plan_outliving() const {
   const std::string epoch = std::to_string(static_cast<std::uint32_t>(other));
   if (other > kEpochMax) {
     return invalid("a branch of epoch " + epoch +
-                   " is listed, and there is hardly one above it: "
-                   "whoever has prepared it, end it in its database first");
+                   " is listed, and there is hardly one above it: whoever has prepared it, end it "
+                   "in its database first");
   }
   std::vector<std::string> plan;
   plan.push_back("another opening, of epoch " + epoch +
@@ -294,8 +294,7 @@ Result<std::vector<std::string>> Coordinator::plan_presuming() const {
       "of theirs were answered");
   plan.emplace_back(
       "what is prepared, and of which the log knows no decision, stays so until it is resolved: "
-      "its "
-      "decision may be among what is given up");
+      "its decision may be among what is given up");
   for (const auto& [name, participant] : participants_) {
     if (!participant.connected) {
       plan.push_back("participant " + name +
