@@ -302,7 +302,7 @@ void Coordinator::on(CommitsFound event) {
   History::Search& search = history.search;
   history.finding = false;
   if (std::exchange(search.asked, false)) {  // else of a search that a new link has ended
-    if (event.oldest > search.after + 1) search.removed_to = event.oldest - 1;
+    if (event.removed > search.after) search.removed_to = event.removed;
     search.more = event.more;
     if (!event.commits.empty()) search.after = event.commits.back().number;
     search.commits = std::move(event.commits);
@@ -397,11 +397,10 @@ std::string Coordinator::lost_text(const Participant& participant) {
   const History::Search& search = participant.history.search;
   if (!search.done) return "the log is still being gone through for what it has lost";
   if (search.elsewhere) return "what it should have is in the other database";
-  const std::string removed =
-      search.removed_to == 0
-          ? ""
-          : "; records up to " + std::to_string(search.removed_to) +
-                " were removed by the retention: what was committed in them can't be looked for";
+  const std::string removed = search.removed_to == 0
+                                  ? ""
+                                  : "; commits up to record " + std::to_string(search.removed_to) +
+                                        " were removed by the retention and can't be looked for";
   return std::to_string(search.lost) + " of its committed branches are lost, " +
          std::to_string(search.came_back) + " were prepared again and told to commit again" +
          removed;

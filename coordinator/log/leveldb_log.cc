@@ -196,6 +196,7 @@ class LevelDbLog::Impl {
   bool removing_done_ = true;
   std::vector<std::uint64_t> pinned_;  ///< see find_removable
   std::vector<UnprovedTime> unproved_;
+  std::uint64_t removed_commit_ = 0;
   bool may_presume_ = false;
   std::vector<Missing> missing_;  ///< found by the verifying thread, before `failure_`
   LogStats stats_;                ///< without what is to be asked of the disk
@@ -435,9 +436,10 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
 /// The checkpoint first, and durably: whoever finds a record gone must find the low water raised.
 /// Then a little with each batch, so that no decision waits for it.
 Result<> LevelDbLog::Impl::remove_a_piece(Batch& batch) {
-  auto& [oldest, low_water, removals] = *removing_;
+  auto& [oldest, commit, low_water, removals] = *removing_;
   if (oldest != 0) {
     state_.raise_oldest(oldest);
+    state_.removed_commit = std::max(state_.removed_commit, commit);
     state_.low_water = std::max(state_.low_water, low_water);
     batch.add_checkpoint();
     oldest = 0;
@@ -480,6 +482,7 @@ void LevelDbLog::Impl::tell_stats() {
   stats_.oldest = state_.oldest;
   stats_.log_time = state_.tail.log_time;
   stats_.low_water = state_.low_water;
+  removed_commit_ = state_.removed_commit;
   unproved_ = state_.unproved;
   const bool may_presume = state_.may_presume();
   if (may_presume && !may_presume_) wake_keeper_.notify_all();
@@ -696,7 +699,7 @@ Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant
     const auto number = records.number();
     if (!number) return number.error();
     piece.more = number->has_value() && i == kRecordsPerPiece;
-    if (!*number || piece.more) return piece;
+    if (!*number || piece.more) break;
     piece.read_to = **number;
     if (is_doubted(known_, **number)) continue;
     auto record = records.record(**number);
@@ -706,6 +709,9 @@ Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant
       piece.commits.push_back({**number, std::move(*commit)});
     }
   }
+  const std::lock_guard lock(mutex_);  // behind the reading: what went meanwhile counts
+  piece.removed = removed_commit_;
+  return piece;
 }
 
 /// A record that the index names for this transaction.

@@ -70,6 +70,7 @@ class Look {
       if (ended == nullptr) return log_unavailable("an end is not that of a commit");
       if (still_valid(ended->not_after)) return false;
       note(record.gtrid);
+      found.commit = std::max(found.commit, decision);
       removal = {{decision, number}, record.gtrid, std::move(ended->key)};
     }
     found.removals.push_back(std::move(removal));

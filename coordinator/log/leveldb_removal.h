@@ -28,6 +28,7 @@ struct Removal {
 
 struct RemovableRecords {
   std::uint64_t oldest = 0;        ///< all from here on stay
+  std::uint64_t commit = 0;        ///< the highest number of a commit of branches that goes
   std::optional<Gtrid> low_water;  ///< the highest gtrid of a decision that goes
   std::vector<Removal> removals;
 };

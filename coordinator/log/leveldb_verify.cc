@@ -160,6 +160,7 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
                              LogPast& past) {
   LogState& state = past.state;
   state.oldest = checkpoint.oldest;
+  state.removed_commit = checkpoint.removed_commit;
   state.low_water = checkpoint.low_water;
   state.tail.top = checkpoint.newest_forced;
   state.last_hand = checkpoint.last_hand;

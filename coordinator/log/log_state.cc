@@ -151,6 +151,7 @@ void LogState::raise_oldest(std::uint64_t number) {
 CheckpointRecord LogState::checkpoint() const {
   CheckpointRecord record;
   record.oldest = oldest;
+  record.removed_commit = removed_commit;
   record.newest_forced = tail.top;
   record.low_water = low_water;
   record.unfinished = oldest_first(unfinished);

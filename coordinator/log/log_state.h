@@ -32,7 +32,8 @@ struct LogTail {
 /// the records from a checkpoint on gives what applying all of them gives.
 struct LogState {
   LogTail tail;
-  std::uint64_t oldest = 1;  ///< see CheckpointRecord
+  std::uint64_t oldest = 1;          ///< see CheckpointRecord
+  std::uint64_t removed_commit = 0;  ///< see CheckpointRecord
   std::optional<Gtrid> low_water;
   std::map<Gtrid, ListedRecord> unfinished;
   std::map<Xid, ListedRecord> damaged;

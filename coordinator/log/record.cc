@@ -181,7 +181,9 @@ void to_proto(const std::map<std::string, std::uint64_t>& numbers, Messages& out
 
 log::Checkpoint to_proto(const CheckpointRecord& record) {
   log::Checkpoint out;
+  ASSENT_CHECK(record.removed_commit < record.oldest);
   out.set_oldest(record.oldest);
+  if (record.removed_commit + 1 < record.oldest) out.set_removed_commit(record.removed_commit);
   out.set_newest_forced(record.newest_forced);
   if (record.low_water) to_proto(*record.low_water, *out.mutable_low_water());
   for (const auto& listed : record.unfinished) to_proto(listed, *out.add_unfinished());
@@ -523,6 +525,9 @@ Doubt read(const log::Checkpoint& in, CheckpointRecord& out) {
   if (has_unknown_fields(in)) return kUnknownFields;
   if (in.oldest() == 0) return "its oldest record is zero";
   out.oldest = in.oldest();
+  // Not told: any of them may have been one.
+  out.removed_commit = in.has_removed_commit() ? in.removed_commit() : in.oldest() - 1;
+  if (out.removed_commit >= out.oldest) return "a commit is gone that should be there";
   out.newest_forced = in.newest_forced();
   out.opening = in.opening();
   out.violation_allowed = in.violation_allowed();

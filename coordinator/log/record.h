@@ -131,6 +131,7 @@ struct CheckpointRecord {
   std::map<std::string, std::uint64_t> taken_back;  ///< see LogOpening
   /// What was given up, decided or not, has epochs up to this one. The next opening's is above it.
   Epoch above{};
+  std::uint64_t removed_commit = 0;  ///< the highest number of a commit that may be gone; 0: none
 
   friend bool operator==(const CheckpointRecord&, const CheckpointRecord&) = default;
 };

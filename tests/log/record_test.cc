@@ -101,6 +101,14 @@ std::vector<Golden> golden_records() {
   outlive.above = Epoch{7};
   CheckpointRecord outlived;
   outlived.above = Epoch{7};
+  CheckpointRecord of_commits;
+  of_commits.oldest = 57;
+  of_commits.low_water = Gtrid{kLog, Epoch{1}, Sequence{900}};
+  CheckpointRecord removed = of_commits;
+  removed.removed_commit = 43;
+  of_commits.newest_forced = 62;
+  of_commits.unfinished = {{57, 1}, {300, 0xFFFFFFFF}};
+  of_commits.removed_commit = 56;
   return {
       {"commit", header(57, true), commit},
       {"commit_without_branches", header(58, true), no_branches},
@@ -108,17 +116,7 @@ std::vector<Golden> golden_records() {
       {"rollback_settled", header(60, true), settled},
       {"end", header(61, false), testing::end_of(commit)},
       {"opening", header(62, true), OpeningRecord{kLog, 0xFEDCBA9876543210}},
-      {"checkpoint", header(10'063, false),
-       CheckpointRecord{57,
-                        62,
-                        Gtrid{kLog, Epoch{1}, Sequence{900}},
-                        {{57, 1}, {300, 0xFFFFFFFF}},
-                        {},
-                        {},
-                        {},
-                        {},
-                        0,
-                        {}}},
+      {"checkpoint", header(10'063, false), of_commits},
       {"checkpoint_empty", header(10'064, false), CheckpointRecord{}},
       {"commit_by_hand", header(63, true), by_hand},
       {"commit_of_takeover", header(63, true), of_takeover},
@@ -143,6 +141,7 @@ std::vector<Golden> golden_records() {
       {"checkpoint_of_taken_back", header(10'070, false), taken_back},
       {"checkpoint_of_by_hand", header(10'071, false), by_hands},
       {"checkpoint_of_nonces", header(10'071, false), nonces},
+      {"checkpoint_of_removed", header(10'072, false), removed},
   };
 }
 

@@ -117,6 +117,18 @@ TEST_CASE("R15: what has ended longer ago than the retention goes", "[log][reten
   }
 }
 
+TEST_CASE("R15: the newest commit that has gone is known, whatever went behind it",
+          "[log][retention]") {
+  RetentionFixture f;
+  for (std::uint64_t i = 1; i <= 3; ++i) f.commit_and_end(i, minutes(0));  // records 2, 4 and 6
+  for (int i = 0; i < 3; ++i) f.reopen();  // each begins with a record of its own
+  f.append(f.example(500), minutes(65));
+  REQUIRE(f.comes_true([&] { return f.log().stats().oldest > 10; }));
+  CHECK(f.log().find_commits("points", 0)->removed == 6);
+  f.reopen();
+  CHECK(f.log().find_commits("points", 0)->removed == 6);
+}
+
 TEST_CASE("R15: what is old goes while others write", "[log][retention]") {
   RetentionFixture f;
   constexpr std::uint64_t kOld = 2'000;
