@@ -45,9 +45,9 @@ Coordinator::Coordinator(World& world, const coordinator::Config& config, LogDis
                     [this](Error why) {
                       process_.soon([this, why = std::move(why)] { driver_->log_failed(why); });
                     }});
-  driver_.reset(new coordinator::Driver(
-      coordinator::Coordinator(config, coordinator::past_of(log_->opening()), now()), *log_, *this,
-      *this, *this));
+  const coordinator::Past& past = log_->opening();
+  driver_.reset(new coordinator::Driver(coordinator::Coordinator(config, past, now()), *log_, *this,
+                                        *this, *this));
   process_.soon([this, participants = config.participants] {
     driver_->start();
     for (const std::string& participant : participants) connect(participant);

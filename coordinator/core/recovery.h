@@ -32,15 +32,17 @@ struct RecordedAt {
 /// What the core must know of its log's past before it serves.
 struct Past {
   LogId log_id{};
-  Epoch epoch{};
-  WallTime log_time;
-  std::vector<CommitRecord> unfinished;
-  std::map<Gtrid, RecordedAt> unfinished_at;
-  std::vector<HeuristicRecord> damaged;  ///< not yet forgotten, oldest first
+  Epoch epoch{};      ///< of this opening
+  WallTime log_time;  ///< newest time in the log; time in it never goes backwards (R15)
+  std::vector<CommitRecord> unfinished;       ///< committed and without an end, oldest first
+  std::map<Gtrid, RecordedAt> unfinished_at;  ///< where each of them stands
+  std::vector<HeuristicRecord> damaged;       ///< not forgotten by a HandRecord, oldest first
   std::map<Xid, RecordedAt> damaged_at;
-  std::uint64_t violation_allowed = 0;  ///< violations numbered below it stop no new work any more
-  /// Ends of commits numbered below it may be among what is missing, or was: then the witness rows
-  /// of their branches may have been told to go.
+  /// Number of the newest record by which a person has allowed new work in spite of the violations
+  /// before it; 0: none.
+  std::uint64_t violation_allowed = 0;
+  /// Ends of commits numbered below it may be among what is missing, allowed or not: then the
+  /// witness rows of their branches may have been told to go. 0: of none.
   std::uint64_t ends_missing_below = 0;
   /// Of each participant that ever voted: the newest branch committed, not by hand, and its
   /// record's number. Its witness row is never told to go, so a database that does not have it any
@@ -51,11 +53,13 @@ struct Past {
   /// Participants that a person has taken back since their newest commit, and the number of the
   /// record that says so: the database that was taken was told of it right afterwards.
   std::map<std::string, std::uint64_t> taken_back;
-  /// Decisions may be missing: the core must not presume (design section 7). A sentence each.
+  /// Why nobody may presume that what is not in the log was not decided (design section 7): a
+  /// sentence each. Empty: all is there, or a person has allowed it (Allowance::kPresume).
   std::vector<std::string> missing;
-  std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing
-  std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up
-  std::set<LogId> given_up_logs;  ///< lost logs that a person has given up
+  std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing; 0: none
+  std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up; 0: none
+  /// Other logs of this coordinator that it has lost and a person has given up.
+  std::set<LogId> given_up_logs;
   /// Decisions of epochs up to this one may be among what a person has given up.
   Epoch given_up_epoch{};
 };

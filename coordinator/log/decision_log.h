@@ -25,46 +25,17 @@
 
 namespace assent::coordinator {
 
-/// How the log found itself when it was opened.
-struct LogOpening {
-  LogId log_id{};
-  Epoch epoch{};            ///< of this opening, already durable (R2)
-  std::uint64_t nonce = 0;  ///< of this opening, already durable (R10)
+/// How the log found itself when it was opened: what the core is to know of it, and what others
+/// ask.
+struct LogOpening : Past {
+  std::uint64_t nonce = 0;  ///< of this opening, already durable (R10), as its epoch is (R2)
   std::uint64_t top = 0;    ///< number of the newest forced record
-  WallTime log_time;        ///< newest time in the log; time in it never goes backwards (R15)
   std::optional<Gtrid>
       low_water;  ///< records of transactions at or below it may have been removed (R2)
-  std::vector<CommitRecord> unfinished;       ///< committed and without an end record, oldest first
-  std::map<Gtrid, RecordedAt> unfinished_at;  ///< where each of them stands
-  std::vector<HeuristicRecord> damaged;       ///< not forgotten by a HandRecord, oldest first
-  std::map<Xid, RecordedAt> damaged_at;
-  /// Number of the newest record by which a person has allowed new work in spite of the violations
-  /// before it; 0: none.
-  std::uint64_t violation_allowed = 0;
-  /// Ends of commits numbered below it may be among what is missing, allowed or not; 0: of none.
-  std::uint64_t ends_missing_below = 0;
-  std::vector<NewestCommit>
-      newest;  ///< of each participant that is in any commit record, but those by hand
-  /// Of each participant with a commit by hand since: number of the newest.
-  std::map<std::string, std::uint64_t> by_hand;
-  /// Of each participant that a person has taken back since: number of the record that says so.
-  std::map<std::string, std::uint64_t> taken_back;
-  /// Why nobody may presume that what is not in the log was not decided: a sentence each. Empty:
-  /// all is there, or a person has allowed it (Allowance::kPresume).
-  std::vector<std::string> missing;
-  std::uint64_t missing_to = 0;   ///< the highest number that is known to be missing; 0: none
-  std::uint64_t given_up_to = 0;  ///< the highest number that a person has given up; 0: none
-  /// Other logs of this coordinator that it has lost and a person has given up.
-  std::set<LogId> given_up_logs;
-  /// The highest epoch of which a person has given up decisions; 0: none were.
-  Epoch given_up_epoch{};
   /// What openings before these told of has numbers up to these: the newest, oldest first, the last
   /// is this one.
   std::vector<HeldTop> held;
 };
-
-/// What the core is to know of it.
-Past past_of(const LogOpening& opening);
 
 /// What an agent is to be told of it; who speaks, and to whom, is left to the caller.
 /// `given_up_to`: what a person has given up since.

@@ -38,15 +38,15 @@ struct LogState {
   std::map<Gtrid, ListedRecord> unfinished;
   std::map<Xid, ListedRecord> damaged;
   std::map<std::string, NewestCommit, std::less<>> newest;  ///< by participant
-  std::map<std::string, std::uint64_t> by_hand;             ///< see LogOpening
-  std::map<std::string, std::uint64_t> taken_back;          ///< see LogOpening
+  std::map<std::string, std::uint64_t> by_hand;             ///< see Past
+  std::map<std::string, std::uint64_t> taken_back;          ///< see Past
   HandLink last_hand;
-  std::uint64_t violation_allowed = 0;  ///< see LogOpening
+  std::uint64_t violation_allowed = 0;  ///< see Past
   Epoch above{};                        ///< see CheckpointRecord
   std::vector<Missing> missing;
   std::vector<HeldTop> held;           ///< see LogOpening
   std::vector<UnprovedTime> unproved;  ///< oldest first; of what is still there
-  std::set<LogId> given_up_logs;       ///< see LogOpening
+  std::set<LogId> given_up_logs;       ///< see Past
 
   explicit LogState(LogId log_id);
 

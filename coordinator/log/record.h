@@ -119,16 +119,16 @@ struct CheckpointRecord {
   std::optional<Gtrid> low_water;        ///< see LogOpening
   std::vector<ListedRecord> unfinished;  ///< commits without an end, oldest first
   std::vector<ListedRecord> damaged;     ///< heuristic outcomes not forgotten, oldest first
-  std::vector<NewestCommit> newest;      ///< see LogOpening; by participant
+  std::vector<NewestCommit> newest;      ///< see Past; by participant
   HandLink last_hand;
   std::vector<Missing> missing;         ///< all that were ever found, as far as records are kept
   std::uint64_t opening = 0;            ///< number of the newest one
   std::vector<UnprovedTime> unproved;   ///< oldest first
-  std::set<LogId> given_up_logs;        ///< see LogOpening
-  std::uint64_t violation_allowed = 0;  ///< see LogOpening
+  std::set<LogId> given_up_logs;        ///< see Past
+  std::uint64_t violation_allowed = 0;  ///< see Past
   std::vector<HeldTop> held;            ///< see LogOpening; empty: written before this was known
-  std::map<std::string, std::uint64_t> by_hand;     ///< see LogOpening
-  std::map<std::string, std::uint64_t> taken_back;  ///< see LogOpening
+  std::map<std::string, std::uint64_t> by_hand;     ///< see Past
+  std::map<std::string, std::uint64_t> taken_back;  ///< see Past
   /// What was given up, decided or not, has epochs up to this one. The next opening's is above it.
   Epoch above{};
   std::uint64_t removed_commit = 0;  ///< the highest number of a commit that may be gone; 0: none

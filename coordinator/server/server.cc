@@ -94,10 +94,10 @@ Result<> Server::open_log() {
                options_.data_dir.string());
   for (const auto& sentence : opening.missing)
     spdlog::error("log: {}; nothing is presumed", sentence);
-  Past past = past_of(opening);
+  const Past& past = opening;
   if (auto fits = check_past(options_.core, past); fits.has_error()) return fits.error();
-  driver_.reset(new Driver(Coordinator(options_.core, std::move(past), now()), *log_, agents_,
-                           clients_, *this));
+  driver_.reset(
+      new Driver(Coordinator(options_.core, past, now()), *log_, agents_, clients_, *this));
   clients_.serve(*driver_, welcome_of(options_.core.name, opening), agent_addresses(options_));
   return {};
 }

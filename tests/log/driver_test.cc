@@ -87,8 +87,8 @@ TEST_CASE("no coordinator is ready that refuses work for want of space", "[log][
   Host host({Instant{}, f.log().opening().log_time});
   Config config;
   config.participants.clear();
-  Driver driver(Coordinator(config, past_of(f.log().opening()), host.now()), f.log(), nobody,
-                nobody, host);
+  const Past& past = f.log().opening();
+  Driver driver(Coordinator(config, past, host.now()), f.log(), nobody, nobody, host);
   driver.start();
   CHECK(driver.status().ready);
   driver.work_refused(Error{.code = ErrorCode::kLogUnavailable, .message = "3 MiB are free"});
