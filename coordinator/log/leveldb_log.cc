@@ -21,6 +21,7 @@
 #include "coordinator/log/leveldb_batch.h"
 #include "coordinator/log/leveldb_copy.h"
 #include "coordinator/log/leveldb_keys.h"
+#include "coordinator/log/leveldb_lookup.h"
 #include "coordinator/log/leveldb_reader.h"
 #include "coordinator/log/leveldb_removal.h"
 #include "coordinator/log/leveldb_store.h"
@@ -36,7 +37,6 @@ namespace {
 constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
 // An epoch may have been used by what was lost, never this many of them.
 constexpr std::uint32_t kEpochsLeftOut = 1'000'000;
-constexpr std::size_t kRecordsPerPiece = 1'000;        // some milliseconds
 constexpr std::size_t kRemovalsPerBatch = 64;          // about a millisecond
 constexpr std::uint64_t kRecordsPerFreeing = 200'000;  // some tables
 constexpr int kRecordsPerRetention = 8;                // at least, where nothing else is written
@@ -55,31 +55,6 @@ void yield_to_others() {
   constexpr int kLowest = 19;
   // On Linux a nice value is a thread's own; an error leaves the priority as it was.
   static_cast<void>(::setpriority(PRIO_PROCESS, 0, kLowest));
-}
-
-std::string index_is_wrong(std::uint64_t number) {
-  return fmt::format("an index leads to record {}, which is not the one looked for", number);
-}
-
-/// nullopt: not a commit or rollback record.
-std::optional<Decided> as_decided(StoredRecord&& record) {
-  if (auto* commit = std::get_if<CommitRecord>(&record.payload)) return Decided{std::move(*commit)};
-  if (auto* no = std::get_if<RollbackRecord>(&record.payload)) return Decided{std::move(*no)};
-  return std::nullopt;
-}
-
-/// nullopt: one of the log's own.
-std::optional<Record> as_told(RecordPayload&& payload) {
-  if (auto* commit = std::get_if<CommitRecord>(&payload)) return std::move(*commit);
-  if (auto* rollback = std::get_if<RollbackRecord>(&payload)) return std::move(*rollback);
-  if (auto* heuristic = std::get_if<HeuristicRecord>(&payload)) return std::move(*heuristic);
-  if (auto* chained = std::get_if<ChainedHand>(&payload)) return std::move(chained->hand);
-  return std::nullopt;
-}
-
-bool has_branch_of(const CommitRecord& commit, std::string_view participant) {
-  return std::any_of(commit.branches.begin(), commit.branches.end(),
-                     [&](const auto& branch) { return branch.xid.bqual == participant; });
 }
 
 /// Puts the folder in front and says what to do, for whoever reads it in the morning.
@@ -110,10 +85,10 @@ class LevelDbLog::Impl {
   void append(Record&& record, WallTime now, std::optional<LogToken> token);
   void begin_time(WallTime now);
   void keep_time(WallTime now);
-  Result<std::optional<Decided>> find_key(std::string_view key);
-  Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid);
-  Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid);
-  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after);
+  Result<std::optional<Decided>> find_key(std::string_view key) const;
+  Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) const;
+  Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) const;
+  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) const;
   std::optional<Gtrid> low_water() const;
   LogStats stats() const;
   Result<> back_up(const std::filesystem::path& to);
@@ -158,7 +133,6 @@ class LevelDbLog::Impl {
   void make_writer_tell_missing(const std::vector<Missing>& missing);
   void make_writer_fail(const Error& error);
 
-  Result<StoredRecord> read_of(const Gtrid& gtrid, std::uint64_t number);
   Result<> may_copy(const std::filesystem::path& into) const;
   Error failed_before() const;
 
@@ -169,6 +143,7 @@ class LevelDbLog::Impl {
   LogId log_id_{};
   LogOpening opening_;
   std::vector<Missing> known_;  ///< to be missing since the opening
+  std::optional<LevelDbLookup> lookup_;
   std::atomic<std::uint64_t> top_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stop_keeping_{false};
@@ -236,6 +211,7 @@ Result<> LevelDbLog::Impl::begin() {
   auto marked = open_mark();
   if (!marked) return marked;
   known_ = state_.missing;
+  lookup_.emplace(store_->db(), log_id_, known_);
   LogState found = past->state;
   found.missing = known_;
   tell_opening(std::move(*past));
@@ -642,87 +618,29 @@ Error LevelDbLog::Impl::failed_before() const {
       "the decision log has failed; restart the coordinator to read what is there");
 }
 
-Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) {
+Result<std::optional<Decided>> LevelDbLog::Impl::find_key(std::string_view key) const {
   if (failed_) return failed_before();
-  const auto numbers = read_idempotency_index(store_->db(), idempotency_hash(log_id_, key));
-  if (!numbers) return numbers.error();
-  // The newest one counts: an older one of this key is past its retention.
-  for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
-    if (is_doubted(known_, *number)) continue;
-    auto record = read_record(store_->db(), *number);
-    if (!record) return std::move(record).error();
-    const std::string* key_there = key_of(record->payload);
-    if (key_there == nullptr) return log_unavailable(index_is_wrong(*number));
-    if (*key_there == key) return as_decided(std::move(*record));
-  }
-  return std::optional<Decided>{};
+  return lookup_->find_key(key);
 }
 
-Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) {
+Result<std::optional<Decided>> LevelDbLog::Impl::find_gtrid(const Gtrid& gtrid) const {
   if (failed_) return failed_before();
-  const auto numbers = read_gtrid_index(store_->db(), log_id_, gtrid);
-  if (!numbers) return numbers.error();
-  if (numbers->empty() || numbers->front() == 0 || is_doubted(known_, numbers->front())) {
-    return std::optional<Decided>{};
-  }
-  auto record = read_of(gtrid, numbers->front());
-  if (!record) return std::move(record).error();
-  auto decided = as_decided(std::move(*record));
-  if (!decided) return log_unavailable(index_is_wrong(numbers->front()));
-  return decided;
+  return lookup_->find_gtrid(gtrid);
 }
 
-Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid) {
+Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid) const {
   if (failed_) return failed_before();
-  std::vector<ToldRecord> story;
-  auto numbers = read_gtrid_index(store_->db(), log_id_, gtrid);
-  if (!numbers) return std::move(numbers).error();
-  std::sort(numbers->begin(), numbers->end());
-  for (const std::uint64_t number : *numbers) {
-    if (number == 0 || is_doubted(known_, number)) continue;  // no decision
-    auto record = read_of(gtrid, number);
-    if (!record) return std::move(record).error();
-    auto told = as_told(std::move(record->payload));
-    if (!told) return log_unavailable(index_is_wrong(number));
-    story.push_back({number, record->header.log_time, std::move(*told)});
-  }
-  return story;
+  return lookup_->find_story(gtrid);
 }
 
 Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant,
-                                                    std::uint64_t after) {
+                                                    std::uint64_t after) const {
   if (failed_) return failed_before();
-  CommitsPiece piece{.commits = {}, .read_to = after, .more = false};
-  RecordWalk records(store_->db());
-  records.to(after + 1);
-  for (std::size_t i = 0;; ++i, records.forward()) {
-    const auto number = records.number();
-    if (!number) return number.error();
-    piece.more = number->has_value() && i == kRecordsPerPiece;
-    if (!*number || piece.more) break;
-    piece.read_to = **number;
-    if (is_doubted(known_, **number)) continue;
-    auto record = records.record(**number);
-    if (!record) return std::move(record).error();
-    auto* commit = std::get_if<CommitRecord>(&record->payload);
-    if (commit != nullptr && has_branch_of(*commit, participant)) {
-      piece.commits.push_back({**number, std::move(*commit)});
-    }
-  }
+  auto piece = lookup_->find_commits(participant, after);
+  if (!piece) return piece;
   const std::lock_guard lock(mutex_);  // behind the reading: what went meanwhile counts
-  piece.removed = removed_commit_;
+  piece->removed = removed_commit_;
   return piece;
-}
-
-/// A record that the index names for this transaction.
-Result<StoredRecord> LevelDbLog::Impl::read_of(const Gtrid& gtrid, std::uint64_t number) {
-  auto record = read_record(store_->db(), number);
-  if (!record) return std::move(record).error();
-  const Gtrid* gtrid_there = gtrid_of(record->payload);
-  if (gtrid_there == nullptr || *gtrid_there != gtrid) {
-    return log_unavailable(index_is_wrong(number));
-  }
-  return record;
 }
 
 std::optional<Gtrid> LevelDbLog::Impl::low_water() const {
@@ -796,22 +714,16 @@ void LevelDbLog::keep_time(WallTime now) {
   impl_->keep_time(now);
 }
 
-// What is removed between the look at an index and the look at the record is no damage: the second
-// look tells.
-
 Result<std::optional<Decided>> LevelDbLog::find_key(std::string_view key) {
-  auto found = impl_->find_key(key);
-  return found ? found : impl_->find_key(key);
+  return impl_->find_key(key);
 }
 
 Result<std::optional<Decided>> LevelDbLog::find_gtrid(const Gtrid& gtrid) {
-  auto found = impl_->find_gtrid(gtrid);
-  return found ? found : impl_->find_gtrid(gtrid);
+  return impl_->find_gtrid(gtrid);
 }
 
 Result<std::vector<ToldRecord>> LevelDbLog::find_story(const Gtrid& gtrid) {
-  auto story = impl_->find_story(gtrid);
-  return story ? story : impl_->find_story(gtrid);
+  return impl_->find_story(gtrid);
 }
 
 Result<CommitsPiece> LevelDbLog::find_commits(std::string_view participant, std::uint64_t after) {
