@@ -95,7 +95,7 @@ struct CommitsFound {
   std::string participant;
   std::vector<NumberedCommit> commits;  ///< oldest first
   bool more = false;                    ///< `max` was reached: ask again behind the last
-  std::uint64_t removed = 0;            ///< the highest number of a commit that may be gone
+  std::uint64_t gone = 0;               ///< the highest number of a commit that may be gone
 };
 
 /// next_deadline() has come.

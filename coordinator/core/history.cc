@@ -302,7 +302,7 @@ void Coordinator::on(CommitsFound event) {
   History::Search& search = history.search;
   history.finding = false;
   if (std::exchange(search.asked, false)) {  // else of a search that a new link has ended
-    if (event.removed > search.after) search.removed_to = event.removed;
+    if (event.gone > search.after) search.gone_to = event.gone;
     search.more = event.more;
     if (!event.commits.empty()) search.after = event.commits.back().number;
     search.commits = std::move(event.commits);
@@ -383,7 +383,7 @@ void Coordinator::search_ended(Participant& participant) {
   History& history = participant.history;
   history.search.done = true;
   if (history.state == History::State::kDoubted) {
-    if (history.search.removed_to == 0) {
+    if (history.search.gone_to == 0) {
       note(Note::Level::kInfo,
            "participant=" + participant.name + " history is good: " + lost_text(participant));
       return history_is_good(participant);
@@ -397,13 +397,12 @@ std::string Coordinator::lost_text(const Participant& participant) {
   const History::Search& search = participant.history.search;
   if (!search.done) return "the log is still being gone through for what it has lost";
   if (search.elsewhere) return "what it should have is in the other database";
-  const std::string removed = search.removed_to == 0
-                                  ? ""
-                                  : "; commits up to record " + std::to_string(search.removed_to) +
-                                        " were removed by the retention and can't be looked for";
+  const std::string gone = search.gone_to == 0
+                               ? ""
+                               : "; commits up to record " + std::to_string(search.gone_to) +
+                                     " may have left the log, so they can't be looked for";
   return std::to_string(search.lost) + " of its committed branches are lost, " +
-         std::to_string(search.came_back) + " were prepared again and told to commit again" +
-         removed;
+         std::to_string(search.came_back) + " were prepared again and told to commit again" + gone;
 }
 
 // ---------------------------------------------------------------- quarantine

@@ -55,7 +55,7 @@ struct History {
     bool elsewhere = false;  ///< it is another database
     std::uint64_t lost = 0;
     std::uint64_t came_back = 0;
-    std::uint64_t removed_to = 0;  ///< commits up to it were removed unread; 0: none
+    std::uint64_t gone_to = 0;  ///< commits up to it may be gone unread; 0: none
     std::vector<std::string> at_stake;
   };
 

@@ -45,7 +45,7 @@ struct CommitsPiece {
   std::vector<NumberedCommit> commits;  ///< oldest first
   std::uint64_t read_to = 0;            ///< number of the last record that was read
   bool more = false;                    ///< there are records behind it
-  std::uint64_t removed = 0;  ///< the highest number of a commit that may be gone; 0: none
+  std::uint64_t gone = 0;  ///< the highest number of a commit that may be gone; 0: none
 };
 
 class DecisionLog {

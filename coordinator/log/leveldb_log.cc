@@ -639,7 +639,7 @@ Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant
   auto piece = lookup_->find_commits(participant, after);
   if (!piece) return piece;
   const std::lock_guard lock(mutex_);  // behind the reading: what went meanwhile counts
-  piece->removed = removed_commit_;
+  piece->gone = std::max(piece->gone, removed_commit_);
   return piece;
 }
 

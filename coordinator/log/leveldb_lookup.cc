@@ -35,6 +35,15 @@ std::optional<Record> as_told(RecordPayload&& payload) {
   return std::nullopt;
 }
 
+/// The highest number of a record that is lost; 0: none.
+std::uint64_t last_lost(const std::vector<Missing>& missing) {
+  std::uint64_t last = 0;
+  for (const Missing& one : missing) {
+    if (is_lost({one}, one.last)) last = std::max(last, one.last);
+  }
+  return last;
+}
+
 bool has_branch_of(const CommitRecord& commit, std::string_view participant) {
   return std::any_of(commit.branches.begin(), commit.branches.end(),
                      [&](const auto& branch) { return branch.xid.bqual == participant; });
@@ -65,7 +74,7 @@ Result<std::optional<Decided>> LevelDbLookup::look_for_key(std::string_view key)
   if (!numbers) return numbers.error();
   // The newest one counts: an older one of this key is past its retention.
   for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
-    if (is_doubted(known_, *number)) continue;
+    if (is_lost(known_, *number)) continue;
     auto record = read_record(db_, *number);
     if (!record) return std::move(record).error();
     const std::string* key_there = key_of(record->payload);
@@ -78,7 +87,7 @@ Result<std::optional<Decided>> LevelDbLookup::look_for_key(std::string_view key)
 Result<std::optional<Decided>> LevelDbLookup::look_for_gtrid(const Gtrid& gtrid) const {
   const auto numbers = read_gtrid_index(db_, log_id_, gtrid);
   if (!numbers) return numbers.error();
-  if (numbers->empty() || numbers->front() == 0 || is_doubted(known_, numbers->front())) {
+  if (numbers->empty() || numbers->front() == 0 || is_lost(known_, numbers->front())) {
     return std::optional<Decided>{};
   }
   auto record = read_of(gtrid, numbers->front());
@@ -94,7 +103,7 @@ Result<std::vector<ToldRecord>> LevelDbLookup::look_for_story(const Gtrid& gtrid
   if (!numbers) return std::move(numbers).error();
   std::sort(numbers->begin(), numbers->end());
   for (const std::uint64_t number : *numbers) {
-    if (number == 0 || is_doubted(known_, number)) continue;  // no decision
+    if (number == 0 || is_lost(known_, number)) continue;  // no decision
     auto record = read_of(gtrid, number);
     if (!record) return std::move(record).error();
     auto told = as_told(std::move(record->payload));
@@ -106,7 +115,7 @@ Result<std::vector<ToldRecord>> LevelDbLookup::look_for_story(const Gtrid& gtrid
 
 Result<CommitsPiece> LevelDbLookup::find_commits(std::string_view participant,
                                                  std::uint64_t after) const {
-  CommitsPiece piece{.commits = {}, .read_to = after, .more = false};
+  CommitsPiece piece{.commits = {}, .read_to = after, .gone = last_lost(known_)};
   RecordWalk records(db_);
   records.to(after + 1);
   for (std::size_t i = 0;; ++i, records.forward()) {
@@ -115,7 +124,7 @@ Result<CommitsPiece> LevelDbLookup::find_commits(std::string_view participant,
     piece.more = number->has_value() && i == kRecordsPerPiece;
     if (!*number || piece.more) break;
     piece.read_to = **number;
-    if (is_doubted(known_, **number)) continue;
+    if (is_lost(known_, **number)) continue;
     auto record = records.record(**number);
     if (!record) return std::move(record).error();
     auto* commit = std::get_if<CommitRecord>(&record->payload);

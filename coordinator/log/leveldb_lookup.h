@@ -19,7 +19,7 @@ class DB;
 namespace assent::coordinator {
 
 /// What is durable about a key or a transaction, by way of the indexes, while others append and
-/// remove. What is not to be believed (is_doubted) is passed over. Reads only; any thread. Errors
+/// remove. What is lost (is_lost) is passed over. Reads only; any thread. Errors
 /// as of DecisionLog.
 class LevelDbLookup {
  public:
@@ -30,7 +30,7 @@ class LevelDbLookup {
   Result<std::optional<Decided>> find_key(std::string_view key) const;
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) const;
   Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) const;
-  /// `removed` is left to the caller.
+  /// `gone` tells of what is lost only, not of what is removed.
   Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) const;
 
  private:

@@ -21,7 +21,7 @@ class Look {
        const std::vector<std::uint64_t>& pinned, const std::vector<Missing>& missing)
       : db_(db), log_id_(log_id), all_(cutoff), pinned_(pinned), missing_(missing) {}
 
-  bool doubts(std::uint64_t number) const { return is_doubted(missing_, number); }
+  bool has_lost(std::uint64_t number) const { return is_lost(missing_, number); }
 
   /// False: this record has to stay, and so has all behind it.
   Result<bool> pass(std::uint64_t number, const StoredRecord& record) {
@@ -63,15 +63,17 @@ class Look {
     if (!numbers) return numbers.error();
     const std::uint64_t decision = numbers->empty() ? 0 : numbers->front();
     // Else: an end that was written twice.
-    if (decision != 0 && decision < number && !doubts(decision)) {
+    if (decision != 0 && decision < number && !has_lost(decision)) {
       auto commit = read_record(db_, decision);
       if (!commit) return std::move(commit).error();
       auto* ended = std::get_if<CommitRecord>(&commit->payload);
-      if (ended == nullptr) return log_unavailable("an end is not that of a commit");
-      if (still_valid(ended->not_after)) return false;
-      note(record.gtrid);
-      found.commit = std::max(found.commit, decision);
-      removal = {{decision, number}, record.gtrid, std::move(ended->key)};
+      // Where something is missing, the entry may lead to another's record, which stays.
+      if (ended != nullptr && ended->gtrid == record.gtrid) {
+        if (still_valid(ended->not_after)) return false;
+        note(record.gtrid);
+        found.commit = std::max(found.commit, decision);
+        removal = {{decision, number}, record.gtrid, std::move(ended->key)};
+      }
     }
     found.removals.push_back(std::move(removal));
     return true;
@@ -88,7 +90,7 @@ class Look {
     const auto numbers = read_gtrid_index(db_, log_id_, *record.hand.gtrid);
     if (!numbers) return numbers.error();
     for (const std::uint64_t one : *numbers) {
-      if (one == 0 || one >= number || is_pinned(one) || doubts(one)) continue;
+      if (one == 0 || one >= number || is_pinned(one) || has_lost(one)) continue;
       const auto other = read_record(db_, one);
       if (!other) return other.error();
       if (!std::holds_alternative<HeuristicRecord>(other->payload)) continue;
@@ -148,7 +150,7 @@ Result<RemovableRecords> find_removable(leveldb::DB& db, LogId log_id, std::uint
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number) break;
-    if (!look.doubts(**number)) {
+    if (!look.has_lost(**number)) {
       const auto record = records.record(**number);
       if (!record) return record.error();
       const auto goes = look.pass(**number, *record);

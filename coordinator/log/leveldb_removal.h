@@ -43,7 +43,7 @@ struct Cutoff {
 
 /// Looks at a bounded number of records from `first` on, up to the first that was written at the
 /// cutoff or later. `pinned`: numbers of damages that nobody has forgotten, in order. What is
-/// doubted in `missing` stays. Reads only.
+/// lost in `missing` is left alone. Reads only.
 Result<RemovableRecords> find_removable(leveldb::DB& db, LogId log_id, std::uint64_t first,
                                         const Cutoff& cutoff,
                                         const std::vector<std::uint64_t>& pinned,

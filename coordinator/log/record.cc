@@ -660,10 +660,12 @@ Doubt doubt_header(const RecordHeader& header, std::uint16_t flags) {
 
 }  // namespace
 
-bool is_doubted(const std::vector<Missing>& missing, std::uint64_t number) {
+bool is_lost(const std::vector<Missing>& missing, std::uint64_t number) {
   return std::any_of(missing.begin(), missing.end(), [number](const Missing& one) {
-    const bool is_there = one.why == Missing::Why::kDamaged || one.why == Missing::Why::kBroken;
-    return is_there && one.first <= number && number <= one.last;
+    using Why = Missing::Why;
+    const bool is_lost = one.why == Why::kGap || one.why == Why::kEnd || one.why == Why::kDamaged ||
+                         one.why == Why::kBroken;
+    return is_lost && one.first <= number && number <= one.last;
   });
 }
 

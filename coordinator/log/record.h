@@ -58,8 +58,8 @@ struct Missing {
   friend bool operator==(const Missing&, const Missing&) = default;
 };
 
-/// Is a record of this number there that is not to be believed?
-bool is_doubted(const std::vector<Missing>& missing, std::uint64_t number);
+/// Is the record of this number lost: not there, or not to be believed?
+bool is_lost(const std::vector<Missing>& missing, std::uint64_t number);
 
 /// "records 813 to 815 are missing": what is missing and how it shows, a sentence without its stop.
 std::string text(const Missing& missing);

@@ -276,7 +276,7 @@ void Driver::carry_out_find(FindCommits find) {
   const bool too_many = piece->commits.size() > find.max;
   if (too_many) piece->commits.resize(find.max);
   happen(CommitsFound{std::move(find.participant), std::move(piece->commits),
-                      too_many || piece->more, piece->removed});
+                      too_many || piece->more, piece->gone});
 }
 
 void Driver::carry_out_copy(CopyLog& copy) {

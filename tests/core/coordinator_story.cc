@@ -594,12 +594,11 @@ void Story::looked(Words&) {
 
 void Story::commits(Words& words) {
   const auto max = words.number("max");
-  const std::uint64_t removed = words.number("removed").value_or(0);
+  const std::uint64_t gone = words.number("gone").value_or(0);
   const std::deque<FindCommits> asked = std::exchange(searches_, {});
   for (const FindCommits& search : asked) {
-    CommitsFound found{search.participant, {}, false, removed};
-    for (std::uint64_t number = std::max(search.after, removed) + 1; number <= log_.size();
-         ++number) {
+    CommitsFound found{search.participant, {}, false, gone};
+    for (std::uint64_t number = std::max(search.after, gone) + 1; number <= log_.size(); ++number) {
       const auto* commit = std::get_if<CommitRecord>(&log_[number - 1].first);
       const auto here = [&search](const DecidedBranch& branch) {
         return branch.xid.bqual == search.participant;

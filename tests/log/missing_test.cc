@@ -276,6 +276,28 @@ TEST_CASE("once a person has allowed to presume, what is old goes, without anoth
   CHECK(f.log().low_water().has_value());
 }
 
+TEST_CASE("the end of a commit that is lost goes alone", "[log]") {
+  MissingFixture f;
+  f.open();
+  for (std::uint64_t i = 1; i <= 5; ++i) f.log().append(end_of(f.commit_record(i)), kExampleTime);
+  f.commit_durably(11, 11);
+  f.close();
+  RawDatabase(f.dir()).remove(record_key(4));  // the third commit's
+  f.retain(std::chrono::hours(1));
+  CHECK(f.reopen().missing == Sentences{"record 4 is missing"});
+  f.allow(4);
+  f.log().keep_time(f.log().opening().log_time + std::chrono::hours(2));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto goes_on = [&] {
+    return f.reports().failures().empty() && std::chrono::steady_clock::now() < deadline;
+  };
+  while (f.log().low_water() < f.commit_record(5).gtrid && goes_on()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(f.log().low_water() >= f.commit_record(5).gtrid);
+  CHECK(f.reports().failures().empty());
+}
+
 TEST_CASE("a log without any record left goes on as itself", "[log]") {
   MissingFixture f;
   const LogId log_id = f.commit_record(1).gtrid.log_id;
@@ -323,6 +345,9 @@ TEST_CASE("a gap among the older records stops the coordinator, and is told from
         "what is "
         "at stake and how to go on");
   CHECK(f.reopen().missing == Sentences{"record 13 is missing"});
+  CHECK(!f.log().find_gtrid(f.commit_record(20).gtrid).value());
+  CHECK(!f.log().find_key(testing::example_key(20)).value());
+  CHECK(f.log().find_commits("points", 0)->gone == 13);
   f.commit_durably(30'000, 30'000);
   f.allow(13);
   f.verify_all();
