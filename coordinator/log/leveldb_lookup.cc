@@ -15,8 +15,16 @@ namespace {
 
 constexpr std::size_t kRecordsPerPiece = 1'000;  // some milliseconds
 
-std::string index_is_wrong(std::uint64_t number) {
-  return fmt::format("an index leads to record {}, which is not the one looked for", number);
+Error index_is_wrong(std::uint64_t number) {
+  return log_unavailable(
+      fmt::format("an index leads to record {}, which is not the one looked for", number));
+}
+
+/// Where the chain is known to be broken two histories are mixed, and an entry of an index may be
+/// of the other one.
+bool may_be_astray(const std::vector<Missing>& known) {
+  return std::any_of(known.begin(), known.end(),
+                     [](const Missing& one) { return one.why == Missing::Why::kBroken; });
 }
 
 /// nullopt: not a commit or rollback record.
@@ -78,8 +86,8 @@ Result<std::optional<Decided>> LevelDbLookup::look_for_key(std::string_view key)
     auto record = read_record(db_, *number);
     if (!record) return std::move(record).error();
     const std::string* key_there = key_of(record->payload);
-    if (key_there == nullptr) return log_unavailable(index_is_wrong(*number));
-    if (*key_there == key) return as_decided(std::move(*record));
+    if (key_there == nullptr && !may_be_astray(known_)) return index_is_wrong(*number);
+    if (key_there != nullptr && *key_there == key) return as_decided(std::move(*record));
   }
   return std::optional<Decided>{};
 }
@@ -92,8 +100,9 @@ Result<std::optional<Decided>> LevelDbLookup::look_for_gtrid(const Gtrid& gtrid)
   }
   auto record = read_of(gtrid, numbers->front());
   if (!record) return std::move(record).error();
-  auto decided = as_decided(std::move(*record));
-  if (!decided) return log_unavailable(index_is_wrong(numbers->front()));
+  if (!*record) return std::optional<Decided>{};
+  auto decided = as_decided(std::move(**record));
+  if (!decided) return index_is_wrong(numbers->front());
   return decided;
 }
 
@@ -106,9 +115,10 @@ Result<std::vector<ToldRecord>> LevelDbLookup::look_for_story(const Gtrid& gtrid
     if (number == 0 || is_lost(known_, number)) continue;  // no decision
     auto record = read_of(gtrid, number);
     if (!record) return std::move(record).error();
-    auto told = as_told(std::move(record->payload));
-    if (!told) return log_unavailable(index_is_wrong(number));
-    story.push_back({number, record->header.log_time, std::move(*told)});
+    if (!*record) continue;
+    auto told = as_told(std::move((*record)->payload));
+    if (!told) return index_is_wrong(number);
+    story.push_back({number, (*record)->header.log_time, std::move(*told)});
   }
   return story;
 }
@@ -135,15 +145,15 @@ Result<CommitsPiece> LevelDbLookup::find_commits(std::string_view participant,
   return piece;
 }
 
-/// A record that the index names for this transaction.
-Result<StoredRecord> LevelDbLookup::read_of(const Gtrid& gtrid, std::uint64_t number) const {
+/// A record that the index names for this transaction; nullopt: the entry is of another history.
+Result<std::optional<StoredRecord>> LevelDbLookup::read_of(const Gtrid& gtrid,
+                                                           std::uint64_t number) const {
   auto record = read_record(db_, number);
   if (!record) return std::move(record).error();
   const Gtrid* gtrid_there = gtrid_of(record->payload);
-  if (gtrid_there == nullptr || *gtrid_there != gtrid) {
-    return log_unavailable(index_is_wrong(number));
-  }
-  return record;
+  if (gtrid_there != nullptr && *gtrid_there == gtrid) return std::optional(std::move(*record));
+  if (may_be_astray(known_)) return std::optional<StoredRecord>{};
+  return index_is_wrong(number);
 }
 
 }  // namespace assent::coordinator

@@ -493,6 +493,35 @@ TEST_CASE("damage among the older records stops the coordinator once, and is tol
   f.verify_all();
 }
 
+TEST_CASE("an index that leads to another's record is an error, but where the chain is broken",
+          "[log]") {
+  DamagedFixture f;
+  f.grow_old();
+  const Gtrid astray = f.commit_record(5).gtrid;
+  const auto lead_astray = [&] {
+    RawDatabase db(f.dir());
+    const Gtrid other = f.commit_record(7).gtrid;
+    db.put(gtrid_key(astray.log_id, astray), db.get(gtrid_key(other.log_id, other)));
+  };
+  SECTION("not broken") {
+    lead_astray();
+    f.open();
+    CHECK(f.log().find_gtrid(astray).has_error());
+    CHECK(f.log().find_story(astray).has_error());
+  }
+  SECTION("broken") {
+    f.exchange(3);
+    f.open();
+    REQUIRE(f.reports().wait_for_failure());
+    f.close();
+    lead_astray();
+    f.open();
+    CHECK(!f.log().find_gtrid(astray).value());
+    CHECK(f.log().find_story(astray).value().empty());
+  }
+  f.close();
+}
+
 TEST_CASE("records of another history among the recent ones refuse the log, with both ways on",
           "[log]") {
   DamagedFixture f;
