@@ -43,15 +43,6 @@ std::optional<Record> as_told(RecordPayload&& payload) {
   return std::nullopt;
 }
 
-/// The highest number of a record that is lost; 0: none.
-std::uint64_t last_lost(const std::vector<Missing>& missing) {
-  std::uint64_t last = 0;
-  for (const Missing& one : missing) {
-    if (is_lost({one}, one.last)) last = std::max(last, one.last);
-  }
-  return last;
-}
-
 bool has_branch_of(const CommitRecord& commit, std::string_view participant) {
   return std::any_of(commit.branches.begin(), commit.branches.end(),
                      [&](const auto& branch) { return branch.xid.bqual == participant; });

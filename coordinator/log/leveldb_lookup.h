@@ -19,8 +19,8 @@ class DB;
 namespace assent::coordinator {
 
 /// What is durable about a key or a transaction, by way of the indexes, while others append and
-/// remove. What is lost (is_lost) is passed over. Reads only; any thread. Errors
-/// as of DecisionLog.
+/// remove. What is lost (is_lost) is passed over. Reads only; any thread. Errors as of
+/// DecisionLog.
 class LevelDbLookup {
  public:
   /// Both outlive it and stay as they are; what is in the database may change.

@@ -658,15 +658,27 @@ Doubt doubt_header(const RecordHeader& header, std::uint16_t flags) {
   return kFine;
 }
 
+/// Else records of these numbers may be there, and be right.
+bool tells_of_lost(const Missing& one) {
+  using Why = Missing::Why;
+  return one.why == Why::kGap || one.why == Why::kEnd || one.why == Why::kDamaged ||
+         one.why == Why::kBroken;
+}
+
 }  // namespace
 
 bool is_lost(const std::vector<Missing>& missing, std::uint64_t number) {
   return std::any_of(missing.begin(), missing.end(), [number](const Missing& one) {
-    using Why = Missing::Why;
-    const bool is_lost = one.why == Why::kGap || one.why == Why::kEnd || one.why == Why::kDamaged ||
-                         one.why == Why::kBroken;
-    return is_lost && one.first <= number && number <= one.last;
+    return tells_of_lost(one) && one.first <= number && number <= one.last;
   });
+}
+
+std::uint64_t last_lost(const std::vector<Missing>& missing) {
+  std::uint64_t last = 0;
+  for (const Missing& one : missing) {
+    if (tells_of_lost(one)) last = std::max(last, one.last);
+  }
+  return last;
 }
 
 std::string text(const Missing& missing) {

@@ -60,6 +60,8 @@ struct Missing {
 
 /// Is the record of this number lost: not there, or not to be believed?
 bool is_lost(const std::vector<Missing>& missing, std::uint64_t number);
+/// The highest number of a lost record; 0: none is.
+std::uint64_t last_lost(const std::vector<Missing>& missing);
 
 /// "records 813 to 815 are missing": what is missing and how it shows, a sentence without its stop.
 std::string text(const Missing& missing);
