@@ -9,6 +9,8 @@
 #include <sstream>
 #include <utility>
 
+#include "chaos/live/host_clock.h"
+#include "chaos/live/programs.h"
 #include "chaos/live/schema.h"
 
 namespace assent::live {
@@ -79,29 +81,6 @@ std::string random_token() {
   return text.str();
 }
 
-std::filesystem::path own_folder() {
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
-}
-
-std::filesystem::path find_server(const char* name, const char* build_folder) {
-  std::vector<std::filesystem::path> candidates;
-  if (const char* chosen = std::getenv("ASSENT_BIN_DIR")) {
-    candidates = {chosen, std::filesystem::path(chosen) / build_folder};
-  } else {
-    // A program of ours lies two folders deep in the build folder, or beside the servers when
-    // installed.
-    candidates = {own_folder() / "../.." / build_folder, own_folder()};
-  }
-  std::string looked_in;
-  for (const auto& folder : candidates) {
-    const auto file = folder.lexically_normal() / name;
-    if (std::filesystem::is_regular_file(file)) return file;
-    looked_in += " " + file.string();
-  }
-  throw SandboxError(std::string(name) + " is not built, or $ASSENT_BIN_DIR is wrong; looked for" +
-                     looked_in);
-}
-
 /// Where assentctl is, and the servers: side by side when installed, in their own folders when
 /// built.
 std::string program_folders(const ServerPrograms& programs) {
@@ -119,11 +98,6 @@ bool is_empty_or_missing(const std::filesystem::path& folder) {
 
 std::vector<Participant> points_and_payments(DatabaseKind points, DatabaseKind payments) {
   return {{"points", points, Schema::kCards}, {"payments", payments, Schema::kBills}};
-}
-
-ServerPrograms find_server_programs() {
-  return {find_server("assentd", "coordinator/server"),
-          find_server("assent-agentd", "participant_agents/server")};
 }
 
 Sandbox::Sandbox(SandboxSpec spec) : spec_(std::move(spec)) {
@@ -399,6 +373,12 @@ void Sandbox::resume(const std::string& name) {
 
 bool Sandbox::is_running(const std::string& name) {
   return with_part(name, [](auto& part) { return part.is_running(); });
+}
+
+void Sandbox::set_clock(std::chrono::nanoseconds off) {
+  const HostClock clock(spec_.directory / "clock");
+  clock.set(off);
+  coordinator().keep_environment(clock.environment());
 }
 
 void Sandbox::start_databases() {

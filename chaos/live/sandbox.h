@@ -23,6 +23,7 @@
 //   DIR/config/             coordinator.toml, agent-X.toml, agent-X.token
 //   DIR/coordinator/        the decision log
 //   DIR/db-X/               a database
+//   DIR/clock               how far the clock of the coordinator's host is off, once it was set
 //
 // Names of its parts: coordinator, agent-X and db-X for each participant X. Ports: the coordinator
 // has base_port, the agents follow in the order of the participants, the databases from base + 11.
@@ -57,14 +58,6 @@ struct SandboxSpec {
   std::string agent_settings;        // further lines behind [agent] in every agent's file
   std::string database_section;      // further lines behind [database] in every agent's file
 };
-
-// Where assentd and assent-agentd are: in $ASSENT_BIN_DIR, beside this program, or in the build
-// folder this program belongs to. Throws SandboxError when they are not.
-struct ServerPrograms {
-  std::filesystem::path coordinator;
-  std::filesystem::path agent;
-};
-ServerPrograms find_server_programs();
 
 struct PartStatus {
   std::string name;
@@ -114,6 +107,10 @@ class Sandbox {
   void pause(const std::string& name);
   void resume(const std::string& name);
   bool is_running(const std::string& name);
+
+  // The clock of the coordinator's host: off by so much, see host_clock.h. At once for a
+  // coordinator that was started after the first call.
+  void set_clock(std::chrono::nanoseconds off);
 
   std::vector<std::string> names() const;
   std::vector<PartStatus> status();

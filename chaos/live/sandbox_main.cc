@@ -188,6 +188,9 @@ int main(int argc, char** argv) {
            options);
   add_name(add_verb(app, options, "stop", "stop one process in good order"), options);
   add_name(add_verb(app, options, "kill", "SIGKILL one process"), options);
+  add_verb(app, options, "clock", "start the coordinator on a host whose clock is off by OFFSET")
+      ->add_option("OFFSET", options.name, "such as +10d, -3h, +0; until the sandbox is down")
+      ->required();
   CLI::App* sql_verb =
       add_verb(app, options, "sql", "run a statement in a database; rows come tab-separated");
   sql_verb->add_option("DATABASE", options.name, "points or payments")->required();

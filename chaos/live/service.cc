@@ -27,6 +27,7 @@ void Service::launch(const std::map<std::string, std::string>& environment) {
   ProcessSpec process;
   process.argv = spec_.argv;
   process.environment = environment;
+  process.environment.insert(environment_.begin(), environment_.end());
   process.log_file = spec_.log_file;
   process.dies_with_owner = spec_.dies_with_owner;
   process_ = Process::start(process);

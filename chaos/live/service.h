@@ -35,6 +35,11 @@ class Service {
   void launch(const std::map<std::string, std::string>& environment = {});
   void wait_until_ready();
 
+  // For every start from now on, beneath what is for one start only.
+  void keep_environment(std::map<std::string, std::string> environment) {
+    environment_ = std::move(environment);
+  }
+
   // True when a line of its log, since its last start, had all these words before the timeout.
   bool wait_for_log(const std::vector<std::string>& words, std::chrono::milliseconds timeout);
 
@@ -59,6 +64,7 @@ class Service {
   std::string end_of_log() const;
 
   ServiceSpec spec_;
+  std::map<std::string, std::string> environment_;
   Process process_;
   std::uintmax_t log_size_before_ = 0;
 };

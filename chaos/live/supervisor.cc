@@ -17,6 +17,8 @@
 #include <ctime>
 #include <fstream>
 
+#include "chaos/live/host_clock.h"
+
 namespace assent::live {
 namespace {
 
@@ -123,6 +125,11 @@ class Supervisor {
       sandbox_.stop(name);
     } else if (verb == "kill") {
       sandbox_.kill(name);
+    } else if (verb == "clock") {
+      const auto off = parse_clock_offset(name);
+      sandbox_.stop("coordinator");
+      sandbox_.set_clock(off);
+      sandbox_.start("coordinator");
     } else {
       throw SandboxError("the supervisor knows no verb '" + verb + "'");
     }

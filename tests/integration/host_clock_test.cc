@@ -1,0 +1,64 @@
+#include "chaos/live/host_clock.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "chaos/live/process.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace assent;
+using namespace assent::live;
+using namespace assent::testing;
+
+namespace {
+
+std::chrono::seconds since_epoch() {
+  return std::chrono::floor<std::chrono::seconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+}
+
+/// What a process with that clock takes for the time.
+std::chrono::seconds told_to(const HostClock& clock) {
+  ProcessSpec spec;
+  spec.argv = {"date", "+%s"};
+  spec.environment = clock.environment();
+  const CommandResult result = run_command(spec, "", std::chrono::seconds(20));
+  INFO(result.standard_error);
+  REQUIRE(result.end.succeeded());
+  return std::chrono::seconds(std::stoll(result.standard_output));
+}
+
+}  // namespace
+
+TEST_CASE("A process sees the host's clock as it was set") {
+  const TemporaryFolder folder;
+  const HostClock clock(folder.path() / "clock");
+  for (const std::chrono::nanoseconds off :
+       {std::chrono::nanoseconds(std::chrono::days(10)), std::chrono::nanoseconds(0),
+        std::chrono::nanoseconds(-std::chrono::days(10)),
+        std::chrono::nanoseconds(-std::chrono::hours(3))}) {
+    clock.set(off);
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(off);
+    const auto before = since_epoch() + whole;
+    const auto told = told_to(clock);
+    CHECK(told >= before);
+    CHECK(told <= since_epoch() + whole);
+  }
+}
+
+TEST_CASE("An offset of a clock is read, and what is none is refused") {
+  CHECK(parse_clock_offset("+10d") == std::chrono::days(10));
+  CHECK(parse_clock_offset("-3h") == std::chrono::hours(-3));
+  CHECK(parse_clock_offset("+5m") == std::chrono::minutes(5));
+  CHECK(parse_clock_offset("-90s") == std::chrono::seconds(-90));
+  CHECK(parse_clock_offset("+0") == std::chrono::seconds(0));
+  CHECK(parse_clock_offset("+36500d") == std::chrono::days(36'500));
+  for (const char* wrong : {"", "+", "10d", "+10", "+d", "+1w", "+1dd", "+-1d", "+36501d",
+                            "+99999999999999999999s", "+0x"}) {
+    INFO(wrong);
+    CHECK_THROWS_AS(parse_clock_offset(wrong), SandboxError);
+  }
+}
