@@ -3,7 +3,6 @@
 #include "coordinator/server/driver.h"
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -42,16 +41,6 @@ class Host : public HostPort {
   Now now_;
 };
 
-// True unless that takes half a minute.
-bool wait_for_time(const LevelDbLog& log, WallTime time) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (log.stats().log_time < time) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
-
 TEST_CASE("R15: what the host's clock alone says of the time while it was away makes nothing older",
           "[log][driver]") {
   constexpr auto kAway = std::chrono::hours(10);
@@ -71,7 +60,7 @@ TEST_CASE("R15: what the host's clock alone says of the time while it was away m
   Driver driver(Coordinator(Config{}, std::move(past), host.now()), f.log(), nobody, nobody, host);
   driver.start();
   driver.time_passed();
-  REQUIRE(wait_for_time(f.log(), host.now().wall));
+  REQUIRE(f.comes_true([&] { return f.log().stats().log_time >= host.now().wall; }));
   f.close();
   RawDatabase raw(f.dir());
   const auto found = read_recent(raw.db(), log_id);

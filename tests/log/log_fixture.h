@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "coordinator/log/leveldb_log.h"
@@ -44,6 +46,18 @@ class LogFixture {
   // Is the i-th there, by key and by gtrid, and whole?
   bool has(std::uint64_t i);
   bool has_all(std::uint64_t first, std::uint64_t last);
+
+  // What the log does in the background. False: not within 30 s, or the log has failed.
+  template <typename Condition>
+  bool comes_true(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!condition()) {
+      if (!reports_->failures().empty()) return false;
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
 
   // Goes on with what the log's folder would hold if the process were killed now, or the power cut.
   void kill();

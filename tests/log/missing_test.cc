@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -268,12 +267,7 @@ TEST_CASE("once a person has allowed to presume, what is old goes, without anoth
     return std::any_of(begin(files), end(files),
                        [](const auto& file) { return file.path().extension() == ".kept"; });
   };
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while ((kept() || !f.log().low_water()) && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  CHECK(!kept());
-  CHECK(f.log().low_water().has_value());
+  CHECK(f.comes_true([&] { return !kept() && f.log().low_water(); }));
 }
 
 TEST_CASE("the end of a commit that is lost goes alone", "[log]") {
@@ -287,14 +281,7 @@ TEST_CASE("the end of a commit that is lost goes alone", "[log]") {
   CHECK(f.reopen().missing == Sentences{"record 4 is missing"});
   f.allow(4);
   f.log().keep_time(f.log().opening().log_time + std::chrono::hours(2));
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  const auto goes_on = [&] {
-    return f.reports().failures().empty() && std::chrono::steady_clock::now() < deadline;
-  };
-  while (f.log().low_water() < f.commit_record(5).gtrid && goes_on()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  CHECK(f.log().low_water() >= f.commit_record(5).gtrid);
+  CHECK(f.comes_true([&] { return f.log().low_water() >= f.commit_record(5).gtrid; }));
   CHECK(f.reports().failures().empty());
 }
 

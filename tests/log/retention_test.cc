@@ -1,7 +1,6 @@
 // R15: what is older than the retention leaves the log, and nothing else does.
 
 #include <chrono>
-#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -69,16 +68,6 @@ class RetentionFixture : public LogFixture {
   }
   bool wait_until_gone(std::uint64_t i) {
     return comes_true([&] { return !is_there(i); });
-  }
-
-  template <typename Condition>
-  bool comes_true(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
   }
 
  private:
@@ -230,11 +219,7 @@ TEST_CASE("R15: a key that is used again is found under its newer decision", "[l
   again.key = example_key(1);
   f.append(again, minutes(30));
   f.append(f.example(3), minutes(70));
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (f.log().stats().oldest < 4) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  REQUIRE(f.comes_true([&] { return f.log().stats().oldest >= 4; }));
   CHECK(*f.log().find_key(example_key(1)) == Decided{again});
 }
 
