@@ -89,6 +89,13 @@ std::string program_folders(const ServerPrograms& programs) {
          programs.agent.parent_path().string();
 }
 
+void launch_part(DatabaseServer& database) {
+  database.start();
+}
+void launch_part(Service& service) {
+  service.launch();
+}
+
 bool is_empty_or_missing(const std::filesystem::path& folder) {
   return !std::filesystem::exists(folder) ||
          (std::filesystem::is_directory(folder) && std::filesystem::is_empty(folder));
@@ -339,13 +346,22 @@ auto Sandbox::with_part(const std::string& name, Action action) {
 
 // ---- verbs -----------------------------------------------------------------
 
-void Sandbox::start(const std::string& name) {
+template <typename Action>
+void Sandbox::bring_up(const std::string& name, Action action) {
   const pid_t pid = with_part(name, [&](auto& part) {
     wishes_[name] = Wish::kRun;
-    part.start();
+    action(part);
     return part.pid();
   });
   std::ofstream(pid_file(name)) << pid << "\n";
+}
+
+void Sandbox::start(const std::string& name) {
+  bring_up(name, [](auto& part) { part.start(); });
+}
+
+void Sandbox::launch(const std::string& name) {
+  bring_up(name, [](auto& part) { launch_part(part); });
 }
 
 void Sandbox::stop(const std::string& name) {

@@ -102,6 +102,9 @@ class Sandbox {
 
   // NAME is a part; an unknown one is refused with the list of names.
   void start(const std::string& name);
+  // The same without waiting until a coordinator or an agent serves: an agent may have to wait for
+  // its database. A database is ready when this returns.
+  void launch(const std::string& name);
   void stop(const std::string& name);
   void kill(const std::string& name);
   void pause(const std::string& name);
@@ -143,6 +146,9 @@ class Sandbox {
   void write_environment();
   void write_spec() const;
 
+  // Starts a part by `action`, and notes it as running.
+  template <typename Action>
+  void bring_up(const std::string& name, Action action);
   bool was_made(const std::string& name) const;
   PartStatus status_of(const std::string& name);
   void note_ended(const std::string& name, Wish wish);

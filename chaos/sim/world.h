@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "chaos/workload/random.h"
 #include "protocol/base/time.h"
 
 /// The simulator's clock, and the one source of everything that is drawn. A run is a function of
@@ -15,24 +15,7 @@
 
 namespace assent::sim {
 
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : source_(seed) {}
-
-  std::uint64_t bits() { return source_(); }
-  std::uint64_t below(std::uint64_t end) { return source_() % end; }  ///< 0 .. end - 1
-  bool one_in(std::uint64_t n) { return below(n) == 0; }
-  Duration between(Duration least, Duration most) {
-    return least + Duration(below(static_cast<std::uint64_t>((most - least).count()) + 1));
-  }
-  template <typename Item>
-  Item& one_of(std::vector<Item>& items) {
-    return items[below(items.size())];
-  }
-
- private:
-  std::mt19937_64 source_;
-};
+using workload::Random;
 
 class World;
 

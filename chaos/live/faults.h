@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chaos/live/fault.h"
+
+// Every fault that there is.
+namespace assent::live {
+
+// fault_process.cc
+std::unique_ptr<Fault> make_kill();     // SIGKILL; heal starts it again
+std::unique_ptr<Fault> make_pause();    // SIGSTOP, SIGCONT
+std::unique_ptr<Fault> make_restart();  // stopped in good order; heal starts it again
+
+// Those of these names, in their order; all when there are none. Throws SandboxError, listing them,
+// for a name that no fault has.
+std::vector<std::unique_ptr<Fault>> make_faults(const std::vector<std::string>& names);
+
+}  // namespace assent::live

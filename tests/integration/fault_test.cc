@@ -1,0 +1,42 @@
+// Every fault of the live suite, once: payments go on while it lasts, and when it is healed all is
+// well again.
+
+#include <catch2/catch.hpp>
+
+#include "chaos/live/faults.h"
+#include "tests/integration/support_till.h"
+
+using namespace assent;
+using namespace assent::testing;
+
+TEST_CASE("after every fault all is well again") {
+  const auto faults = live::make_faults({});
+  Till till(postgres_and_mariadb(), [&](live::SandboxSpec& spec) {
+    for (const auto& fault : faults) fault->prepare(spec);
+  });
+  workload::Random random(20261122);
+  workload::Injected injected;
+  live::Scene scene{till.sandbox(), injected};
+  for (const auto& fault : faults) {
+    if (const auto missing = fault->missing()) {
+      WARN(fault->name() << " is not tried: " << *missing);
+      continue;
+    }
+    INFO(fault->name() << " of " << fault->aim(random, till.sandbox()));
+    const auto payers = till.pay(100);
+    live::wait_until([&] { return payers->counts().answered > 10; }, kPatience);
+    fault->start(scene);
+    live::wait_until([&] { return payers->is_done(); }, std::chrono::milliseconds(500));
+    fault->heal(scene);
+    CHECK(till.settle_up(*payers) == "");
+  }
+}
+
+TEST_CASE("faults are chosen by name") {
+  const auto chosen = live::make_faults({"pause", "kill"});
+  REQUIRE(chosen.size() == 2);
+  CHECK(chosen[0]->name() == "pause");
+  CHECK(chosen[1]->name() == "kill");
+  CHECK_THROWS_AS(live::make_faults({"earthquake"}), live::SandboxError);
+  CHECK_THROWS_AS(live::make_faults({"kill", "kill"}), live::SandboxError);
+}
