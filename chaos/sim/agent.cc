@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "participant_agents/core/refusal.h"
+#include "participant_agents/server/control_work.h"
 
 namespace assent::sim {
 namespace {
@@ -54,13 +55,21 @@ void Agent::on_control(std::uint64_t control) {
 }
 
 void Agent::beat() {
-  database_.heartbeat(process_, control_, [this, of = incarnations_](const Result<bool>& alive) {
-    if (of != incarnations_ || !serves()) return;
-    if (!alive) return lose_control();
-    process_.in(seconds(1), [this, of] {
-      if (of == incarnations_ && serves()) beat();
-    });
-  });
+  database_.run<Result<>>(
+      process_, control_, [](rm::Control& control) { return control.heartbeat(); },
+      [this, of = incarnations_](const Result<>& alive) {
+        if (of != incarnations_ || !serves()) return;
+        if (!alive) return lose_control();
+        process_.in(seconds(1), [this, of] {
+          if (of == incarnations_ && serves()) beat();
+        });
+      });
+}
+
+/// Whether control is lost the heartbeat tells. A database that was put back is not what was taken
+/// control of.
+void Agent::on_control_error(const std::optional<Error>& error) {
+  if (error && error->code == ErrorCode::kDatabaseUnfit && serves()) lose_control();
 }
 
 void Agent::lose_control() {
@@ -69,6 +78,7 @@ void Agent::lose_control() {
   control_ = 0;
   ++incarnations_;
   at_work_.clear();
+  idle_finish_.clear();
   close_all_links();
   take_control();
 }
@@ -200,7 +210,7 @@ void Agent::on_work_ended(const Xid& xid, const Result<rm::WorkReport>& report) 
     ended.vote = at.stays_open ? Vote::kRolledBack : Vote::kUnknown;
     ended.error = report.error();
     if (ended.vote == Vote::kUnknown) ended.error->effect = Effect::kUnknown;
-    return see_gone(xid, at.session, std::move(ended));
+    return end_work(xid, at.session, std::move(ended));
   }
   ended.results = report->results;
   ended.error = report->error;
@@ -208,53 +218,74 @@ void Agent::on_work_ended(const Xid& xid, const Result<rm::WorkReport>& report) 
   ended.proof = report->proof;
   ended.open = at.stays_open && !ended.error;
   if (ended.open) return tell(std::move(ended));
-  see_gone(xid, at.session, std::move(ended));
+  end_work(xid, at.session, std::move(ended));
 }
 
-/// Nothing is said of a branch before its session is seen gone (R9); one that answered is idle.
-void Agent::see_gone(const Xid& xid, SessionId session, agent::WorkEnded ended) {
-  const auto gone = [this, xid, session, ended, of = incarnations_](const Result<bool>& seen) {
-    if (of != incarnations_) return;
-    if (!seen) {
-      process_.in(milliseconds(100), [this, xid, session, ended, of] {
-        if (of == incarnations_) see_gone(xid, session, ended);
-      });
-      return;
-    }
+/// Nothing is said of a branch before its session is seen gone (R9).
+void Agent::end_work(const Xid& xid, rm::SessionId session, agent::WorkEnded ended) {
+  see_gone(session, [this, xid, ended = std::move(ended)] {
     at_work_.erase(xid);
     tell(ended);
+  });
+}
+
+/// Until it is, or control is lost.
+void Agent::see_gone(rm::SessionId session, std::function<void()> then) {
+  const auto told = [this, session, then, of = incarnations_](const Result<>& gone) {
+    if (of != incarnations_) return;
+    if (gone) return then();
+    process_.in(milliseconds(100), [this, session, then, of] {
+      if (of == incarnations_) see_gone(session, then);
+    });
   };
-  database_.end_session(process_, session, gone);
+  database_.run<Result<>>(
+      process_, control_,
+      [session](rm::Control& control) { return control.end_session(session, Duration(0)); }, told);
 }
 
 void Agent::start(agent::StartRollBackOpen&& effect) {
-  const Xid xid = effect.xid;
-  const AtWork at = at_work_.at(xid);
-  const auto told = [this, xid, of = incarnations_](const Result<rm::FinishReport>& report) {
+  const rm::SessionId session = at_work_.at(effect.xid).session;
+  const auto told = [this, xid = effect.xid, session,
+                     of = incarnations_](const Result<rm::FinishReport>& report) {
     if (of != incarnations_) return;
     at_work_.erase(xid);
-    finish_told(xid)(report);
+    finish_told(xid, session)(report);
   };
-  database_.roll_back_open(process_, at.session, told);
+  database_.roll_back_open(process_, session, told);
 }
 
 // ---------------------------------------------------------------- phase two, looking
 
-Database::Told<rm::FinishReport> Agent::finish_told(const Xid& xid) {
-  return [this, xid, of = incarnations_](const Result<rm::FinishReport>& report) {
+rm::SessionId Agent::finish_session() {
+  if (idle_finish_.empty()) return database_.open_session();
+  const rm::SessionId session = idle_finish_.back();
+  idle_finish_.pop_back();
+  return session;
+}
+
+/// What was lost may still be done, until its session is seen gone.
+Database::Told<rm::FinishReport> Agent::finish_told(const Xid& xid, rm::SessionId session) {
+  return [this, xid, session, of = incarnations_](const Result<rm::FinishReport>& report) {
     if (of != incarnations_) return;
-    if (report)
+    if (report) {
+      idle_finish_.push_back(session);
       return tell(agent::FinishEnded{xid, report->completion, report->evidence, report->error});
-    tell(agent::FinishEnded{xid, Completion::kUnreached, Evidence::kNone, report.error()});
+    }
+    see_gone(session,
+             [this, ended = agent::FinishEnded{xid, Completion::kUnreached, Evidence::kNone,
+                                               report.error()}] { tell(ended); });
   };
 }
 
 void Agent::start(agent::StartCommit&& effect) {
-  database_.commit(process_, effect.xid, effect.proof, effect.as_voted, finish_told(effect.xid));
+  const rm::SessionId session = finish_session();
+  database_.commit(process_, session, effect.xid, effect.proof, effect.as_voted,
+                   finish_told(effect.xid, session));
 }
 
 void Agent::start(agent::StartRollback&& effect) {
-  database_.rollback(process_, effect.xid, effect.proof, finish_told(effect.xid));
+  const rm::SessionId session = finish_session();
+  database_.rollback(process_, session, effect.xid, effect.proof, finish_told(effect.xid, session));
 }
 
 void Agent::start(agent::StartInspect&& effect) {
@@ -276,54 +307,39 @@ void Agent::start(agent::StartInspect&& effect) {
 
 // ---------------------------------------------------------------- the control session's work
 
-rm::Fence Agent::row_of(const agent::FenceTop& top) {
-  return {top.coordinator, top.log_id, top.epoch, top.opening_nonce,
-          top.log_top,     top.held,   top.left};
-}
-
 void Agent::raise_fence(agent::RaiseFence&& raise) {
-  database_.raise_fence(
-      process_, row_of(raise.fence),
-      [this, link = raise.link, of = incarnations_](const Result<rm::FenceAnswer>& answer) {
+  database_.run<agent::FenceRaised>(
+      process_, control_,
+      [raise = std::move(raise)](rm::Control& control) {
+        return agent::raise_fence(control, raise);
+      },
+      [this, of = incarnations_](const agent::FenceRaised& raised) {
         if (of != incarnations_) return;
-        agent::FenceRaised raised;
-        raised.link = link;
-        if (answer) {
-          raised.database = database_.identity();
-          raised.top = answer->top;
-          raised.epoch = answer->epoch;
-          raised.missing = answer->missing;
-          raised.others = answer->others;
-          raised.error = answer->refused;
-        } else {
-          raised.error = answer.error();
-        }
-        tell(std::move(raised));
+        tell(raised);
+        on_control_error(raised.error);
       });
 }
 
 void Agent::list(agent::StartList&& list) {
-  std::optional<rm::Fence> row;
-  if (list.fence) row = row_of(*list.fence);
-  const std::uint64_t top = row ? row->log_top : 0;
-  database_.list_prepared(process_, std::move(row), list.logs,
-                          [this, link = list.link, number = list.scan, top,
-                           of = incarnations_](const Result<rm::PreparedScan>& scan) {
-                            if (of != incarnations_) return;
-                            agent::ListEnded ended{link, number, {}, 0, std::nullopt};
-                            if (scan) {
-                              ended.branches = scan->branches;
-                              ended.fence_top = top;
-                              ended.foreign = scan->foreign;
-                            } else {
-                              ended.error = scan.error();
-                            }
-                            tell(std::move(ended));
-                          });
+  database_.run<agent::ListEnded>(
+      process_, control_,
+      [list = std::move(list)](rm::Control& control) {
+        return agent::list_prepared(control, list);
+      },
+      [this, of = incarnations_](const agent::ListEnded& ended) {
+        if (of != incarnations_) return;
+        tell(ended);
+        on_control_error(ended.error);
+      });
 }
 
 void Agent::delete_witnesses(agent::DeleteWitnesses&& witnesses) {
-  database_.forget_witnesses(process_, std::move(witnesses.gtrids));
+  database_.run<Result<>>(
+      process_, control_,
+      [gtrids = std::move(witnesses.gtrids)](rm::Control& control) {
+        return control.forget_witnesses(gtrids);
+      },
+      [](const Result<>&) {});
 }
 
 void Agent::wake_at(Instant at) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "chaos/sim/database.h"
 #include "chaos/sim/link.h"
@@ -53,7 +54,7 @@ class Agent final : private agent::LinkPort,
   };
   /// A branch that a session of ours works on.
   struct AtWork {
-    SessionId session{};
+    rm::SessionId session{};
     bool stays_open = false;
     bool under_way = false;
     std::uint64_t serial = 0;  ///< of the call under way
@@ -92,9 +93,11 @@ class Agent final : private agent::LinkPort,
   void begin_call(AtWork& at, const Xid& xid, Duration deadline);
   void cut(const Xid& xid, std::uint64_t serial);
   void on_work_ended(const Xid& xid, const Result<rm::WorkReport>& report);
-  void see_gone(const Xid& xid, SessionId session, agent::WorkEnded ended);
-  Database::Told<rm::FinishReport> finish_told(const Xid& xid);
-  static rm::Fence row_of(const agent::FenceTop& top);
+  void end_work(const Xid& xid, rm::SessionId session, agent::WorkEnded ended);
+  rm::SessionId finish_session();
+  Database::Told<rm::FinishReport> finish_told(const Xid& xid, rm::SessionId session);
+  void see_gone(rm::SessionId session, std::function<void()> then);
+  void on_control_error(const std::optional<Error>& error);
 
   World& world_;
   Database& database_;
@@ -104,6 +107,7 @@ class Agent final : private agent::LinkPort,
   std::unique_ptr<agent::Driver> driver_;
   std::map<agent::LinkId, Caller> callers_;
   std::map<Xid, AtWork> at_work_;
+  std::vector<rm::SessionId> idle_finish_;
   std::uint64_t next_link_ = 1;
   std::uint64_t next_call_ = 1;
   std::uint64_t alarm_ = 0;

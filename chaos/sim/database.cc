@@ -35,23 +35,32 @@ std::int64_t integer(const Statement& statement, std::size_t index) {
 // ---------------------------------------------------------------- being asked
 
 template <typename Reply>
-class Database::Call final : public CallBase {
+class Database::Call final : public CallBase,
+                             public std::enable_shared_from_this<Database::Call<Reply>> {
  public:
   Call(World& world, const Process& asker, Told<Reply> told)
       : world_(world), asker_(asker.state()), told_(std::move(told)) {}
 
+  /// It is done; the answer is under way.
   void answer(Result<Reply> reply) {
-    if (std::exchange(answered_, true)) return;
+    if (reply_) return;
+    reply_ = std::move(reply);
     const Duration delay = world_.random().between(microseconds(20), microseconds(500));
-    world_.in(delay, asker_, [told = std::move(told_), reply = std::move(reply)] { told(reply); });
+    world_.in(delay, asker_, [self = this->shared_from_this()] {
+      if (auto told = std::exchange(self->told_, nullptr)) told(*self->reply_);
+    });
   }
-  void lose() override { answer(lost()); }
+  void lose() override {
+    answer(lost());
+    reply_ = lost();
+  }
+  bool is_answered() const override { return reply_.has_value(); }
 
  private:
   World& world_;
   const std::weak_ptr<const Process::State> asker_;
   Told<Reply> told_;
-  bool answered_ = false;
+  std::optional<Result<Reply>> reply_;
 };
 
 template <typename Reply>
@@ -61,7 +70,9 @@ void Database::ask(const Process& asker, Told<Reply> told,
   if (!runs()) return call->lose();
   std::erase_if(calls_, [](const auto& each) { return each.expired(); });
   calls_.push_back(call);
-  process_->in(a_while(), [call, operation = std::move(operation)] { operation(call); });
+  process_->in(a_while(), [call, operation = std::move(operation)] {
+    if (call->has_arrived) operation(call);
+  });
 }
 
 Duration Database::a_while() {
@@ -90,7 +101,20 @@ void Database::crash() {
   waiters_.clear();
   control_ = 0;
   for (const auto& each : std::exchange(calls_, {})) {
-    if (const auto call = each.lock()) call->lose();
+    const auto call = each.lock();
+    if (!call) continue;
+    const bool gets_through = call->is_answered() && world_.random().one_in(2);
+    if (!gets_through) call->lose();
+  }
+}
+
+void Database::cut_connections() {
+  if (world_.random().one_in(3)) control_ = 0;
+  for (const auto& each : calls_) {
+    const auto call = each.lock();
+    if (!call || world_.random().one_in(2)) continue;
+    call->has_arrived = world_.random().one_in(2);
+    call->lose();
   }
 }
 
@@ -127,19 +151,59 @@ void Database::take_control(const Process& asker, Told<std::uint64_t> told) {
   });
 }
 
-void Database::heartbeat(const Process& asker, std::uint64_t control, Told<bool> told) {
-  ask<bool>(asker, std::move(told), [this, control](const auto& call) {
-    if (control_ == control) {
-      call->answer(true);
-    } else {
-      call->lose();
-    }
-  });
-}
+/// Of the life of the database in which it was taken, or of none any more.
+class Database::ControlSession final : public rm::Control {
+ public:
+  /// nullptr: the connection is lost.
+  explicit ControlSession(Database* database) : database_(database) {}
 
-void Database::raise_fence(const Process& asker, rm::Fence fence, Told<rm::FenceAnswer> told) {
-  ask<rm::FenceAnswer>(asker, std::move(told), [this, fence = std::move(fence)](const auto& call) {
-    call->answer(raise(fence));
+  std::string server_version() const override { return "1"; }
+  std::uint32_t prepared_max() const override { return 0; }
+  std::vector<std::string> warnings() const override { return {}; }
+  Result<DatabaseIdentity> identity() override {
+    if (database_ == nullptr) return lost();
+    return database_->identity();
+  }
+  Result<> heartbeat() override {
+    if (database_ == nullptr) return lost();
+    return {};
+  }
+  Result<> end_session(rm::SessionId session, Duration /*wait*/) override {
+    if (database_ == nullptr) return lost();
+    database_->drop(session);
+    return {};
+  }
+  Result<rm::FenceAnswer> raise_fence(const rm::Fence& fence) override {
+    if (database_ == nullptr) return lost();
+    return database_->raise(fence);
+  }
+  Result<rm::PreparedScan> list_prepared(const std::set<LogId>& ours) override {
+    if (database_ == nullptr) return lost();
+    return database_->list(ours);
+  }
+  Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override {
+    if (database_ == nullptr) return lost();
+    for (const Gtrid& gtrid : gtrids) database_->witnesses_.erase({gtrid, database_->participant_});
+    return {};
+  }
+  void interrupt() override {}
+
+ private:
+  Database* database_;
+};
+
+void Database::run_control(const Process& asker, std::uint64_t control,
+                           std::function<void(rm::Control&)> work, std::function<void()> done) {
+  const auto told = [work, done = std::move(done)](const Result<bool>& answered) {
+    ControlSession gone(nullptr);
+    if (!answered) work(gone);
+    done();
+  };
+  ask<bool>(asker, told, [this, control, work](const auto& call) {
+    if (control != control_) return call->lose();
+    ControlSession session(this);
+    work(session);
+    call->answer(true);
   });
 }
 
@@ -160,34 +224,16 @@ rm::FenceAnswer Database::raise(const rm::Fence& fence) {
   return answer;
 }
 
-void Database::list_prepared(const Process& asker, std::optional<rm::Fence> fence,
-                             std::set<LogId> logs, Told<rm::PreparedScan> told) {
-  ask<rm::PreparedScan>(
-      asker, std::move(told),
-      [this, fence = std::move(fence), logs = std::move(logs)](const auto& call) {
-        if (fence) {
-          const rm::FenceAnswer raised = raise(*fence);
-          if (raised.refused) return call->answer(*raised.refused);
-        }
-        rm::PreparedScan scan;
-        for (const auto& [xid, branch] : prepared_) {
-          if (logs.contains(xid.gtrid.log_id) && xid.bqual == participant_) {
-            scan.branches.push_back({xid, proof_of(branch).transaction_id, Duration(1)});
-          } else {
-            ++scan.foreign;
-          }
-        }
-        call->answer(std::move(scan));
-      });
-}
-
-void Database::forget_witnesses(const Process& asker, std::vector<Gtrid> gtrids) {
-  ask<bool>(
-      asker, [](const Result<bool>&) {},
-      [this, gtrids = std::move(gtrids)](const auto& call) {
-        for (const Gtrid& gtrid : gtrids) witnesses_.erase({gtrid, participant_});
-        call->answer(true);
-      });
+rm::PreparedScan Database::list(const std::set<LogId>& logs) const {
+  rm::PreparedScan scan;
+  for (const auto& [xid, branch] : prepared_) {
+    if (logs.contains(xid.gtrid.log_id) && xid.bqual == participant_) {
+      scan.branches.push_back({xid, proof_of(branch).transaction_id, Duration(1)});
+    } else {
+      ++scan.foreign;
+    }
+  }
+  return scan;
 }
 
 void Database::inspect(const Process& asker, std::set<LogId> logs,
@@ -222,18 +268,18 @@ void Database::inspect(const Process& asker, std::set<LogId> logs,
 
 // ---------------------------------------------------------------- work
 
-SessionId Database::open_session() {
-  const SessionId id{next_session_++};
+rm::SessionId Database::open_session() {
+  const rm::SessionId id{next_session_++};
   if (runs()) sessions_[id];
   return id;
 }
 
-Database::Session* Database::find(SessionId session) {
+Database::Session* Database::find(rm::SessionId session) {
   const auto found = sessions_.find(session);
   return found == sessions_.end() ? nullptr : &found->second;
 }
 
-void Database::work(const Process& asker, SessionId id, Work work, Told<rm::WorkReport> told) {
+void Database::work(const Process& asker, rm::SessionId id, Work work, Told<rm::WorkReport> told) {
   ask<rm::WorkReport>(asker, std::move(told), [this, id, work = std::move(work)](const auto& call) {
     Session* session = find(id);
     if (session == nullptr) return call->lose();
@@ -249,7 +295,7 @@ void Database::work(const Process& asker, SessionId id, Work work, Told<rm::Work
   });
 }
 
-void Database::run_next(SessionId id) {
+void Database::run_next(rm::SessionId id) {
   Session* session = find(id);
   if (session == nullptr) return;
   if (session->next == session->work.statements.size()) return conclude(id);
@@ -258,7 +304,7 @@ void Database::run_next(SessionId id) {
   });
 }
 
-void Database::run_statement(SessionId id, const Statement& statement) {
+void Database::run_statement(rm::SessionId id, const Statement& statement) {
   Session& session = *find(id);
   if (statement.sql.starts_with("UPDATE")) return lower(id, statement);
   ASSENT_CHECK(statement.sql.starts_with("INSERT INTO ledger"));
@@ -268,7 +314,7 @@ void Database::run_statement(SessionId id, const Statement& statement) {
   run_next(id);
 }
 
-void Database::lower(SessionId id, const Statement& statement) {
+void Database::lower(rm::SessionId id, const Statement& statement) {
   Session& session = *find(id);
   const std::int64_t amount = integer(statement, 0);
   const std::int64_t card = integer(statement, 1);
@@ -288,7 +334,7 @@ void Database::note(Session& session, std::int64_t rows) {
   ++session.next;
 }
 
-void Database::wait_for_lock(SessionId id, std::int64_t card) {
+void Database::wait_for_lock(rm::SessionId id, std::int64_t card) {
   const std::uint64_t serial = next_wait_++;
   waiters_[card].push_back({id, serial, [this, id] {
                               if (Session* at = find(id))
@@ -326,7 +372,7 @@ void Database::release(const Branch& branch) {
   }
 }
 
-void Database::fail(SessionId id, ErrorCode code, const char* message) {
+void Database::fail(rm::SessionId id, ErrorCode code, const char* message) {
   Session& session = *find(id);
   rm::WorkReport failed;
   failed.results = std::move(session.results);
@@ -345,7 +391,7 @@ void Database::report(Session& session, rm::WorkReport report) {
   std::exchange(session.report, nullptr)(std::move(report));
 }
 
-void Database::conclude(SessionId id) {
+void Database::conclude(rm::SessionId id) {
   Session& session = *find(id);
   if (session.work.then == AfterWork::kPrepare) return prepare_now(id);
   rm::WorkReport done;
@@ -353,7 +399,7 @@ void Database::conclude(SessionId id) {
   report(session, std::move(done));
 }
 
-void Database::prepare_now(SessionId id) {
+void Database::prepare_now(rm::SessionId id) {
   process_->in(a_while(), [this, id] {
     Session* session = find(id);
     if (session == nullptr) return;
@@ -374,7 +420,7 @@ BranchProof Database::proof_of(const Branch& branch) const {
   return {identity(), branch.transaction_id, kind_ == DatabaseKind::kMariadb};
 }
 
-void Database::prepare(const Process& asker, SessionId id, Told<rm::WorkReport> told) {
+void Database::prepare(const Process& asker, rm::SessionId id, Told<rm::WorkReport> told) {
   ask<rm::WorkReport>(asker, std::move(told), [this, id](const auto& call) {
     Session* session = find(id);
     if (session == nullptr || !session->branch) return call->lose();
@@ -384,7 +430,7 @@ void Database::prepare(const Process& asker, SessionId id, Told<rm::WorkReport> 
   });
 }
 
-void Database::roll_back_open(const Process& asker, SessionId id, Told<rm::FinishReport> told) {
+void Database::roll_back_open(const Process& asker, rm::SessionId id, Told<rm::FinishReport> told) {
   ask<rm::FinishReport>(asker, std::move(told), [this, id](const auto& call) {
     if (find(id) == nullptr) return call->lose();
     drop(id);
@@ -393,15 +439,8 @@ void Database::roll_back_open(const Process& asker, SessionId id, Told<rm::Finis
   });
 }
 
-void Database::end_session(const Process& asker, SessionId id, Told<bool> told) {
-  ask<bool>(asker, std::move(told), [this, id](const auto& call) {
-    drop(id);
-    call->answer(true);
-  });
-}
-
 /// What it has open is rolled back; what it has prepared is not its own any more.
-void Database::drop(SessionId id) {
+void Database::drop(rm::SessionId id) {
   Session* session = find(id);
   if (session == nullptr) return;
   const std::optional<Branch> branch = std::move(session->branch);
@@ -413,19 +452,24 @@ void Database::drop(SessionId id) {
 
 // ---------------------------------------------------------------- phase two
 
-void Database::commit(const Process& asker, Xid xid, BranchProof proof, bool as_voted,
-                      Told<rm::FinishReport> told) {
-  ask<rm::FinishReport>(asker, std::move(told),
-                        [this, xid = std::move(xid), proof = std::move(proof), as_voted](
-                            const auto& call) { call->answer(commit_now(xid, proof, as_voted)); });
+void Database::commit(const Process& asker, rm::SessionId session, Xid xid, BranchProof proof,
+                      bool as_voted, Told<rm::FinishReport> told) {
+  ask<rm::FinishReport>(
+      asker, std::move(told),
+      [this, session, xid = std::move(xid), proof = std::move(proof), as_voted](const auto& call) {
+        if (find(session) == nullptr) return call->lose();
+        call->answer(commit_now(xid, proof, as_voted));
+      });
 }
 
-void Database::rollback(const Process& asker, Xid xid, std::optional<BranchProof> proof,
-                        Told<rm::FinishReport> told) {
-  ask<rm::FinishReport>(asker, std::move(told),
-                        [this, xid = std::move(xid), proof = std::move(proof)](const auto& call) {
-                          call->answer(rollback_now(xid, proof));
-                        });
+void Database::rollback(const Process& asker, rm::SessionId session, Xid xid,
+                        std::optional<BranchProof> proof, Told<rm::FinishReport> told) {
+  ask<rm::FinishReport>(
+      asker, std::move(told),
+      [this, session, xid = std::move(xid), proof = std::move(proof)](const auto& call) {
+        if (find(session) == nullptr) return call->lose();
+        call->answer(rollback_now(xid, proof));
+      });
 }
 
 void Database::apply(const Branch& branch) {

@@ -21,17 +21,15 @@ namespace assent::sim {
 
 enum class DatabaseKind : std::uint8_t { kPostgres, kMariadb };
 
-/// One connection to the database; of one life of it.
-enum class SessionId : std::uint64_t {};
-
 /// A participant's database, with what a payment touches (chaos/workload/payment.h) and what proves
 /// an outcome: prepared branches, transaction status or witness rows, fence rows. It does what
 /// facts.md measured of the real ones, as rm::ResourceManager promises it to an agent: prepared
 /// branches and their locks outlive everything; a session whose client is gone goes on with what
 /// it was told already (F 8).
 ///
-/// What is asked takes time, and is answered in the asker's process: with kConnectionLost and an
-/// unknown effect when the database ends meanwhile, by nothing when the asker does.
+/// What is asked takes time, and is answered in the asker's process: by nothing when that ends
+/// meanwhile; with kConnectionLost and an unknown effect when the database ends or the connection
+/// is cut, before or after it did what it was asked.
 class Database {
  public:
   Database(World& world, std::string participant, DatabaseKind kind, std::int64_t cards,
@@ -40,6 +38,8 @@ class Database {
   void start();
   /// As by SIGKILL: sessions and what they have open are gone, the rest is there.
   void crash();
+  /// Some of the agent's connections, all at once. What was asked on them has arrived or not.
+  void cut_connections();
   bool runs() const { return process_ != nullptr; }
   Process* process() { return process_.get(); }
 
@@ -52,28 +52,29 @@ class Database {
   // ---- the agent's control session (R9, R10)
   /// Ends every session of earlier agents and sees it gone; the answer is the control's number.
   void take_control(const Process& asker, Told<std::uint64_t> told);
-  void heartbeat(const Process& asker, std::uint64_t control, Told<bool> told);
-  void raise_fence(const Process& asker, rm::Fence fence, Told<rm::FenceAnswer> told);
-  void list_prepared(const Process& asker, std::optional<rm::Fence> fence, std::set<LogId> logs,
-                     Told<rm::PreparedScan> told);
-  void forget_witnesses(const Process& asker, std::vector<Gtrid> gtrids);
+  /// One call of it, as agent::ControlThread runs it. Where no answer gets through, `done` is told
+  /// what `work` makes of a lost connection.
+  template <typename Reply>
+  void run(const Process& asker, std::uint64_t control, std::function<Reply(rm::Control&)> work,
+           std::function<void(Reply)> done) {
+    auto reply = std::make_shared<std::optional<Reply>>();
+    run_control(
+        asker, control, [reply, work = std::move(work)](rm::Control& at) { *reply = work(at); },
+        [reply, done = std::move(done)] { done(std::move(**reply)); });
+  }
   void inspect(const Process& asker, std::set<LogId> logs, std::vector<rm::InspectedBranch> asked,
                Told<rm::Inspection> told);
-  DatabaseIdentity identity() const;
 
   // ---- work
-  SessionId open_session();
-  void work(const Process& asker, SessionId session, Work work, Told<rm::WorkReport> told);
-  void prepare(const Process& asker, SessionId session, Told<rm::WorkReport> told);
-  void roll_back_open(const Process& asker, SessionId session, Told<rm::FinishReport> told);
-  /// Ends the session and sees it gone.
-  void end_session(const Process& asker, SessionId session, Told<bool> told);
-
-  // ---- phase two
-  void commit(const Process& asker, Xid xid, BranchProof proof, bool as_voted,
-              Told<rm::FinishReport> told);
-  void rollback(const Process& asker, Xid xid, std::optional<BranchProof> proof,
-                Told<rm::FinishReport> told);
+  rm::SessionId open_session();
+  void work(const Process& asker, rm::SessionId session, Work work, Told<rm::WorkReport> told);
+  void prepare(const Process& asker, rm::SessionId session, Told<rm::WorkReport> told);
+  void roll_back_open(const Process& asker, rm::SessionId session, Told<rm::FinishReport> told);
+  // ---- phase two, on a session that has no branch
+  void commit(const Process& asker, rm::SessionId session, Xid xid, BranchProof proof,
+              bool as_voted, Told<rm::FinishReport> told);
+  void rollback(const Process& asker, rm::SessionId session, Xid xid,
+                std::optional<BranchProof> proof, Told<rm::FinishReport> told);
 
  private:
   struct Writes {
@@ -94,7 +95,7 @@ class Database {
     std::function<void(rm::WorkReport)> report;
   };
   struct Waiter {
-    SessionId session{};
+    rm::SessionId session{};
     std::uint64_t serial = 0;
     std::function<void()> go_on;
   };
@@ -109,31 +110,40 @@ class Database {
   class CallBase {
    public:
     virtual ~CallBase() = default;
+    /// No answer gets through any more, though one may be under way.
     virtual void lose() = 0;
+    virtual bool is_answered() const = 0;
+
+    bool has_arrived = true;  ///< else it never will
   };
   template <typename Reply>
   class Call;
+  class ControlSession;
   template <typename Reply>
   void ask(const Process& asker, Told<Reply> told,
            std::function<void(const std::shared_ptr<Call<Reply>>&)> operation);
+  void run_control(const Process& asker, std::uint64_t control,
+                   std::function<void(rm::Control&)> work, std::function<void()> done);
 
   Duration a_while();
-  Session* find(SessionId session);
-  void run_next(SessionId id);
-  void run_statement(SessionId id, const Statement& statement);
-  void lower(SessionId id, const Statement& statement);
+  Session* find(rm::SessionId session);
+  void run_next(rm::SessionId id);
+  void run_statement(rm::SessionId id, const Statement& statement);
+  void lower(rm::SessionId id, const Statement& statement);
   static void note(Session& session, std::int64_t rows);
-  void wait_for_lock(SessionId id, std::int64_t card);
-  void conclude(SessionId id);
-  void prepare_now(SessionId id);
-  void fail(SessionId id, ErrorCode code, const char* message);
+  void wait_for_lock(rm::SessionId id, std::int64_t card);
+  void conclude(rm::SessionId id);
+  void prepare_now(rm::SessionId id);
+  void fail(rm::SessionId id, ErrorCode code, const char* message);
   void report(Session& session, rm::WorkReport report);
   void release(const Branch& branch);
-  void drop(SessionId id);
+  void drop(rm::SessionId id);
   bool holds(std::int64_t card, const Session& session) const;
   bool is_locked(std::int64_t card) const;
 
+  DatabaseIdentity identity() const;
   rm::FenceAnswer raise(const rm::Fence& fence);
+  rm::PreparedScan list(const std::set<LogId>& logs) const;
   void apply(const Branch& branch);
   rm::FinishReport commit_now(const Xid& xid, const BranchProof& proof, bool as_voted);
   rm::FinishReport rollback_now(const Xid& xid, const std::optional<BranchProof>& proof);
@@ -157,7 +167,7 @@ class Database {
   std::uint64_t position_ = 1'000'000;
 
   // ---- of one life
-  std::map<SessionId, Session> sessions_;
+  std::map<rm::SessionId, Session> sessions_;
   std::map<std::int64_t, std::deque<Waiter>> waiters_;  ///< by card
   std::vector<std::weak_ptr<CallBase>> calls_;
 

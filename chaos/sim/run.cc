@@ -226,6 +226,10 @@ void House::permit_faults() {
        [this, some_branch] {
          if (Process* process = some_branch().database->process()) process->stand_still(a_pause());
        }},
+      {"database's connections cut",
+       [this, some_branch] {
+         crash_after([some_branch] { some_branch().database->cut_connections(); });
+       }},
       {"connection cut",
        [this] {
          auto standing = links_.standing();

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "participant_agents/server/crash_points.h"
+#include "participant_agents/server/control_work.h"
 #include "participant_agents/server/random_bits.h"
 #include "protocol/base/check.h"
-#include "protocol/base/crash_point.h"
 
 namespace assent::agent {
 namespace {
@@ -29,11 +28,6 @@ Incarnation draw_incarnation() {
   std::uint64_t bits = 0;
   while (bits == 0) bits = random_bits();
   return Incarnation{bits};
-}
-
-rm::Fence row_of(FenceTop&& top) {
-  return {std::move(top.coordinator), top.log_id, top.epoch, top.opening_nonce, top.log_top,
-          std::move(top.held),        top.left};
 }
 
 }  // namespace
@@ -147,28 +141,8 @@ void IncarnationLife::on_control_error(const Error& error) {
 
 void IncarnationLife::raise_fence(RaiseFence&& raise) {
   control_.run<FenceRaised>(
-      [link = raise.link, row = row_of(std::move(raise.fence))](rm::Control& control) {
-        FenceRaised raised;
-        raised.link = link;
-        crash_point(crash::kFenceBefore);
-        auto answer = control.raise_fence(row);
-        crash_point(crash::kFenceAfter);
-        if (!answer) {
-          raised.error = answer.error();
-          return raised;
-        }
-        raised.top = answer->top;
-        raised.epoch = answer->epoch;
-        raised.missing = answer->missing;
-        raised.others = std::move(answer->others);
-        raised.error = std::move(answer->refused);
-        if (raised.error) return raised;
-        if (auto identity = control.identity()) {
-          raised.database = std::move(*identity);
-        } else {
-          raised.error = identity.error();
-        }
-        return raised;
+      [raise = std::move(raise)](rm::Control& control) {
+        return agent::raise_fence(control, raise);
       },
       [this](FenceRaised raised) {
         if (ending_) return;
@@ -179,29 +153,8 @@ void IncarnationLife::raise_fence(RaiseFence&& raise) {
 }
 
 void IncarnationLife::list(StartList&& list) {
-  std::optional<rm::Fence> row;
-  if (list.fence) row = row_of(std::move(*list.fence));
   control_.run<ListEnded>(
-      [link = list.link, number = list.scan, row = std::move(row),
-       logs = std::move(list.logs)](rm::Control& control) {
-        ListEnded ended;
-        ended.link = link;
-        ended.scan = number;
-        if (row) {
-          auto raised = control.raise_fence(*row);
-          ended.error = raised ? std::move(raised->refused) : raised.error();
-          ended.put_back = raised && raised->put_back;
-          if (ended.error) return ended;
-          ended.fence_top = std::max(raised->top, row->log_top);
-        }
-        if (auto scan = control.list_prepared(logs)) {
-          ended.branches = std::move(scan->branches);
-          ended.foreign = scan->foreign;
-        } else {
-          ended.error = scan.error();
-        }
-        return ended;
-      },
+      [list = std::move(list)](rm::Control& control) { return list_prepared(control, list); },
       [this](ListEnded ended) {
         if (ending_) return;
         const std::optional<Error> error = ended.error;
