@@ -26,7 +26,7 @@ Agent::Agent(World& world, Database& database)
 
 Agent::~Agent() {
   world_.trace(process_.name(), "ends");
-  close_all_links();
+  for (auto& [id, caller] : callers_) caller.link->cut();
 }
 
 // ---------------------------------------------------------------- control
@@ -116,6 +116,7 @@ void Agent::close_all_links() {
 }
 
 void Agent::welcome(LinkId link, const Welcome& welcome) {
+  if (!process_.acts()) return;
   const auto at = callers_.find(link);
   if (at == callers_.end()) return;
   at->second.link->send(Link::Side::kCallee,
@@ -123,6 +124,7 @@ void Agent::welcome(LinkId link, const Welcome& welcome) {
 }
 
 void Agent::refuse(LinkId link, const Refused& refused) {
+  if (!process_.acts()) return;
   const auto at = callers_.find(link);
   if (at == callers_.end()) return;
   const Caller caller = std::move(at->second);
@@ -132,6 +134,7 @@ void Agent::refuse(LinkId link, const Refused& refused) {
 }
 
 void Agent::reply(LinkId link, const AgentReply& reply) {
+  if (!process_.acts()) return;
   const auto at = callers_.find(link);
   if (at == callers_.end()) return;
   at->second.link->send(Link::Side::kCallee,
@@ -140,7 +143,7 @@ void Agent::reply(LinkId link, const AgentReply& reply) {
 
 void Agent::close(LinkId link) {
   const auto at = callers_.find(link);
-  if (at == callers_.end()) return;
+  if (at == callers_.end() || !process_.acts()) return;
   const Caller caller = std::move(at->second);
   callers_.erase(at);
   caller.link->close(Link::Side::kCallee);
@@ -149,6 +152,7 @@ void Agent::close(LinkId link) {
 // ---------------------------------------------------------------- work
 
 void Agent::start(agent::StartWork&& effect) {
+  if (!process_.acts()) return;
   Work& work = effect.work;
   const Xid xid = work.xid;
   if (work.first_index == 0 && at_work_.size() >= kSessionsMax) {
@@ -166,6 +170,7 @@ void Agent::start(agent::StartWork&& effect) {
 }
 
 void Agent::start(agent::StartPrepare&& effect) {
+  if (!process_.acts()) return;
   AtWork& at = at_work_.at(effect.xid);
   at.stays_open = false;
   begin_call(at, effect.xid, effect.deadline);
@@ -244,6 +249,7 @@ void Agent::see_gone(rm::SessionId session, std::function<void()> then) {
 }
 
 void Agent::start(agent::StartRollBackOpen&& effect) {
+  if (!process_.acts()) return;
   const rm::SessionId session = at_work_.at(effect.xid).session;
   const auto told = [this, xid = effect.xid, session,
                      of = incarnations_](const Result<rm::FinishReport>& report) {
@@ -278,12 +284,14 @@ Database::Told<rm::FinishReport> Agent::finish_told(const Xid& xid, rm::SessionI
 }
 
 void Agent::start(agent::StartCommit&& effect) {
+  if (!process_.acts()) return;
   const rm::SessionId session = finish_session();
   database_.commit(process_, session, effect.xid, effect.proof, effect.as_voted,
                    finish_told(effect.xid, session));
 }
 
 void Agent::start(agent::StartRollback&& effect) {
+  if (!process_.acts()) return;
   const rm::SessionId session = finish_session();
   database_.rollback(process_, session, effect.xid, effect.proof, finish_told(effect.xid, session));
 }
@@ -308,6 +316,7 @@ void Agent::start(agent::StartInspect&& effect) {
 // ---------------------------------------------------------------- the control session's work
 
 void Agent::raise_fence(agent::RaiseFence&& raise) {
+  if (!process_.acts()) return;
   database_.run<agent::FenceRaised>(
       process_, control_,
       [raise = std::move(raise)](rm::Control& control) {
@@ -321,6 +330,7 @@ void Agent::raise_fence(agent::RaiseFence&& raise) {
 }
 
 void Agent::list(agent::StartList&& list) {
+  if (!process_.acts()) return;
   database_.run<agent::ListEnded>(
       process_, control_,
       [list = std::move(list)](rm::Control& control) {
@@ -334,6 +344,7 @@ void Agent::list(agent::StartList&& list) {
 }
 
 void Agent::delete_witnesses(agent::DeleteWitnesses&& witnesses) {
+  if (!process_.acts()) return;
   database_.run<Result<>>(
       process_, control_,
       [gtrids = std::move(witnesses.gtrids)](rm::Control& control) {

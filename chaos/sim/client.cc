@@ -38,6 +38,10 @@ void Payer::begin_next() {
   if (!done_) ask();
 }
 
+void Payer::go_on() {
+  if (done_) begin_next();
+}
+
 void Payer::ask() {
   if (!link_) {
     Coordinator* coordinator = find_();

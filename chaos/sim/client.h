@@ -25,6 +25,8 @@ class Payer {
 
   /// No payment is open, and no other one follows.
   bool is_done() const { return done_; }
+  /// There may be another one now.
+  void go_on();
   const workload::History& history() const { return history_; }
 
  private:

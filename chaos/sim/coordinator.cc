@@ -57,9 +57,9 @@ Coordinator::Coordinator(World& world, const coordinator::Config& config, LogDis
 Coordinator::~Coordinator() {
   world_.trace(process_.name(), "ends");
   for (auto& [participant, end] : agents_) {
-    if (end.link) end.link->close(Link::Side::kCaller);
+    if (end.link) end.link->cut();
   }
-  for (auto& [session, end] : clients_) end.link->close(Link::Side::kCallee);
+  for (auto& [session, end] : clients_) end.link->cut();
 }
 
 // ---------------------------------------------------------------- links to agents
@@ -154,6 +154,7 @@ void Coordinator::watch_silence(const std::string& participant, std::uint64_t ge
 }
 
 void Coordinator::send(const std::string& participant, AgentRequest request) {
+  if (!process_.acts()) return;
   AgentEnd& end = agents_[participant];
   if (!end.link || end.incarnation != request.incarnation) return;
   if (const auto* commit = std::get_if<Commit>(&request.body)) check_commit(*commit);
@@ -171,7 +172,7 @@ void Coordinator::deliver(AgentEnd& end, const std::string& participant, AgentRe
 
 void Coordinator::close(const std::string& participant, const Error& why) {
   AgentEnd& end = agents_[participant];
-  if (!end.link) return;
+  if (!end.link || !process_.acts()) return;
   end.link->close(Link::Side::kCaller);
   // Not from within: the driver is told of every end by an event of its own.
   process_.soon([this, participant, generation = end.generation, why] {
@@ -210,6 +211,7 @@ void Coordinator::request(ClientSessionId session, RequestId request, const Clie
 }
 
 void Coordinator::reply(ClientSessionId session, RequestId request, ClientReply reply) {
+  if (!process_.acts()) return;
   const auto at = clients_.find(session);
   if (at == clients_.end()) return;
   at->second.link->send(Link::Side::kCallee, [hear = at->second.hear, request,

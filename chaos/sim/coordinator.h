@@ -31,7 +31,7 @@ class Coordinator final : private coordinator::AgentsPort,
     /// The log has failed: the process is to end (R12). Later, not from within.
     std::function<void()> halted;
     /// A rule of the protocol was broken in front of our eyes: which invariant, and how.
-    std::function<void(const std::string&, const std::string&)> violated;
+    std::function<void(const char*, const std::string&)> violated;
   };
   using Hear = std::function<void(coordinator::RequestId, const ClientReply&)>;
 

@@ -16,16 +16,29 @@ void Link::attach(Side side, const Process& process, std::function<void(const Er
 }
 
 Duration Link::arrival(Side from) {
-  Instant& last = last_arrival_[index(from)];
-  const Instant sent = std::max(world_.now(), held_until_[index(from)]);
-  last = std::max(sent + world_.random().between(weather_.delay_least, weather_.delay_most),
+  Instant& last = ways_[index(from)].last_arrival;
+  last = std::max(world_.now() + world_.random().between(weather_.delay_least, weather_.delay_most),
                   last + Duration(1));
   return last - world_.now();
 }
 
 void Link::send(Side from, std::function<void()> deliver) {
-  if (!open_[index(from)]) return;
+  if (open_[index(from)]) pass(from, std::move(deliver));
+}
+
+void Link::close(Side by) {
+  if (std::exchange(open_[index(by)], false)) pass(by, nullptr);
+}
+
+void Link::pass(Side from, std::function<void()> deliver) {
+  Way& way = ways_[index(from)];
+  if (way.held_until > world_.now()) return way.held.push_back(std::move(deliver));
+  carry(from, deliver);
+}
+
+void Link::carry(Side from, const std::function<void()>& deliver) {
   const Side to = other(from);
+  if (!deliver) return end(to, arrival(from), "the other side has closed the connection");
   const bool twice = weather_.repeat_one_in != 0 && world_.random().one_in(weather_.repeat_one_in);
   for (int i = 0; i < (twice ? 2 : 1); ++i) {
     world_.in(arrival(from), ends_[index(to)].process, [self = self_.lock(), to, deliver] {
@@ -42,11 +55,6 @@ void Link::end(Side side, Duration after, const char* why) {
   });
 }
 
-void Link::close(Side by) {
-  if (!std::exchange(open_[index(by)], false)) return;
-  end(other(by), arrival(by), "the other side has closed the connection");
-}
-
 void Link::cut() {
   for (const Side side : {Side::kCaller, Side::kCallee}) {
     end(side, world_.random().between(Duration(0), std::chrono::milliseconds(20)),
@@ -55,7 +63,18 @@ void Link::cut() {
 }
 
 void Link::hold(Side from, Duration how_long) {
-  held_until_[index(from)] = std::max(held_until_[index(from)], world_.now() + how_long);
+  Way& way = ways_[index(from)];
+  way.held_until = std::max(way.held_until, world_.now() + how_long);
+  world_.in(how_long, [self = self_, from] {
+    const auto link = self.lock();
+    if (link && link->ways_[index(from)].held_until <= link->world_.now()) link->release(from);
+  });
+}
+
+void Link::release(Side from) {
+  Way& way = ways_[index(from)];
+  way.held_until = world_.now();
+  for (const auto& deliver : std::exchange(way.held, {})) carry(from, deliver);
 }
 
 std::shared_ptr<Link> Links::make(World& world, const Weather& weather) {

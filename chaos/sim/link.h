@@ -36,11 +36,12 @@ class Link {
   /// The other side is told after all that was sent before.
   void close(Side by);
 
-  /// What the network does to it: both sides hear of it, each in its time; what is under way is
-  /// lost or not.
+  /// What the network does to it, or the end of a process: both sides hear of it, each in its time;
+  /// of what is under way the last is lost, or all, or nothing.
   void cut();
-  /// Nothing gets through from this side for so long; then all of it does, or the link is cut.
+  /// Nothing gets through from this side for so long; then all of it does.
   void hold(Side from, Duration how_long);
+  void release(Side from);
   bool is_open() const { return open_[0] && open_[1]; }
 
  private:
@@ -49,17 +50,25 @@ class Link {
     std::function<void(const Error&)> closed;
   };
 
+  /// From one side to the other.
+  struct Way {
+    Instant last_arrival;
+    Instant held_until;
+    std::vector<std::function<void()>> held;  ///< an empty one: the end
+  };
+
   static std::size_t index(Side side) { return static_cast<std::size_t>(side); }
   static Side other(Side side) { return side == Side::kCaller ? Side::kCallee : Side::kCaller; }
   Duration arrival(Side from);
+  void pass(Side from, std::function<void()> deliver);
+  void carry(Side from, const std::function<void()>& deliver);
   void end(Side side, Duration after, const char* why);
 
   World& world_;
   const Weather& weather_;
   std::array<End, 2> ends_;
   std::array<bool, 2> open_{true, true};
-  std::array<Instant, 2> last_arrival_{};
-  std::array<Instant, 2> held_until_{};
+  std::array<Way, 2> ways_;
   std::weak_ptr<Link> self_;
 
   friend std::shared_ptr<Link> make_link(World& world, const Weather& weather);

@@ -80,13 +80,13 @@ void Log::tell_opening() {
 // ---------------------------------------------------------------- writing
 
 void Log::append_forced(Record record, WallTime now, LogToken token) {
-  if (failed_) return;
+  if (failed_ || !process_.acts()) return;
   queue_.push_back({std::move(record), now, token});
   begin_batch();
 }
 
 void Log::append(Record record, WallTime now) {
-  if (failed_) return;
+  if (failed_ || !process_.acts()) return;
   queue_.push_back({std::move(record), now, std::nullopt});
   process_.in(std::chrono::seconds(1), [this] { begin_batch(); });
 }

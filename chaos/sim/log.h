@@ -31,8 +31,8 @@ class Log final : public coordinator::DecisionLog {
   Log(const Process& process, LogDisk& disk, Listener listener);
   ~Log() override;
 
-  /// The next sync fails; what it was for may be there all the same.
-  void fail_next_sync() { fails_ = true; }
+  /// True: the next sync fails; what it was for may be there all the same.
+  void set_failing(bool on) { fails_ = on; }
 
   const coordinator::LogOpening& opening() const override { return opening_; }
   void append_forced(coordinator::Record record, WallTime now,

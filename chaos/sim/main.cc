@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -26,6 +27,7 @@ struct Totals {
   std::uint64_t committed = 0;
   std::uint64_t events = 0;
   double seconds = 0;
+  assent::Duration until_quiet{};  ///< the longest
   std::map<std::string, std::uint64_t> faults;
 
   void add(const RunResult& result) {
@@ -35,6 +37,7 @@ struct Totals {
     committed += result.committed;
     events += result.events;
     seconds += static_cast<double>(result.lived.count()) / 1'000'000;
+    until_quiet = std::max(until_quiet, result.until_quiet);
     for (const auto& [name, count] : result.faults) faults[name] += count;
   }
 };
@@ -54,6 +57,8 @@ void show(const Totals& totals, double took) {
       totals.runs, totals.payments, totals.committed, totals.events, totals.seconds / 86'400, took,
       totals.seconds / took);
   for (const auto& [name, count] : totals.faults) fmt::print("  {:>9} {}\n", count, name);
+  fmt::print("all quiet after healing: within {:.1f} s at most\n",
+             static_cast<double>(totals.until_quiet.count()) / 1'000'000);
   fmt::print("{} passed, {} failed\n", totals.runs - totals.failed, totals.failed);
 }
 

@@ -25,7 +25,13 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::int64_t kBalance = 100;
-constexpr Duration kHealedWithin = std::chrono::minutes(2);
+constexpr Duration kPauseMax = seconds(40);
+/// Nothing prepared, no row locked, every payer answered.
+constexpr Duration kQuietWithin = seconds(15);
+
+std::string text(Duration duration) {
+  return std::to_string(duration.count() / 1'000'000) + " s";
+}
 
 class House {
  public:
@@ -47,17 +53,23 @@ class House {
   std::optional<workload::Payment> next_payment();
   void start_coordinator();
   void start_agent(Branch& branch);
-  void end_coordinator(Duration for_how_long);
-  void end_agent(Branch& branch, Duration for_how_long);
-  void end_database(Branch& branch, Duration for_how_long);
+  void kill_coordinator();
+  void kill_agent(Branch& branch);
+  void kill_database(Branch& branch);
   Duration a_pause();
 
   void permit_faults();
   void plan_fault();
-  void after_event();
-  void crash_after(std::function<void()> crash);
+  void strike_soon(std::function<void()> strike);
+  void on_step();
+  void between_events();
   void heal();
   bool is_over() const;
+  void run_until_over(Duration at_most);
+  void pay_again();
+  void violated(const char* invariant, std::string what) {
+    result_.violations.push_back({invariant, std::move(what)});
+  }
   workload::Evidence evidence() const;
   void judge(const workload::Evidence& before);
 
@@ -73,8 +85,9 @@ class House {
   Duration between_faults_{};
   bool healing_ = false;
 
-  std::uint64_t crash_at_event_ = 0;  ///< 0: nothing is planned
-  std::function<void()> crash_;
+  std::uint64_t strike_at_step_ = 0;  ///< 0: nothing is planned
+  std::function<void()> strike_;
+  std::vector<std::function<void()>> ends_;  ///< of those that have died in the midst of something
 
   std::int64_t cards_ = 0;
   std::uint64_t payments_left_ = 0;
@@ -85,7 +98,7 @@ class House {
 
 House::House(std::uint64_t seed, bool tracing) : world_(seed) {
   world_.set_tracing(tracing);
-  world_.set_after_event([this] { after_event(); });
+  world_.set_hooks([this] { on_step(); }, [this] { between_events(); });
   build();
 }
 
@@ -143,17 +156,15 @@ void House::start_coordinator() {
   if (coordinator_) return;
   coordinator_ = std::make_unique<Coordinator>(
       world_, config_, disk_, links_, weather_,
-      Coordinator::Hooks{[this](const std::string& participant) -> Agent* {
-                           for (const Branch& branch : branches_) {
-                             if (branch.database->participant() == participant)
-                               return branch.agent.get();
-                           }
-                           return nullptr;
-                         },
-                         [this] { end_coordinator(a_pause()); },
-                         [this](const std::string& invariant, const std::string& what) {
-                           result_.violations.push_back({invariant, what});
-                         }});
+      Coordinator::Hooks{
+          [this](const std::string& participant) -> Agent* {
+            for (const Branch& branch : branches_) {
+              if (branch.database->participant() == participant) return branch.agent.get();
+            }
+            return nullptr;
+          },
+          [this] { kill_coordinator(); },
+          [this](const char* invariant, const std::string& what) { violated(invariant, what); }});
 }
 
 void House::start_agent(Branch& branch) {
@@ -165,53 +176,64 @@ void House::start_agent(Branch& branch) {
 /// Usually a moment, sometimes longer than every timer.
 Duration House::a_pause() {
   Random& random = world_.random();
-  return random.one_in(8) ? random.between(seconds(5), seconds(40))
+  return random.one_in(8) ? random.between(seconds(5), kPauseMax)
                           : random.between(milliseconds(1), milliseconds(1500));
 }
 
-void House::end_coordinator(Duration for_how_long) {
-  coordinator_.reset();
-  world_.in(for_how_long, [this] { start_coordinator(); });
+void House::kill_coordinator() {
+  if (!coordinator_ || coordinator_->process().is_dead()) return;
+  coordinator_->process().die();
+  ends_.emplace_back([this] {
+    coordinator_.reset();
+    world_.in(a_pause(), [this] { start_coordinator(); });
+  });
 }
 
-void House::end_agent(Branch& branch, Duration for_how_long) {
-  branch.agent.reset();
-  world_.in(for_how_long, [this, &branch] { start_agent(branch); });
+void House::kill_agent(Branch& branch) {
+  if (!branch.agent || branch.agent->process().is_dead()) return;
+  branch.agent->process().die();
+  ends_.emplace_back([this, &branch] {
+    branch.agent.reset();
+    world_.in(a_pause(), [this, &branch] { start_agent(branch); });
+  });
 }
 
-void House::end_database(Branch& branch, Duration for_how_long) {
-  branch.database->crash();
-  world_.in(for_how_long, [&branch] { branch.database->start(); });
+void House::kill_database(Branch& branch) {
+  ends_.emplace_back([this, &branch] {
+    branch.database->crash();
+    world_.in(a_pause(), [&branch] { branch.database->start(); });
+  });
 }
 
-/// At a moment that no clock would find: behind the event of a number.
-void House::crash_after(std::function<void()> crash) {
-  crash_at_event_ = world_.events() + 1 + world_.random().below(40);
-  crash_ = std::move(crash);
+/// At a moment that no clock would find: with one of the next things that somebody does, perhaps
+/// between two that he does at once.
+void House::strike_soon(std::function<void()> strike) {
+  strike_at_step_ = world_.steps() + 1 + world_.random().below(40);
+  strike_ = std::move(strike);
 }
 
-void House::after_event() {
-  if (crash_at_event_ == 0 || world_.events() < crash_at_event_) return;
-  crash_at_event_ = 0;
-  std::exchange(crash_, nullptr)();
+void House::on_step() {
+  if (strike_at_step_ == 0 || world_.steps() < strike_at_step_) return;
+  strike_at_step_ = 0;
+  std::exchange(strike_, nullptr)();
+}
+
+void House::between_events() {
+  for (const auto& end : std::exchange(ends_, {})) end();
 }
 
 void House::permit_faults() {
   Random& random = world_.random();
   const auto some_branch = [this]() -> Branch& { return world_.random().one_of(branches_); };
   const std::vector<Fault> all = {
-      {"coordinator killed", [this] { crash_after([this] { end_coordinator(a_pause()); }); }},
+      {"coordinator killed", [this] { strike_soon([this] { kill_coordinator(); }); }},
       {"agent killed",
-       [this, some_branch] {
-         crash_after([this, some_branch] { end_agent(some_branch(), a_pause()); });
-       }},
+       [this, some_branch] { strike_soon([this, some_branch] { kill_agent(some_branch()); }); }},
       {"database killed",
-       [this, some_branch] {
-         crash_after([this, some_branch] { end_database(some_branch(), a_pause()); });
-       }},
+       [this, some_branch] { strike_soon([this, some_branch] { kill_database(some_branch()); }); }},
       {"sync of the log fails",
        [this] {
-         if (coordinator_) coordinator_->log().fail_next_sync();
+         if (coordinator_) coordinator_->log().set_failing(true);
        }},
       {"coordinator stands still",
        [this] {
@@ -228,7 +250,7 @@ void House::permit_faults() {
        }},
       {"database's connections cut",
        [this, some_branch] {
-         crash_after([some_branch] { some_branch().database->cut_connections(); });
+         strike_soon([some_branch] { some_branch().database->cut_connections(); });
        }},
       {"connection cut",
        [this] {
@@ -265,14 +287,23 @@ void House::plan_fault() {
 
 void House::heal() {
   healing_ = true;
-  crash_at_event_ = 0;
-  crash_ = nullptr;
-  world_.trace("healing", "everything starts, and nothing fails any more");
+  payments_left_ = 0;
+  strike_at_step_ = 0;
+  strike_ = nullptr;
+  world_.trace("healing", "everything starts or goes on, and nothing fails any more");
   for (Branch& branch : branches_) {
     branch.database->start();
+    branch.database->process()->go_on();
     start_agent(branch);
+    branch.agent->process().go_on();
   }
   start_coordinator();
+  coordinator_->process().go_on();
+  coordinator_->log().set_failing(false);
+  for (const auto& link : links_.standing()) {
+    link->release(Link::Side::kCaller);
+    link->release(Link::Side::kCallee);
+  }
 }
 
 // ---------------------------------------------------------------- a run
@@ -293,13 +324,30 @@ RunResult House::run() {
   const workload::Evidence before = evidence();
   world_.run_until(Instant{} + world_.random().between(seconds(1), seconds(60)));
   heal();
-  const Instant end = world_.now() + kHealedWithin;
-  while (!is_over() && world_.now() < end) world_.run_until(world_.now() + milliseconds(200));
+  const Instant healed = world_.now();
+  run_until_over(kQuietWithin);
+  result_.until_quiet = world_.now() - healed;
+  pay_again();
+  // Whatever was under way, held or waited for has come by then.
+  world_.run_until(world_.now() + kPauseMax + config_.scan_interval);
   judge(before);
   result_.events = world_.events();
   result_.lived = world_.now() - Instant{};
   result_.trace = world_.traced();
   return std::move(result_);
+}
+
+void House::run_until_over(Duration at_most) {
+  const Instant end = world_.now() + at_most;
+  while (!is_over() && world_.now() < end) world_.run_until(world_.now() + milliseconds(100));
+  if (!is_over()) violated("L3", "not all is quiet " + text(at_most) + " after all was healed");
+}
+
+/// A healed house works.
+void House::pay_again() {
+  payments_left_ = 2 * payers_.size();
+  for (const auto& payer : payers_) payer->go_on();
+  run_until_over(kQuietWithin);
 }
 
 void House::judge(const workload::Evidence& before) {
@@ -308,10 +356,15 @@ void House::judge(const workload::Evidence& before) {
   for (const workload::Violation& violation : workload::check(before, history, evidence()))
     result_.violations.push_back(violation);
   for (std::size_t i = 0; i < payers_.size(); ++i) {
-    if (!payers_[i]->is_done())
-      result_.violations.push_back(
-          {"L4", "payer " + std::to_string(i) + " still waits two minutes after all was healed"});
+    if (!payers_[i]->is_done()) violated("L4", "payer " + std::to_string(i) + " still waits");
   }
+  const CoordinatorStatus status = coordinator_->status();
+  if (status.live != 0)
+    violated("L1", "the coordinator's table holds " + std::to_string(status.live) +
+                       " transactions, and nothing is left of them anywhere");
+  for (const Finding& finding : status.findings) violated("I12", finding.what);
+  if (status.damaged != 0)
+    violated("I12", std::to_string(status.damaged) + " branches are recorded as damaged");
   result_.payments = history.entries().size();
   result_.committed = history.count(workload::Verdict::kCommitted);
 }

@@ -16,12 +16,14 @@ struct RunResult {
   std::uint64_t committed = 0;
   std::uint64_t events = 0;
   Duration lived{};                             ///< of virtual time
+  Duration until_quiet{};                       ///< after all was healed
   std::map<std::string, std::uint64_t> faults;  ///< injected, by kind
   std::vector<std::string> trace;               ///< if it was asked for
 };
 
 /// One life of a small house, all of it drawn from the seed: databases, agents, coordinator and
-/// payers under faults, then healed, which is to end every payment within two minutes; then judged.
+/// payers under faults, then healed, which is to end every payment and free every lock within 15
+/// seconds; then it pays again. It is judged when whatever may still come late has come.
 RunResult run(std::uint64_t seed, bool tracing);
 
 }  // namespace assent::sim

@@ -15,6 +15,20 @@ void Process::in(Duration delay, std::function<void()> call) const {
 
 void Process::stand_still(Duration how_long) {
   state_->still_until = std::max(state_->still_until, world_.now() + how_long);
+  world_.in(how_long, [&world = world_, state = std::weak_ptr<State>(state_)] {
+    const auto at = state.lock();
+    if (at && at->still_until <= world.now()) world.wake(*at);
+  });
+}
+
+void Process::go_on() {
+  state_->still_until = world_.now();
+  world_.wake(*state_);
+}
+
+bool Process::acts() const {
+  world_.count_step();
+  return !state_->dead;
 }
 
 void World::in(Duration delay, std::function<void()> call) {
@@ -44,17 +58,34 @@ bool World::run_one() {
   now_ = due.at;
   if (due.owned) {
     const auto owner = due.owner.lock();
-    if (!owner) return true;
-    if (owner->still_until > now_) {  // in its old order, when it goes on
-      due.at = owner->still_until;
-      push(std::move(due));
+    if (!owner || owner->dead) return true;
+    if (owner->still_until > now_) {
+      waiting_.push_back(std::move(due));
       return true;
     }
   }
   ++events_;
   due.call();
-  if (after_event_) after_event_();
+  if (between_events_) between_events_();
   return true;
+}
+
+void World::count_step() {
+  ++steps_;
+  if (on_step_) on_step_();
+}
+
+void World::wake(const Process::State& process) {
+  for (Due& due : std::exchange(waiting_, {})) {
+    const auto owner = due.owner.lock();
+    if (!owner) continue;
+    if (owner.get() == &process) {
+      due.at = now_;
+      push(std::move(due));
+    } else {
+      waiting_.push_back(std::move(due));
+    }
+  }
 }
 
 void World::run_until(Instant end) {

@@ -20,7 +20,7 @@ using workload::Random;
 class World;
 
 /// One life of a simulated process: what was asked for it is dropped when this object ends, and
-/// comes late while it stands still.
+/// waits while it stands still.
 class Process {
  public:
   Process(World& world, std::string name);
@@ -34,11 +34,20 @@ class Process {
   void soon(std::function<void()> call) const { in(Duration(0), std::move(call)); }
   /// As by SIGSTOP and SIGCONT.
   void stand_still(Duration how_long);
+  void go_on();
+
+  /// It is about to do something that others can see: a moment at which it may die. False: it is
+  /// dead, and nothing leaves it any more.
+  bool acts() const;
+  /// As by SIGKILL in the midst of whatever it does; its owner ends this object afterwards.
+  void die() { state_->dead = true; }
+  bool is_dead() const { return state_->dead; }
 
   /// For whoever calls it from outside: dropped when this process has ended by then.
   struct State {
     std::string name;
     Instant still_until;
+    bool dead = false;
   };
   std::weak_ptr<const State> state() const { return state_; }
 
@@ -65,8 +74,16 @@ class World {
   void run_until(Instant end);
   std::uint64_t events() const { return events_; }
 
-  /// Called after every event.
-  void set_after_event(std::function<void()> call) { after_event_ = std::move(call); }
+  /// What a process does that others can see, one thing after another.
+  std::uint64_t steps() const { return steps_; }
+  void count_step();
+  /// Called with every step, and when nothing is in the midst of anything.
+  void set_hooks(std::function<void()> on_step, std::function<void()> between_events) {
+    on_step_ = std::move(on_step);
+    between_events_ = std::move(between_events);
+  }
+  /// What waits for it comes now, in its old order.
+  void wake(const Process::State& process);
 
   /// For people: one line for each thing that happens.
   void set_tracing(bool on) { tracing_ = on; }
@@ -95,7 +112,10 @@ class World {
   std::vector<Due> heap_;
   std::uint64_t next_serial_ = 0;
   std::uint64_t events_ = 0;
-  std::function<void()> after_event_;
+  std::uint64_t steps_ = 0;
+  std::vector<Due> waiting_;  ///< for processes that stand still
+  std::function<void()> on_step_;
+  std::function<void()> between_events_;
   bool tracing_ = false;
   std::vector<std::string> traced_;
 };
