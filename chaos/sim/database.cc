@@ -97,6 +97,11 @@ void Database::crash() {
   if (!runs()) return;
   trace("crashes");
   process_.reset();
+  for (Branch& branch : std::exchange(rolled_back_, {})) {
+    if (world_.random().one_in(2)) continue;
+    trace("has prepared again " + to_string(branch.xid));
+    prepared_.emplace(branch.xid, branch);
+  }
   sessions_.clear();
   waiters_.clear();
   control_ = 0;
@@ -183,6 +188,7 @@ class Database::ControlSession final : public rm::Control {
   }
   Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override {
     if (database_ == nullptr) return lost();
+    database_->force();
     for (const Gtrid& gtrid : gtrids) database_->witnesses_.erase({gtrid, database_->participant_});
     return {};
   }
@@ -220,6 +226,7 @@ rm::FenceAnswer Database::raise(const rm::Fence& fence) {
     return answer;
   }
   FenceEntry& row = fences_[fence.log_id];
+  force();
   row = {fence.coordinator, fence.epoch, fence.opening_nonce, std::max(row.top, fence.log_top)};
   return answer;
 }
@@ -407,7 +414,7 @@ void Database::prepare_now(rm::SessionId id) {
     if (prepared_.contains(xid)) return fail(id, ErrorCode::kStatementFailed, "the name is taken");
     const auto at = prepared_.emplace(xid, *std::exchange(session->branch, std::nullopt)).first;
     trace("prepared " + to_string(xid));
-    position_ += 100;
+    force();
     rm::WorkReport done;
     done.results = std::move(session->results);
     done.vote = Vote::kPrepared;
@@ -475,12 +482,18 @@ void Database::rollback(const Process& asker, rm::SessionId session, Xid xid,
 void Database::apply(const Branch& branch) {
   for (const auto& [card, amount] : branch.writes.taken) balances_.at(card) -= amount;
   ledger_.insert(ledger_.end(), branch.writes.ledger.begin(), branch.writes.ledger.end());
-  position_ += 100;
+  force();
   if (kind_ == DatabaseKind::kMariadb) {
     witnesses_.insert(branch.xid);
   } else {
     ended_[branch.transaction_id] = true;
   }
+}
+
+/// Everything before it stays.
+void Database::force() {
+  position_ += 100;
+  rolled_back_.clear();
 }
 
 rm::FinishReport Database::commit_now(const Xid& xid, const BranchProof& proof, bool as_voted) {
@@ -509,6 +522,7 @@ rm::FinishReport Database::rollback_now(const Xid& xid, const std::optional<Bran
   prepared_.erase(listed);
   if (branch.transaction_id != 0) ended_[branch.transaction_id] = false;
   release(branch);
+  if (kind_ == DatabaseKind::kMariadb) rolled_back_.push_back(branch);
   trace("rolled back " + to_string(xid));
   return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
 }

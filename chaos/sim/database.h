@@ -24,8 +24,8 @@ enum class DatabaseKind : std::uint8_t { kPostgres, kMariadb };
 /// A participant's database, with what a payment touches (chaos/workload/payment.h) and what proves
 /// an outcome: prepared branches, transaction status or witness rows, fence rows. It does what
 /// facts.md measured of the real ones, as rm::ResourceManager promises it to an agent: prepared
-/// branches and their locks outlive everything; a session whose client is gone goes on with what
-/// it was told already (F 8).
+/// branches and their locks outlive everything; an acknowledged XA ROLLBACK may not (F 13); a
+/// session whose client is gone goes on with what it was told already (F 8).
 ///
 /// What is asked takes time, and is answered in the asker's process: by nothing when that ends
 /// meanwhile; with kConnectionLost and an unknown effect when the database ends or the connection
@@ -145,6 +145,7 @@ class Database {
   rm::FenceAnswer raise(const rm::Fence& fence);
   rm::PreparedScan list(const std::set<LogId>& logs) const;
   void apply(const Branch& branch);
+  void force();
   rm::FinishReport commit_now(const Xid& xid, const BranchProof& proof, bool as_voted);
   rm::FinishReport rollback_now(const Xid& xid, const std::optional<BranchProof>& proof);
   rm::FinishReport settle(const Xid& xid, const BranchProof& proof) const;
@@ -163,6 +164,7 @@ class Database {
   std::map<std::uint64_t, bool> ended_;  ///< by transaction id: committed?
   std::set<Xid> witnesses_;
   std::map<LogId, FenceEntry> fences_;
+  std::vector<Branch> rolled_back_;  ///< and not forced: MariaDB may have them prepared again
   std::uint64_t next_transaction_ = 1000;
   std::uint64_t position_ = 1'000'000;
 

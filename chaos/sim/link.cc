@@ -1,9 +1,16 @@
 #include "chaos/sim/link.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace assent::sim {
+namespace {
+
+constexpr Duration kOvertakenMax = std::chrono::milliseconds(200);
+constexpr Duration kRepeatedMax = std::chrono::seconds(5);
+
+}  // namespace
 
 std::shared_ptr<Link> make_link(World& world, const Weather& weather) {
   auto link = std::make_shared<Link>(world, weather);
@@ -39,12 +46,20 @@ void Link::pass(Side from, std::function<void()> deliver) {
 void Link::carry(Side from, const std::function<void()>& deliver) {
   const Side to = other(from);
   if (!deliver) return end(to, arrival(from), "the other side has closed the connection");
-  const bool twice = weather_.repeat_one_in != 0 && world_.random().one_in(weather_.repeat_one_in);
-  for (int i = 0; i < (twice ? 2 : 1); ++i) {
-    world_.in(arrival(from), ends_[index(to)].process, [self = self_.lock(), to, deliver] {
-      if (self->open_[index(to)]) deliver();
-    });
-  }
+  Random& random = world_.random();
+  const auto strikes = [&random](std::uint64_t one_in) {
+    return one_in != 0 && random.one_in(one_in);
+  };
+  const bool overtaken = strikes(weather_.reorder_one_in);
+  arrive(to, overtaken ? random.between(Duration(0), kOvertakenMax) : arrival(from), deliver);
+  if (strikes(weather_.repeat_one_in))
+    arrive(to, arrival(from) + random.between(Duration(0), kRepeatedMax), deliver);
+}
+
+void Link::arrive(Side to, Duration after, const std::function<void()>& deliver) {
+  world_.in(after, ends_[index(to)].process, [self = self_.lock(), to, deliver] {
+    if (self->open_[index(to)]) deliver();
+  });
 }
 
 void Link::end(Side side, Duration after, const char* why) {

@@ -15,11 +15,13 @@ namespace assent::sim {
 struct Weather {
   Duration delay_least = std::chrono::microseconds(50);
   Duration delay_most = std::chrono::milliseconds(2);
-  std::uint64_t repeat_one_in = 0;  ///< messages that arrive twice; 0: none
+  std::uint64_t repeat_one_in = 0;   ///< messages that arrive again, up to seconds later; 0: none
+  std::uint64_t reorder_one_in = 0;  ///< messages that others overtake; 0: none
 };
 
-/// A connection between two processes, as TCP gives it: in order, though the weather may
-/// repeat a message; each side is told once that it has ended, unless it ended it itself.
+/// A connection between two processes, as TCP gives it: in order, though the weather may repeat a
+/// message or let others overtake it; each side is told once that it has ended, unless it ended it
+/// itself.
 class Link {
  public:
   enum class Side : std::uint8_t { kCaller = 0, kCallee = 1 };
@@ -60,6 +62,7 @@ class Link {
   static std::size_t index(Side side) { return static_cast<std::size_t>(side); }
   static Side other(Side side) { return side == Side::kCaller ? Side::kCallee : Side::kCaller; }
   Duration arrival(Side from);
+  void arrive(Side to, Duration after, const std::function<void()>& deliver);
   void pass(Side from, std::function<void()> deliver);
   void carry(Side from, const std::function<void()>& deliver);
   void end(Side side, Duration after, const char* why);

@@ -8,11 +8,12 @@
 #include <utility>
 
 #include "chaos/sim/agent.h"
-#include "chaos/sim/client.h"
 #include "chaos/sim/coordinator.h"
 #include "chaos/sim/database.h"
 #include "chaos/sim/link.h"
 #include "chaos/sim/log.h"
+#include "chaos/sim/operator.h"
+#include "chaos/sim/payer.h"
 #include "chaos/sim/world.h"
 #include "chaos/workload/evidence.h"
 #include "chaos/workload/payment.h"
@@ -80,6 +81,7 @@ class House {
   LogDisk disk_;
   std::vector<Branch> branches_;
   std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<Operator> operator_;
   std::vector<std::unique_ptr<Payer>> payers_;
   std::vector<Fault> faults_;
   Duration between_faults_{};
@@ -122,13 +124,15 @@ void House::build() {
   }
   if (random.one_in(3)) weather_.delay_most = milliseconds(40);
   if (random.one_in(3)) weather_.repeat_one_in = 20 + random.below(200);
+  if (random.one_in(4)) weather_.reorder_one_in = 20 + random.below(200);
   start_coordinator();
   permit_faults();
+  const auto find = [this] { return coordinator_.get(); };
+  operator_ = std::make_unique<Operator>(world_, links_, weather_, find);
   const std::size_t payers = 1 + random.below(6);
   for (std::size_t i = 0; i < payers; ++i) {
-    payers_.push_back(std::make_unique<Payer>(
-        world_, links_, weather_, [this] { return coordinator_.get(); },
-        [this] { return next_payment(); }));
+    payers_.push_back(
+        std::make_unique<Payer>(world_, links_, weather_, find, [this] { return next_payment(); }));
   }
 }
 
@@ -263,6 +267,11 @@ void House::permit_faults() {
          const Link::Side side =
              world_.random().one_in(2) ? Link::Side::kCaller : Link::Side::kCallee;
          if (!standing.empty()) world_.random().one_of(standing)->hold(side, a_pause());
+       }},
+      {"clocks jump",
+       [this] {
+         const auto most = std::chrono::hours(world_.random().one_in(4) ? 100 : 1);
+         world_.set_clocks(world_.random().between(-most, most));
        }},
   };
   const bool any = !random.one_in(10);

@@ -63,7 +63,9 @@ class World {
   Random& random() { return random_; }
   Instant now() const { return now_; }
   /// What every host believes.
-  Now clocks() const { return {now_, {kEpochMs + now_.since_start.count() / 1000}}; }
+  Now clocks() const { return {now_, WallTime{kEpochMs} + (now_.since_start + jumped_)}; }
+  /// The hosts' wall clocks are so much ahead of the steady ones from now on.
+  void set_clocks(Duration ahead) { jumped_ = ahead; }
 
   void in(Duration delay, std::function<void()> call);
   void in(Duration delay, const std::weak_ptr<const Process::State>& process,
@@ -109,6 +111,7 @@ class World {
 
   Random random_;
   Instant now_;
+  Duration jumped_{};
   std::vector<Due> heap_;
   std::uint64_t next_serial_ = 0;
   std::uint64_t events_ = 0;

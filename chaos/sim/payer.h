@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "chaos/sim/client.h"
+#include "chaos/sim/link.h"
+#include "chaos/sim/world.h"
+#include "chaos/workload/history.h"
+#include "chaos/workload/payment.h"
+
+namespace assent::sim {
+
+/// Who pays: one payment after another, as a shop does. A payment without a final answer is asked
+/// for again, or submitted again under its key, until there is one; everything asked and told is
+/// noted.
+class Payer {
+ public:
+  using Next = std::function<std::optional<workload::Payment>()>;
+
+  Payer(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
+        Next next);
+
+  /// No payment is open, and no other one follows.
+  bool is_done() const { return done_; }
+  /// There may be another one now.
+  void go_on();
+  const workload::History& history() const { return history_; }
+
+ private:
+  void begin_next();
+  void ask();
+  ClientRequest question();
+  void take(const Answer& answer);
+  void ask_again();
+
+  World& world_;
+  const Next next_;
+  Process process_;
+  Client client_;
+
+  std::optional<workload::Payment> payment_;
+  bool submitted_ = false;  ///< a submit of it may be under way
+  bool done_ = false;
+  Instant asked_;
+  workload::History history_;
+};
+
+}  // namespace assent::sim
