@@ -157,7 +157,8 @@ void Coordinator::send(const std::string& participant, AgentRequest request) {
   if (!process_.acts()) return;
   AgentEnd& end = agents_[participant];
   if (!end.link || end.incarnation != request.incarnation) return;
-  if (const auto* commit = std::get_if<Commit>(&request.body)) check_commit(*commit);
+  if (const auto* commit = std::get_if<Commit>(&request.body))
+    check_durable(commit->xid.gtrid, "a commit");
   end.lowest = request.lowest_unfinished;
   deliver(end, participant, std::move(request));
 }
@@ -180,14 +181,10 @@ void Coordinator::close(const std::string& participant, const Error& why) {
   });
 }
 
-/// I8: no commit message leaves before its record is durable.
-void Coordinator::check_commit(const Commit& commit) {
-  const auto found = log_->find_gtrid(commit.xid.gtrid);
-  const bool durable =
-      found && *found && std::holds_alternative<coordinator::CommitRecord>((*found)->record);
-  if (!durable)
-    hooks_.violated(
-        "I8", "a commit of " + to_string(commit.xid) + " leaves, and its record is not durable");
+/// I8: nothing leaves that stands for a decision before that is durable.
+void Coordinator::check_durable(const Gtrid& gtrid, const std::string& what) {
+  if (!log_->has_reported(gtrid))
+    hooks_.violated("I8", what + " of " + to_string(gtrid) + " leaves before it is durable");
 }
 
 // ---------------------------------------------------------------- sessions of clients
@@ -214,6 +211,10 @@ void Coordinator::reply(ClientSessionId session, RequestId request, ClientReply 
   if (!process_.acts()) return;
   const auto at = clients_.find(session);
   if (at == clients_.end()) return;
+  if (const auto* answer = std::get_if<Answer>(&reply); answer != nullptr && answer->gtrid) {
+    if (answer->outcome == Outcome::kCommitted) check_durable(*answer->gtrid, "\"committed\"");
+    if (answer->outcome == Outcome::kRolledBack) check_durable(*answer->gtrid, "\"rolled back\"");
+  }
   at->second.link->send(Link::Side::kCallee, [hear = at->second.hear, request,
                                               reply = std::move(reply)] { hear(request, reply); });
 }
@@ -230,6 +231,9 @@ void Coordinator::wake_at(std::optional<Instant> due) {
 
 void Coordinator::note(const coordinator::Note& note) {
   world_.trace(process_.name(), note.text);
+  const bool of_clock = note.text.starts_with("clock:");
+  if (note.level == coordinator::Note::Level::kError && !of_clock)
+    hooks_.violated("I12", "a person is called, and nothing has happened: " + note.text);
 }
 
 void Coordinator::beside(std::function<Result<>()> work, std::function<void(Result<>)> done) {

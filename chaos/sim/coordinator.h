@@ -73,7 +73,7 @@ class Coordinator final : private coordinator::AgentsPort,
   void watch_silence(const std::string& participant, std::uint64_t generation);
   void deliver(AgentEnd& end, const std::string& participant, AgentRequest request);
   Hello hello_to(const std::string& participant) const;
-  void check_commit(const Commit& commit);
+  void check_durable(const Gtrid& gtrid, const std::string& what);
 
   // AgentsPort
   void send(const std::string& participant, AgentRequest request) override;

@@ -480,6 +480,7 @@ void Database::rollback(const Process& asker, rm::SessionId session, Xid xid,
 }
 
 void Database::apply(const Branch& branch) {
+  ++took_effect_[branch.xid];
   for (const auto& [card, amount] : branch.writes.taken) balances_.at(card) -= amount;
   ledger_.insert(ledger_.end(), branch.writes.ledger.begin(), branch.writes.ledger.end());
   force();

@@ -45,6 +45,9 @@ class Database {
 
   const std::string& participant() const { return participant_; }
   workload::ParticipantEvidence evidence() const;
+  /// How often each branch was committed.
+  const std::map<Xid, std::uint64_t>& took_effect() const { return took_effect_; }
+  bool has_witness(const Xid& xid) const { return witnesses_.contains(xid); }
 
   template <typename Reply>
   using Told = std::function<void(Result<Reply>)>;
@@ -163,6 +166,7 @@ class Database {
   std::map<Xid, Branch> prepared_;
   std::map<std::uint64_t, bool> ended_;  ///< by transaction id: committed?
   std::set<Xid> witnesses_;
+  std::map<Xid, std::uint64_t> took_effect_;
   std::map<LogId, FenceEntry> fences_;
   std::vector<Branch> rolled_back_;  ///< and not forced: MariaDB may have them prepared again
   std::uint64_t next_transaction_ = 1000;

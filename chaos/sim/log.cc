@@ -48,6 +48,7 @@ Log::Log(const Process& process, LogDisk& disk, Listener listener)
   write(opening, true, process_.world().clocks().wall);
   tell_opening();
   opening_.nonce = opening.nonce;
+  reported_to_ = state_.tail.newest;
 }
 
 Log::~Log() {
@@ -116,6 +117,7 @@ void Log::end_batch() {
     if (queued.token) tokens.push_back(*queued.token);
     write(std::move(queued));
   }
+  reported_to_ = state_.tail.newest;
   begin_batch();
   if (!tokens.empty()) listener_.durable(std::move(tokens));
 }
@@ -159,6 +161,11 @@ std::optional<Decided> Log::decided_at(std::uint64_t number) const {
   const RecordPayload& payload = disk_.records.at(number - 1).payload;
   if (const auto* commit = std::get_if<CommitRecord>(&payload)) return Decided{*commit};
   return Decided{std::get<RollbackRecord>(payload)};
+}
+
+bool Log::has_reported(const Gtrid& decided) const {
+  const auto found = by_gtrid_.find(decided);
+  return found != by_gtrid_.end() && found->second <= reported_to_;
 }
 
 Result<std::optional<Decided>> Log::find_key(std::string_view key) {

@@ -34,6 +34,9 @@ class Log final : public coordinator::DecisionLog {
   /// True: the next sync fails; what it was for may be there all the same.
   void set_failing(bool on) { fails_ = on; }
 
+  /// Was the decision durable at the opening, or reported as durable since?
+  bool has_reported(const Gtrid& decided) const;
+
   const coordinator::LogOpening& opening() const override { return opening_; }
   void append_forced(coordinator::Record record, WallTime now,
                      coordinator::LogToken token) override;
@@ -75,6 +78,7 @@ class Log final : public coordinator::DecisionLog {
   coordinator::LogOpening opening_;
   std::map<std::string, std::uint64_t, std::less<>> by_key_;
   std::map<Gtrid, std::uint64_t> by_gtrid_;
+  std::uint64_t reported_to_ = 0;
   std::vector<Queued> queue_;
   std::vector<Queued> writing_;
   bool busy_ = false;

@@ -12,6 +12,7 @@
 #include "chaos/sim/database.h"
 #include "chaos/sim/link.h"
 #include "chaos/sim/log.h"
+#include "chaos/sim/log_check.h"
 #include "chaos/sim/operator.h"
 #include "chaos/sim/payer.h"
 #include "chaos/sim/world.h"
@@ -367,6 +368,10 @@ void House::judge(const workload::Evidence& before) {
   for (std::size_t i = 0; i < payers_.size(); ++i) {
     if (!payers_[i]->is_done()) violated("L4", "payer " + std::to_string(i) + " still waits");
   }
+  std::vector<const Database*> databases;
+  for (const Branch& branch : branches_) databases.push_back(branch.database.get());
+  for (const workload::Violation& violation : check_log(disk_, databases))
+    result_.violations.push_back(violation);
   const CoordinatorStatus status = coordinator_->status();
   if (status.live != 0)
     violated("L1", "the coordinator's table holds " + std::to_string(status.live) +

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <vector>
+
+#include "chaos/sim/database.h"
+#include "chaos/sim/log.h"
+#include "chaos/workload/checker.h"
+
+namespace assent::sim {
+
+/// Judges the log against the databases, when a run is over:
+///   I5 no branch took effect twice
+///   I7 the log's numbers are dense and its epochs rise; there is one decision for each gtrid and
+///      one for each key; a branch took effect if and only if a commit in the log has it; its
+///      witness row has gone only with the end in the log, that of the newest commit never
+///   I12 no heuristic outcome was recorded
+std::vector<workload::Violation> check_log(const LogDisk& disk,
+                                           const std::vector<const Database*>& databases);
+
+}  // namespace assent::sim
