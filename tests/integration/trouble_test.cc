@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 
 #include "chaos/live/programs.h"
 #include "tests/integration/support_assentctl.h"
+#include "tests/integration/support_log_disk.h"
 #include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"
 #include "tests/integration/support_till.h"
@@ -477,52 +477,7 @@ TEST_CASE("garbage on a port ends its connection and nothing else") {
 
 namespace {
 
-/// The log's folder on a file system of 3 MB, where mounting is permitted.
-class SmallDisk {
- public:
-  explicit SmallDisk(const std::filesystem::path& folder) : folder_(folder) {
-    mounted_ = ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=3m") == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool is_mounted() const { return mounted_; }
-
-  void fill() {
-    std::ofstream file(filler(), std::ios::binary);
-    const std::string block(4096, 'x');
-    while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) continue;
-  }
-  void free() { std::filesystem::remove(filler()); }
-
- private:
-  std::filesystem::path filler() const { return folder_ / "filler"; }
-
-  std::filesystem::path folder_;
-  bool mounted_ = false;
-};
-
-/// The coordinator is stopped, and its log gone.
-std::filesystem::path emptied_log_folder(live::Sandbox& sandbox) {
-  const auto folder = sandbox.spec().directory / "coordinator";
-  sandbox.stop("coordinator");
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directory(folder);
-  return folder;
-}
-
-/// The databases remember the log before it, so a person has to say that it may go on without.
-void start_with_new_log(House& house) {
-  house.sandbox().start("coordinator");
-  REQUIRE(house.wait_until_linked());
-  CHECK(comes_true([&] {
-    return assentctl(house, {"allow", "presume", "--reason", "a new log is wanted", "--yes"})
-               .end.exit_code == kDone;
-  }));
-}
+constexpr int kSmallDiskMib = 16;
 
 /// The coordinator, which cannot make a file larger than 64 KiB.
 live::Process start_with_small_files(Till& at) {
@@ -538,11 +493,10 @@ live::Process start_with_small_files(Till& at) {
 }  // namespace
 
 TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") {
+  if (const auto why_not = live::LoopDisk::why_not()) return skip(*why_not);
   Till own(small_house(), with_limits("disk_free_min_mib = 0\n"));
-  SmallDisk disk(emptied_log_folder(own.sandbox()));
-  if (!disk.is_mounted()) return skip("mounting a small file system is not permitted");
-  start_with_new_log(own.house());
-  disk.fill();
+  const auto disk = put_log_on_disk(own.house(), kSmallDiskMib);
+  disk->fill();
   auto payers = own.pay(5'000);
   live::Service& coordinator = own.sandbox().coordinator();
   CHECK(comes_true([&] { return !coordinator.is_running(); }));
@@ -551,23 +505,22 @@ TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") 
   CHECK_THAT(text_of(coordinator.spec().log_file), Catch::Contains("No space left"));
   payers->stop();
 
-  disk.free();
+  disk->free();
   own.sandbox().start("coordinator");
   CHECK(own.settle_up(*payers) == "");
   own.sandbox().stop("coordinator");
 }
 
 TEST_CASE("while the disk is nearly full work is refused, and taken again when there is room") {
+  if (const auto why_not = live::LoopDisk::why_not()) return skip(*why_not);
   House own(small_house(), with_limits("disk_free_min_mib = 1\n"));
-  const auto folder = emptied_log_folder(own.sandbox());
-  SmallDisk disk(folder);
-  if (!disk.is_mounted()) return skip("mounting a small file system is not permitted");
-  start_with_new_log(own);
+  const auto disk = put_log_on_disk(own, kSmallDiskMib);
+  const auto folder = own.sandbox().spec().directory / "coordinator";
   const auto card = own.fresh_card();
   const auto before = own.payment(card, 10);
   REQUIRE(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
 
-  disk.fill();
+  disk->fill();
   // Questions only, so that nothing has to be written before the coordinator has seen it.
   CHECK(comes_true([&] {
     const auto status = own.client().status();
@@ -580,7 +533,7 @@ TEST_CASE("while the disk is nearly full work is refused, and taken again when t
   CHECK(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
   CHECK(own.paid(card) == 10);
 
-  disk.free();
+  disk->free();
   CHECK(comes_true([&] { return pay(own, card).outcome == Outcome::kCommitted; }));
   own.sandbox().stop("coordinator");
 }

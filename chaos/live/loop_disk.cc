@@ -1,0 +1,110 @@
+#include "chaos/live/loop_disk.h"
+
+#include <fcntl.h>
+#include <linux/ioctl.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include "chaos/live/process.h"
+
+namespace assent::live {
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+// Of fs/ext4/ext4.h; linux/fs.h of Debian 12 does not have it.
+constexpr unsigned long kShutdown = _IOR('X', 125, std::uint32_t);
+constexpr std::uint32_t kNoLogFlush = 2;
+
+[[noreturn]] void throw_errno(const std::string& what) {
+  throw SandboxError(what + ": " + std::strerror(errno));
+}
+
+void run(const std::vector<std::string>& argv) {
+  ProcessSpec spec;
+  spec.argv = argv;
+  const CommandResult result = run_command(spec, "", kPatience);
+  if (result.end.succeeded()) return;
+  throw SandboxError(argv.front() + ", " + result.end.describe() + ": " + result.standard_error);
+}
+
+void unmount(const std::filesystem::path& folder) {
+  if (::umount2(folder.c_str(), 0) != 0) throw_errno("cannot unmount " + folder.string());
+}
+
+}  // namespace
+
+std::optional<std::string> LoopDisk::why_not() {
+  if (::geteuid() != 0) return "mounting a disk needs root";
+  if (::access("/dev/loop-control", R_OK | W_OK) != 0) return "there are no loop devices here";
+  return std::nullopt;
+}
+
+LoopDisk::LoopDisk(std::filesystem::path folder, int mib)
+    : folder_(std::move(folder)), image_(folder_.string() + ".disk") {
+  std::ofstream(image_, std::ios::binary).close();
+  std::filesystem::resize_file(image_, static_cast<std::uintmax_t>(mib) * 1024 * 1024);
+  const std::filesystem::path filling = folder_.string() + ".filling";
+  try {
+    run({"mkfs.ext4", "-q", "-E", "lazy_itable_init=0,nodiscard", image_});
+    std::filesystem::create_directory(filling);
+    run({"mount", "-o", "loop", image_, filling});
+    std::filesystem::remove(filling / "lost+found");
+    run({"cp", "-a", folder_ / ".", filling});
+    unmount(filling);
+    std::filesystem::remove(filling);
+    mount();
+  } catch (const SandboxError&) {
+    ::umount2(filling.c_str(), MNT_DETACH);
+    std::filesystem::remove(filling);
+    std::filesystem::remove(image_);
+    throw;
+  }
+}
+
+LoopDisk::~LoopDisk() {
+  ::umount2(folder_.c_str(), MNT_DETACH);
+  std::error_code gone;
+  std::filesystem::remove(image_, gone);
+}
+
+void LoopDisk::mount() const {
+  run({"mount", "-o", "loop", image_, folder_});
+}
+
+void LoopDisk::cut_power() {
+  const int fd = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw_errno("cannot open " + folder_.string());
+  const int failed = ::ioctl(fd, kShutdown, &kNoLogFlush);
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  if (failed != 0) throw_errno("cannot cut the power of " + folder_.string());
+}
+
+void LoopDisk::restore_power() {
+  unmount(folder_);
+  mount();
+}
+
+void LoopDisk::fill() {
+  // First in large blocks, so that it is soon done.
+  for (const std::size_t size : {std::size_t{1} << 20, std::size_t{4096}}) {
+    std::ofstream file(filler(), std::ios::binary | std::ios::app);
+    const std::string block(size, 'x');
+    while (file.write(block.data(), static_cast<std::streamsize>(size)).flush()) continue;
+  }
+}
+
+void LoopDisk::free() {
+  std::filesystem::remove(filler());
+}
+
+}  // namespace assent::live
