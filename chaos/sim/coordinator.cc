@@ -187,6 +187,17 @@ void Coordinator::check_durable(const Gtrid& gtrid, const std::string& what) {
     hooks_.violated("I8", what + " of " + to_string(gtrid) + " leaves before it is durable");
 }
 
+void Coordinator::judge_answer(Answer& answer) {
+  if (answer.gtrid) {
+    if (answer.outcome == Outcome::kCommitted) check_durable(*answer.gtrid, "\"committed\"");
+    if (answer.outcome == Outcome::kRolledBack) check_durable(*answer.gtrid, "\"rolled back\"");
+  }
+  // Until an agent tells it that it is deposed it can only say what it does not know "now" (R15):
+  // no answer to be held against it.
+  const bool unknowing = answer.outcome == Outcome::kNoRecord;
+  if (unknowing && !log_->has_disk()) answer.outcome = Outcome::kUnknown;
+}
+
 // ---------------------------------------------------------------- sessions of clients
 
 ClientSessionId Coordinator::accept(std::shared_ptr<Link> link, Hear hear) {
@@ -211,10 +222,7 @@ void Coordinator::reply(ClientSessionId session, RequestId request, ClientReply 
   if (!process_.acts()) return;
   const auto at = clients_.find(session);
   if (at == clients_.end()) return;
-  if (const auto* answer = std::get_if<Answer>(&reply); answer != nullptr && answer->gtrid) {
-    if (answer->outcome == Outcome::kCommitted) check_durable(*answer->gtrid, "\"committed\"");
-    if (answer->outcome == Outcome::kRolledBack) check_durable(*answer->gtrid, "\"rolled back\"");
-  }
+  if (auto* answer = std::get_if<Answer>(&reply)) judge_answer(*answer);
   at->second.link->send(Link::Side::kCallee, [hear = at->second.hear, request,
                                               reply = std::move(reply)] { hear(request, reply); });
 }
@@ -231,8 +239,8 @@ void Coordinator::wake_at(std::optional<Instant> due) {
 
 void Coordinator::note(const coordinator::Note& note) {
   world_.trace(process_.name(), note.text);
-  const bool of_clock = note.text.starts_with("clock:");
-  if (note.level == coordinator::Note::Level::kError && !of_clock)
+  const bool has_cause = note.text.starts_with("clock:") || !log_->has_disk();
+  if (note.level == coordinator::Note::Level::kError && !has_cause)
     hooks_.violated("I12", "a person is called, and nothing has happened: " + note.text);
 }
 
@@ -242,7 +250,7 @@ void Coordinator::beside(std::function<Result<>()> work, std::function<void(Resu
 
 void Coordinator::halt(const Error& why) {
   world_.trace(process_.name(), "halts: " + why.message);
-  world_.in(Duration(0), hooks_.halted);
+  process_.soon([this] { hooks_.halted(*this); });
 }
 
 }  // namespace assent::sim

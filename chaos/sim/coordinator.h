@@ -29,7 +29,7 @@ class Coordinator final : private coordinator::AgentsPort,
   struct Hooks {
     FindAgent find_agent;
     /// The log has failed: the process is to end (R12). Later, not from within.
-    std::function<void()> halted;
+    std::function<void(Coordinator&)> halted;
     /// A rule of the protocol was broken in front of our eyes: which invariant, and how.
     std::function<void(const char*, const std::string&)> violated;
   };
@@ -73,6 +73,7 @@ class Coordinator final : private coordinator::AgentsPort,
   void watch_silence(const std::string& participant, std::uint64_t generation);
   void deliver(AgentEnd& end, const std::string& participant, AgentRequest request);
   Hello hello_to(const std::string& participant) const;
+  void judge_answer(Answer& answer);
   void check_durable(const Gtrid& gtrid, const std::string& what);
 
   // AgentsPort

@@ -55,6 +55,11 @@ Log::~Log() {
   write_a_part();
 }
 
+void Log::lose_disk() {
+  write_a_part();
+  has_disk_ = false;
+}
+
 void Log::tell_opening() {
   opening_.log_id = disk_.log_id;
   opening_.epoch = state_.tail.epoch;
@@ -105,7 +110,7 @@ void Log::begin_batch() {
 
 void Log::end_batch() {
   busy_ = false;
-  if (fails_) {
+  if (fails_ || !has_disk_) {
     failed_ = true;
     write_a_part();
     return listener_.failed({.code = ErrorCode::kLogUnavailable,
@@ -123,7 +128,7 @@ void Log::end_batch() {
 }
 
 void Log::write_a_part() {
-  if (writing_.empty()) return;
+  if (writing_.empty() || !has_disk_) return;
   const std::size_t part = process_.world().random().below(writing_.size() + 1);
   for (std::size_t i = 0; i < part; ++i) write(std::move(writing_[i]));
   writing_.clear();

@@ -34,6 +34,10 @@ class Log final : public coordinator::DecisionLog {
   /// True: the next sync fails; what it was for may be there all the same.
   void set_failing(bool on) { fails_ = on; }
 
+  /// Somebody else has the disk from now on: what was being written is there or not, and nothing
+  /// more gets there.
+  void lose_disk();
+  bool has_disk() const { return has_disk_; }
   /// Was the decision durable at the opening, or reported as durable since?
   bool has_reported(const Gtrid& decided) const;
 
@@ -82,6 +86,7 @@ class Log final : public coordinator::DecisionLog {
   std::vector<Queued> queue_;
   std::vector<Queued> writing_;
   bool busy_ = false;
+  bool has_disk_ = true;
   bool fails_ = false;
   bool failed_ = false;
 };

@@ -55,7 +55,9 @@ class House {
   std::optional<workload::Payment> next_payment();
   void start_coordinator();
   void start_agent(Branch& branch);
-  void kill_coordinator();
+  void kill_coordinator(Coordinator& victim);
+  void replace_coordinator();
+  void end_deposed(const std::weak_ptr<const Process::State>& which);
   void kill_agent(Branch& branch);
   void kill_database(Branch& branch);
   Duration a_pause();
@@ -82,6 +84,7 @@ class House {
   LogDisk disk_;
   std::vector<Branch> branches_;
   std::unique_ptr<Coordinator> coordinator_;
+  std::vector<std::unique_ptr<Coordinator>> deposed_;  ///< and do not know it, perhaps
   std::unique_ptr<Operator> operator_;
   std::vector<std::unique_ptr<Payer>> payers_;
   std::vector<Fault> faults_;
@@ -168,7 +171,7 @@ void House::start_coordinator() {
             }
             return nullptr;
           },
-          [this] { kill_coordinator(); },
+          [this](Coordinator& halted) { kill_coordinator(halted); },
           [this](const char* invariant, const std::string& what) { violated(invariant, what); }});
 }
 
@@ -185,13 +188,35 @@ Duration House::a_pause() {
                           : random.between(milliseconds(1), milliseconds(1500));
 }
 
-void House::kill_coordinator() {
-  if (!coordinator_ || coordinator_->process().is_dead()) return;
-  coordinator_->process().die();
-  ends_.emplace_back([this] {
+void House::kill_coordinator(Coordinator& victim) {
+  if (victim.process().is_dead()) return;
+  victim.process().die();
+  ends_.emplace_back([this, &victim] {
+    std::erase_if(deposed_, [&victim](const auto& each) { return each.get() == &victim; });
+    if (coordinator_.get() != &victim) return;
     coordinator_.reset();
     world_.in(a_pause(), [this] { start_coordinator(); });
   });
+}
+
+/// It stands still so long that somebody takes it for dead and starts another one at its disk; and
+/// ends it some time after it goes on.
+void House::replace_coordinator() {
+  if (!coordinator_ || coordinator_->process().is_dead()) return;
+  const Duration still = a_pause();
+  coordinator_->process().stand_still(still);
+  coordinator_->log().lose_disk();
+  deposed_.push_back(std::move(coordinator_));
+  world_.in(still + a_pause(),
+            [this, state = deposed_.back()->process().state()] { end_deposed(state); });
+  start_coordinator();
+}
+
+void House::end_deposed(const std::weak_ptr<const Process::State>& which) {
+  const auto found = std::find_if(deposed_.begin(), deposed_.end(), [&which](const auto& each) {
+    return each->process().state().lock() == which.lock();
+  });
+  if (found != deposed_.end()) kill_coordinator(**found);
 }
 
 void House::kill_agent(Branch& branch) {
@@ -231,7 +256,14 @@ void House::permit_faults() {
   Random& random = world_.random();
   const auto some_branch = [this]() -> Branch& { return world_.random().one_of(branches_); };
   const std::vector<Fault> all = {
-      {"coordinator killed", [this] { strike_soon([this] { kill_coordinator(); }); }},
+      {"coordinator killed",
+       [this] {
+         strike_soon([this] {
+           if (coordinator_) kill_coordinator(*coordinator_);
+         });
+       }},
+      {"coordinator replaced",
+       [this] { strike_soon([this] { ends_.emplace_back([this] { replace_coordinator(); }); }); }},
       {"agent killed",
        [this, some_branch] { strike_soon([this, some_branch] { kill_agent(some_branch()); }); }},
       {"database killed",
@@ -310,6 +342,11 @@ void House::heal() {
   start_coordinator();
   coordinator_->process().go_on();
   coordinator_->log().set_failing(false);
+  for (const auto& deposed : deposed_) {
+    deposed->process().go_on();
+    world_.in(world_.random().between(milliseconds(0), seconds(3)),
+              [this, state = deposed->process().state()] { end_deposed(state); });
+  }
   for (const auto& link : links_.standing()) {
     link->release(Link::Side::kCaller);
     link->release(Link::Side::kCallee);
