@@ -21,6 +21,7 @@
 #include "chaos/live/ports.h"
 #include "chaos/live/sandbox.h"
 #include "chaos/workload/checker.h"
+#include "chaos/workload/payment.h"
 #include "coordinator/client/client.h"
 
 namespace assent::live {
@@ -292,7 +293,7 @@ class Demo {
   }
 
   // Called by the payers' threads, one at a time.
-  std::optional<workload::Payment> next_payment() {
+  std::optional<workload::Transaction> next_payment() {
     if (drawn_ == options_.payments_count) return std::nullopt;
     std::uniform_int_distribution<std::int64_t> card(kStoryCard + 1, kStoryCard + kCards);
     std::uniform_int_distribution<std::int64_t> amount(1, kAmountMax);

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "chaos/live/vanish.h"
 #include "protocol/base/time.h"
 
 namespace assent::live {
 namespace {
 
 using workload::History;
-using workload::Payment;
+using workload::Transaction;
 using workload::Verdict;
 
 constexpr std::chrono::milliseconds kPause{20};  // before a refused payment is tried again
@@ -18,24 +19,31 @@ Instant now() {
   return read_clocks().steady;
 }
 
-Answer run_statements(Client& client, const Payment& payment, Duration timeout) {
-  auto transaction = client.begin(payment.key, timeout);
+Answer run_statements(Client& client, const Transaction& asked, Duration timeout) {
+  auto transaction = client.begin(asked.key, timeout);
   if (transaction.has_error()) return transaction.error();
-  for (const Step& step : workload::steps_of(payment)) {
-    if (transaction->execute(step).has_error()) return transaction->rollback();
-  }
+  const auto execute = [&](const Step& step) { return transaction->execute(step); };
+  if (workload::carry_out(asked, execute).has_error()) return transaction->rollback();
   return transaction->commit(WaitFor::kApplied, timeout);
 }
 
-void ask(History& history, Client& client, const Payment& payment) {
-  Instant asked = now();
-  Answer answer = client.outcome_of(payment.key);
-  history.note(payment, asked, now(), answer);
-  if (answer.outcome != Outcome::kNoRecord) return;
+Answer ask(History& history, Client& client, const std::string& key) {
+  const Instant asked = now();
+  Answer answer = client.outcome_of(key);
+  history.note(key, asked, now(), answer);
+  return answer;
+}
+
+void resolve(History& history, Client& client, const std::string& key) {
+  if (ask(history, client, key).outcome != Outcome::kNoRecord) return;
   // A copy of the submit may still be under way; settle ends that.
-  asked = now();
-  answer = client.settle(payment.key);
-  history.note(payment, asked, now(), answer);
+  const Instant asked = now();
+  const Answer answer = client.settle(key);
+  history.note(key, asked, now(), answer);
+}
+
+bool is_turn(int number, int every) {
+  return every != 0 && number % every == 0;
 }
 
 }  // namespace
@@ -74,34 +82,56 @@ History Payers::finish() {
 void Payers::run(History& history) {
   std::optional<Client> client;
   for (int number = 1; !stopping_; ++number) {
-    const auto payment = next();
-    if (!payment) break;
-    const bool interactive = spec_.interactive_every != 0 && number % spec_.interactive_every == 0;
-    pay(client, *payment, interactive, history);
+    auto transaction = next();
+    if (!transaction) break;
+    if (is_turn(number, spec_.interactive_every)) transaction->interactive = true;
+    if (is_turn(number, spec_.vanish_every)) {
+      // By its number alone, so that the draws of a seed stay what they are.
+      vanish(spec_.coordinator, *transaction, std::chrono::milliseconds(number % 23), history);
+      ++open_;
+      continue;
+    }
+    pay(client, *transaction, history);
+    if (client && is_turn(number, spec_.ask_every))
+      ask_after_another(*client, *transaction, history);
   }
   --running_;
 }
 
-std::optional<Payment> Payers::next() {
+std::optional<Transaction> Payers::next() {
   const std::lock_guard lock(next_mutex_);
   return next_();
 }
 
-void Payers::pay(std::optional<Client>& client, const Payment& payment, bool interactive,
-                 History& history) {
+void Payers::pay(std::optional<Client>& client, const Transaction& transaction, History& history) {
   const Instant give_up = now() + spec_.patience;
-  Answer answer;
   do {
     // Without a connection nothing is asked, so there is nothing to note.
     if (connect(client)) {
-      answer = interactive ? pay_interactively(*client, payment, history, spec_.call_timeout)
-                           : submit(*client, payment, history, spec_.call_timeout);
+      const Instant asked = now();
+      const Answer answer =
+          transaction.interactive
+              ? pay_interactively(*client, transaction, history, spec_.call_timeout)
+              : submit(*client, transaction, history, spec_.call_timeout);
+      if (spec_.meter != nullptr) spec_.meter->note(answer.outcome, now() - asked);
       if (answer.outcome != Outcome::kRefused) break;
     }
     std::this_thread::sleep_for(kPause);
   } while (!stopping_ && now() < give_up);
-  const auto entry = history.entries().find(payment.key);
+  const auto entry = history.entries().find(transaction.key);
   count(entry == history.entries().end() ? Verdict::kNoEffect : entry->second.verdict());
+}
+
+void Payers::ask_after_another(Client& client, const Transaction& transaction, History& history) {
+  Transaction other;
+  {
+    const std::lock_guard lock(answered_mutex_);
+    other = std::exchange(answered_, transaction);
+  }
+  if (other.key.empty()) return;
+  const Instant asked = now();
+  const Answer answer = client.outcome_of(other.key);
+  history.note(other, asked, now(), answer);
 }
 
 bool Payers::connect(std::optional<Client>& client) {
@@ -132,33 +162,39 @@ bool is_linked(Client& client) {
                              [](const ParticipantSummary& each) { return each.health == kWell; });
 }
 
-Answer submit(Client& client, const Payment& payment, History& history, Duration timeout) {
+Answer submit(Client& client, const Transaction& transaction, History& history, Duration timeout) {
   Submission submission;
-  submission.key = payment.key;
+  submission.key = transaction.key;
   submission.timeout = timeout;
-  submission.steps = workload::steps_of(payment);
+  submission.steps = transaction.steps;
   const Instant asked = now();
   Answer answer = client.submit(std::move(submission));
-  history.note(payment, asked, now(), answer);
+  history.note(transaction, asked, now(), answer);
   return answer;
 }
 
-Answer pay_interactively(Client& client, const Payment& payment, History& history,
+Answer pay_interactively(Client& client, const Transaction& transaction, History& history,
                          Duration timeout) {
   const Instant asked = now();
-  Answer answer = run_statements(client, payment, timeout);
-  history.note(payment, asked, now(), answer);
+  Answer answer = run_statements(client, transaction, timeout);
+  history.note(transaction, asked, now(), answer);
   return answer;
 }
 
 bool resolve_open(History& history, Client& client, std::chrono::milliseconds patience) {
   const Instant give_up = now() + patience;
   for (auto open = history.open(); !open.empty(); open = history.open()) {
-    for (const Payment& payment : open) ask(history, client, payment);
+    for (const std::string& key : open) resolve(history, client, key);
     if (now() >= give_up) break;
     std::this_thread::sleep_for(kPause);
   }
   return history.open().empty();
+}
+
+void ask_again(History& history, Client& client) {
+  std::vector<std::string> keys;
+  for (const auto& [key, entry] : history.entries()) keys.push_back(key);
+  for (const std::string& key : keys) ask(history, client, key);
 }
 
 }  // namespace assent::live

@@ -13,24 +13,26 @@ using RowsByKey = std::map<std::string, std::vector<LedgerRow>>;
 
 class Judge {
  public:
-  Judge(const Evidence& before, const History& history, const Evidence& after)
-      : before_(before), history_(history), after_(after) {
+  Judge(const Evidence& before, const History& history, const Evidence& after,
+        const Damaged& damaged)
+      : before_(before), history_(history), after_(after), damaged_(damaged) {
     for (const auto& each : after_) {
       RowsByKey& rows = rows_[each.participant];
       for (const LedgerRow& row : each.ledger) rows[row.key].push_back(row);
     }
   }
 
-  std::vector<Violation> judge() {
+  std::vector<Violation> judge_rows() {
     for (const auto& [key, entry] : history_.entries()) {
       check_tellings(key, entry);
       check_rows(key, entry);
     }
-    for (std::size_t i = 0; i < after_.size(); ++i) {
-      check_strangers(after_[i]);
-      check_balances(before_[i], after_[i]);
-      check_left_behind(after_[i]);
-    }
+    for (const auto& each : after_) check_strangers(each);
+    return std::move(found_);
+  }
+
+  std::vector<Violation> judge_balances() {
+    for (std::size_t i = 0; i < after_.size(); ++i) check_balances(before_[i], after_[i]);
     check_totals();
     return std::move(found_);
   }
@@ -47,7 +49,7 @@ class Judge {
     return found == by_key.end() ? kNone : found->second;
   }
 
-  // ---- one payment
+  // ---- one transaction
 
   void check_tellings(const std::string& key, const Entry& entry) {
     for (const Telling& first : entry.tellings) {
@@ -69,25 +71,30 @@ class Judge {
 
   void check_rows(const std::string& key, const Entry& entry) {
     std::size_t present = 0;
-    for (const Leg& leg : entry.payment.legs) {
-      const auto& found = rows(leg.participant, key);
+    std::size_t spared = 0;
+    for (const Mark& mark : entry.marks) {
+      const auto& found = rows(mark.participant, key);
       if (!found.empty()) ++present;
       if (found.size() > 1)
         violated("I5", key + " stands " + std::to_string(found.size()) +
-                           " times in the ledger of " + leg.participant);
-      for (const LedgerRow& row : found) check_content(entry.payment, leg, row);
-      check_verdict(key, entry, leg.participant, !found.empty());
+                           " times in the ledger of " + mark.participant);
+      for (const LedgerRow& row : found) check_content(key, mark, row);
+      if (is_damaged(key, mark)) {
+        spared += found.empty() ? 1 : 0;
+      } else {
+        check_verdict(key, entry, mark.participant, !found.empty());
+      }
     }
-    if (present != 0 && present != entry.payment.legs.size())
+    if (present != 0 && present + spared != entry.marks.size())
       violated("I1", key + " is in " + std::to_string(present) + " of " +
-                         std::to_string(entry.payment.legs.size()) + " ledgers");
+                         std::to_string(entry.marks.size()) + " ledgers");
   }
 
-  void check_content(const Payment& payment, const Leg& leg, const LedgerRow& row) {
-    if (row.id == leg.id && row.amount == payment.amount) return;
-    violated("I2", payment.key + " at " + leg.participant + " took " + std::to_string(row.amount) +
+  void check_content(const std::string& key, const Mark& mark, const LedgerRow& row) {
+    if (row.id == mark.id && row.amount == mark.amount) return;
+    violated("I2", key + " at " + mark.participant + " took " + std::to_string(row.amount) +
                        " of " + std::to_string(row.id) + " instead of " +
-                       std::to_string(payment.amount) + " of " + std::to_string(leg.id));
+                       std::to_string(mark.amount) + " of " + std::to_string(mark.id));
   }
 
   void check_verdict(const std::string& key, const Entry& entry, const std::string& participant,
@@ -112,9 +119,9 @@ class Judge {
   bool is_asked_of(const std::string& key, const std::string& participant) const {
     const auto entry = history_.entries().find(key);
     if (entry == history_.entries().end()) return false;
-    const auto& legs = entry->second.payment.legs;
-    return std::any_of(legs.begin(), legs.end(),
-                       [&](const Leg& leg) { return leg.participant == participant; });
+    const auto& marks = entry->second.marks;
+    return std::any_of(marks.begin(), marks.end(),
+                       [&](const Mark& mark) { return mark.participant == participant; });
   }
 
   void check_balances(const ParticipantEvidence& before, const ParticipantEvidence& after) {
@@ -132,41 +139,41 @@ class Judge {
                          " balances instead of " + std::to_string(expected.size()));
   }
 
-  void check_left_behind(const ParticipantEvidence& after) {
-    for (const std::string& branch : after.prepared)
-      violated("L1", "prepared at " + after.participant + ": " + branch);
-    for (const std::string& row : after.locked)
-      violated("L2", "locked at " + after.participant + ": " + row);
-  }
-
   // ---- all of them
 
-  /// Every participant gave what the payments took from it: those acknowledged, and of the open
+  /// Every participant gave what the transactions took from it: those acknowledged, and of the open
   /// ones those that any ledger shows.
   void check_totals() {
     std::map<std::string, std::int64_t> taken;
     for (const auto& [key, entry] : history_.entries()) {
       if (!took_place(key, entry)) continue;
-      for (const Leg& leg : entry.payment.legs) taken[leg.participant] += entry.payment.amount;
+      for (const Mark& mark : entry.marks) {
+        const bool lost = is_damaged(key, mark) && rows(mark.participant, key).empty();
+        if (!lost) taken[mark.participant] += mark.amount;
+      }
     }
     for (std::size_t i = 0; i < after_.size(); ++i) {
       const std::int64_t given = before_[i].total() - after_[i].total();
       if (given == taken[after_[i].participant]) continue;
       violated("I4", after_[i].participant + " gave " + std::to_string(given) +
-                         ", the payments took " + std::to_string(taken[after_[i].participant]));
+                         ", its transactions took " + std::to_string(taken[after_[i].participant]));
     }
   }
 
   bool took_place(const std::string& key, const Entry& entry) {
     if (entry.verdict() != Verdict::kOpen) return entry.verdict() == Verdict::kCommitted;
-    const auto& legs = entry.payment.legs;
-    return std::any_of(legs.begin(), legs.end(),
-                       [&](const Leg& leg) { return !rows(leg.participant, key).empty(); });
+    return std::any_of(entry.marks.begin(), entry.marks.end(),
+                       [&](const Mark& mark) { return !rows(mark.participant, key).empty(); });
+  }
+
+  bool is_damaged(const std::string& key, const Mark& mark) const {
+    return damaged_.contains({key, mark.participant});
   }
 
   const Evidence& before_;
   const History& history_;
   const Evidence& after_;
+  const Damaged& damaged_;
   std::map<std::string, RowsByKey> rows_;  // by participant
   std::vector<Violation> found_;
 };
@@ -179,10 +186,43 @@ void require_same_participants(const Evidence& before, const Evidence& after) {
 
 }  // namespace
 
+std::vector<Violation> check_rows(const History& history, const Evidence& after,
+                                  const Damaged& damaged) {
+  static const Evidence kNothingBefore;  // rows are judged by the history alone
+  return Judge(kNothingBefore, history, after, damaged).judge_rows();
+}
+
+std::vector<Violation> check_balances(const Evidence& before, const History& history,
+                                      const Evidence& after, const Damaged& damaged) {
+  require_same_participants(before, after);
+  return Judge(before, history, after, damaged).judge_balances();
+}
+
+std::vector<Violation> check_left_behind(const Evidence& after,
+                                         const std::vector<ForeignBranch>& foreign) {
+  std::vector<Violation> found;
+  const auto is_foreign = [&](const ParticipantEvidence& at, const std::string& name) {
+    return std::any_of(foreign.begin(), foreign.end(), [&](const ForeignBranch& each) {
+      return each.participant == at.participant && each.name == name;
+    });
+  };
+  for (const ParticipantEvidence& at : after) {
+    for (const std::string& branch : at.prepared) {
+      if (!is_foreign(at, branch))
+        found.push_back({"L1", "prepared at " + at.participant + ": " + branch});
+    }
+    for (const std::string& row : at.locked)
+      found.push_back({"L2", "locked at " + at.participant + ": " + row});
+  }
+  return found;
+}
+
 std::vector<Violation> check(const Evidence& before, const History& history,
                              const Evidence& after) {
-  require_same_participants(before, after);
-  return Judge(before, history, after).judge();
+  std::vector<Violation> found = check_rows(history, after);
+  for (auto& each : check_balances(before, history, after)) found.push_back(std::move(each));
+  for (auto& each : check_left_behind(after)) found.push_back(std::move(each));
+  return found;
 }
 
 }  // namespace assent::workload

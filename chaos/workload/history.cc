@@ -1,8 +1,27 @@
 #include "chaos/workload/history.h"
 
 #include <algorithm>
+#include <ostream>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 namespace assent::workload {
+namespace {
+
+boost::json::object as_json(const std::string& key, const Entry& entry, const Telling& telling) {
+  boost::json::array marks;
+  for (const Mark& mark : entry.marks) marks.push_back({mark.participant, mark.id, mark.amount});
+  return {{"key", key},
+          {"marks", std::move(marks)},
+          {"asked_us", telling.asked.since_start.count()},
+          {"told_us", telling.told.since_start.count()},
+          {"outcome", to_string(telling.outcome)},
+          {"why", telling.why}};
+}
+
+}  // namespace
 
 Verdict Entry::verdict() const {
   const auto was_told = [this](Outcome outcome) {
@@ -30,25 +49,29 @@ Duration Entry::waited() const {
   return last - first;
 }
 
-void History::note(const Payment& payment, Instant asked, Instant told, const Answer& answer) {
-  Entry& entry = entries_[payment.key];
-  entry.payment = payment;
-  entry.tellings.push_back(
+void History::note(const Transaction& transaction, Instant asked, Instant told,
+                   const Answer& answer) {
+  entries_[transaction.key].marks = transaction.marks;
+  note(transaction.key, asked, told, answer);
+}
+
+void History::note(const std::string& key, Instant asked, Instant told, const Answer& answer) {
+  entries_[key].tellings.push_back(
       {asked, told, answer.outcome, answer.error ? answer.error->message : std::string()});
 }
 
 void History::add(const History& other) {
   for (const auto& [key, theirs] : other.entries_) {
     Entry& ours = entries_[key];
-    ours.payment = theirs.payment;
+    ours.marks = theirs.marks;
     ours.tellings.insert(ours.tellings.end(), theirs.tellings.begin(), theirs.tellings.end());
   }
 }
 
-std::vector<Payment> History::open() const {
-  std::vector<Payment> open;
+std::vector<std::string> History::open() const {
+  std::vector<std::string> open;
   for (const auto& [key, entry] : entries_) {
-    if (entry.verdict() == Verdict::kOpen) open.push_back(entry.payment);
+    if (entry.verdict() == Verdict::kOpen) open.push_back(key);
   }
   return open;
 }
@@ -63,6 +86,21 @@ Duration History::longest_wait() const {
   Duration longest{};
   for (const auto& [key, entry] : entries_) longest = std::max(longest, entry.waited());
   return longest;
+}
+
+History History::of(const std::string& prefix) const {
+  History part;
+  for (auto at = entries_.lower_bound(prefix);
+       at != entries_.end() && at->first.starts_with(prefix); ++at)
+    part.entries_.insert(*at);
+  return part;
+}
+
+void History::write(std::ostream& out) const {
+  for (const auto& [key, entry] : entries_) {
+    for (const Telling& telling : entry.tellings)
+      out << boost::json::serialize(as_json(key, entry, telling)) << "\n";
+  }
 }
 
 }  // namespace assent::workload

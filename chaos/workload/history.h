@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <iosfwd>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "chaos/workload/payment.h"
+#include "chaos/workload/transaction.h"
 #include "protocol/base/outcome.h"
 #include "protocol/base/time.h"
 #include "protocol/message/client.h"
@@ -30,7 +31,7 @@ enum class Verdict {
 };
 
 struct Entry {
-  Payment payment;
+  std::vector<Mark> marks;
   std::vector<Telling> tellings;
 
   Verdict verdict() const;
@@ -41,13 +42,21 @@ struct Entry {
 /// Of one thread; each client writes its own, `add` brings them together.
 class History {
  public:
-  void note(const Payment& payment, Instant asked, Instant told, const Answer& answer);
+  void note(const Transaction& transaction, Instant asked, Instant told, const Answer& answer);
+  /// Of a key that was noted before.
+  void note(const std::string& key, Instant asked, Instant told, const Answer& answer);
   void add(const History& other);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
-  std::vector<Payment> open() const;
+  /// Keys whose verdict is kOpen.
+  std::vector<std::string> open() const;
   std::size_t count(Verdict verdict) const;
   Duration longest_wait() const;
+
+  /// The part of it whose keys begin with `prefix`.
+  History of(const std::string& prefix) const;
+  /// A line of JSON for each telling: key, marks, asked_us, told_us, outcome, why.
+  void write(std::ostream& out) const;
 
  private:
   std::map<std::string, Entry> entries_;  // by key

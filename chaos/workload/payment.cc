@@ -5,26 +5,24 @@
 namespace assent::workload {
 namespace {
 
-Step step(const Leg& leg, const char* sql, std::vector<Value> params) {
-  Step step;
-  step.participant = leg.participant;
-  step.statement.sql = sql;
-  step.statement.params = std::move(params);
-  step.statement.expect_rows = 1;
-  return step;
+Mark mark_of(const Payment& payment, const Leg& leg) {
+  return {leg.participant, leg.id, payment.amount};
 }
 
-const char* lower_sql(Balance balance) {
-  switch (balance) {
-    case Balance::kPoints:
-      return "UPDATE card SET points = points - ? WHERE id = ? AND points >= ?";
-    case Balance::kDue:
-      return "UPDATE bill SET due = due - ? WHERE card_id = ? AND due >= ?";
-  }
-  return "";  // every enumerator has returned
+Step lower_step(Balance balance, const Mark& mark) {
+  return balance == Balance::kPoints ? take_step(mark, "card", "id", "points")
+                                     : take_step(mark, "bill", "card_id", "due");
 }
 
 }  // namespace
+
+Payment::operator Transaction() const {
+  Transaction transaction;
+  transaction.key = key;
+  transaction.steps = steps_of(*this);
+  for (const Leg& leg : legs) transaction.marks.push_back(mark_of(*this, leg));
+  return transaction;
+}
 
 Payment point_payment(std::string key, std::int64_t card, std::int64_t amount) {
   return {std::move(key),
@@ -35,9 +33,9 @@ Payment point_payment(std::string key, std::int64_t card, std::int64_t amount) {
 std::vector<Step> steps_of(const Payment& payment) {
   std::vector<Step> steps;
   for (const Leg& leg : payment.legs) {
-    steps.push_back(step(leg, lower_sql(leg.balance), {payment.amount, leg.id, payment.amount}));
-    steps.push_back(step(leg, "INSERT INTO ledger (tx_key, card_id, amount) VALUES (?, ?, ?)",
-                         {payment.key, leg.id, payment.amount}));
+    const Mark mark = mark_of(payment, leg);
+    steps.push_back(lower_step(leg.balance, mark));
+    steps.push_back(mark_step(payment.key, mark));
   }
   return steps;
 }

@@ -4,15 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "protocol/message/statement.h"
+#include "chaos/workload/transaction.h"
 
-/// Point payments: what the live suite and the simulator make the house do. Each payment lowers a
-/// balance in every participant that it names, and leaves a row in the ledger there, in the same
-/// transaction.
+/// Point payments, as the sandbox's tables are made for (chaos/live/schema.h): each lowers a
+/// balance in every participant that it names.
 
 namespace assent::workload {
 
-/// The table whose balance a leg lowers, as chaos/live/schema.h makes them.
+/// The table whose balance a leg lowers.
 enum class Balance {
   kPoints,  ///< card.points
   kDue,     ///< bill.due
@@ -29,6 +28,9 @@ struct Payment {
   std::string key;  ///< idempotency key, and tx_key in the ledgers
   std::int64_t amount = 0;
   std::vector<Leg> legs;  ///< one for each participant
+
+  /// A payment is a transaction, told in fewer words.
+  operator Transaction() const;  // NOLINT(google-explicit-constructor)
 };
 
 /// The payment of the story: points of a card in `points`, its bill in `payments`.

@@ -29,6 +29,7 @@
 #include "chaos/workload/checker.h"
 #include "chaos/workload/evidence.h"
 #include "chaos/workload/history.h"
+#include "chaos/workload/payment.h"
 #include "coordinator/client/client.h"
 #include "tests/bench/full_log.h"
 

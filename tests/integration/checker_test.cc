@@ -8,6 +8,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "chaos/workload/payment.h"
+
 using namespace assent::workload;
 using assent::Answer;
 using assent::Instant;

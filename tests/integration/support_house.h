@@ -13,6 +13,7 @@
 #include "chaos/live/ports.h"
 #include "chaos/live/sandbox.h"
 #include "chaos/workload/checker.h"
+#include "chaos/workload/payment.h"
 #include "coordinator/client/client.h"
 #include "tests/support/temporary_folder.h"
 

@@ -27,7 +27,7 @@ std::unique_ptr<live::Payers> Till::pay(int payments, int clients) {
   spec.patience = 2 * kPatience;
   spec.interactive_every = 3;
   return std::make_unique<live::Payers>(
-      spec, [this, left = payments]() mutable -> std::optional<workload::Payment> {
+      spec, [this, left = payments]() mutable -> std::optional<workload::Transaction> {
         if (left == 0) return std::nullopt;
         --left;
         return draw();
@@ -49,7 +49,7 @@ std::string Till::settle_up(live::Payers& payers) {
   house_.mend();
   live::resolve_open(history_, house_.client(), kPatience);
   std::string wrong;
-  for (const auto& payment : history_.open()) wrong += payment.key + " has no outcome\n";
+  for (const auto& key : history_.open()) wrong += key + " has no outcome\n";
   const auto after = live::read_when_quiet(sandbox(), kPatience);
   for (const auto& each : workload::check(before_, history_, after))
     wrong += each.invariant + ": " + each.what + "\n";
