@@ -8,10 +8,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "chaos/workload/health.h"
+#include "chaos/workload/log_evidence.h"
 #include "chaos/workload/payment.h"
 
 using namespace assent::workload;
 using assent::Answer;
+using assent::Duration;
 using assent::Instant;
 using assent::Outcome;
 
@@ -142,4 +145,186 @@ TEST_CASE("what is left behind is named") {
   run.after[1].locked = {"bill 7"};
   CHECK(run.breaks("L1"));
   CHECK(run.breaks("L2"));
+}
+
+// ---- what the log and the injected causes say besides
+
+namespace {
+
+const std::string kFirst = "0123456789abcdef-1-1";
+const std::string kSecond = "0123456789abcdef-1-2";
+
+LogRecord decided(std::uint64_t number, LogRecord::Kind kind, const std::string& gtrid,
+                  const std::string& key) {
+  return {number, kind, gtrid, key, ""};
+}
+
+/// "a" is committed and "b" rolled back, everywhere alike.
+struct Logged {
+  Run run;
+  LogEvidence log;
+  Injected injected;
+
+  Logged() {
+    run.told("a", Outcome::kCommitted).applied_everywhere("a");
+    run.told("b", Outcome::kRolledBack);
+    log.records = {{1, LogRecord::Kind::kOther, "", "", ""},
+                   decided(2, LogRecord::Kind::kCommit, kFirst, "a"),
+                   decided(3, LogRecord::Kind::kRollback, kSecond, "b")};
+    log.witnesses = {{"payments", kFirst}};
+  }
+
+  std::vector<std::string> broken() const {
+    std::vector<std::string> invariants;
+    const Damaged damaged = damaged_by_hand(log, injected);
+    for (const auto& each : check_log(log, run.history, run.after, damaged))
+      invariants.push_back(each.invariant);
+    for (const auto& each : check_injected(log, injected, run.after))
+      invariants.push_back(each.invariant);
+    for (const auto& each : check_rows(run.history, run.after, damaged))
+      invariants.push_back(each.invariant);
+    return invariants;
+  }
+  bool breaks(const std::string& invariant) const {
+    const auto all = broken();
+    return std::find(all.begin(), all.end(), invariant) != all.end();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("nothing is wrong with a log that says what was told") {
+  CHECK(Logged().broken().empty());
+}
+
+TEST_CASE("a log that contradicts what was told or stands is named") {
+  Logged logged;
+  SECTION("a record is missing") {
+    logged.log.records.back().number = 4;
+  }
+  SECTION("its own verification finds something") {
+    logged.log.wrong = {"the chain is broken"};
+  }
+  SECTION("two decisions for a gtrid") {
+    logged.log.records.push_back(decided(4, LogRecord::Kind::kRollback, kFirst, ""));
+  }
+  SECTION("two decisions for a key") {
+    logged.log.records.push_back(
+        decided(4, LogRecord::Kind::kRollback, "0123456789abcdef-1-3", "a"));
+  }
+  SECTION("told committed, logged rolled back") {
+    logged.log.records[1].kind = LogRecord::Kind::kRollback;
+  }
+  SECTION("told rolled back, and nothing logged") {
+    logged.log.records.pop_back();
+  }
+  SECTION("in the ledgers, and nothing logged") {
+    logged.run.applied_everywhere("c");
+  }
+  SECTION("logged, and in no ledger") {
+    logged.run.told("c", Outcome::kUnknown);
+    logged.log.records.push_back(decided(4, LogRecord::Kind::kCommit, "0123456789abcdef-1-3", "c"));
+  }
+  SECTION("a witness row of what was rolled back") {
+    logged.log.witnesses.push_back({"payments", kSecond});
+  }
+  SECTION("a witness row of what nobody decided") {
+    logged.log.witnesses.push_back({"payments", "0123456789abcdef-1-3"});
+  }
+  CHECK(logged.breaks("I7"));
+}
+
+TEST_CASE("a foreign branch that is gone is named") {
+  Logged logged;
+  logged.run.after[0].prepared = {"theirs"};
+  logged.injected.foreign = {{"points", "theirs", false}, {"points", "ended", true}};
+  CHECK(logged.broken().empty());
+  CHECK(check_left_behind(logged.run.after, logged.injected.foreign).empty());
+  logged.run.after[0].prepared.clear();
+  CHECK(logged.breaks("I11"));
+  logged.run.after[1].prepared = {"theirs"};  // of that name, but elsewhere
+  CHECK(check_left_behind(logged.run.after, logged.injected.foreign).size() == 1);
+}
+
+TEST_CASE("a heuristic outcome needs a cause, and a cause has to be noticed") {
+  Logged logged;
+  const LogRecord heuristic{4, LogRecord::Kind::kHeuristic, kFirst, "", "points"};
+  SECTION("without a cause") {
+    logged.log.records.push_back(heuristic);
+    CHECK(logged.breaks("I12"));
+  }
+  SECTION("not noticed") {
+    logged.injected.rolled_back = {{"points", kFirst}};
+    CHECK(logged.breaks("I12"));
+  }
+  SECTION("noticed: the row that is missing is excused, and no other") {
+    logged.injected.rolled_back = {{"points", kFirst}};
+    logged.log.records.push_back(heuristic);
+    logged.run.after[0].ledger.clear();
+    CHECK(logged.broken().empty());
+    logged.run.after[1].ledger.clear();
+    CHECK(logged.breaks("I2"));
+  }
+  SECTION("of a transaction that was rolled back anyway") {
+    logged.injected.rolled_back = {{"points", kSecond}};
+    CHECK(logged.broken().empty());
+  }
+}
+
+TEST_CASE("the lines of a log dump are understood") {
+  const auto commit = parse_log_line(
+      R"(17 2026-07-21T10:00:00.000Z epoch=1 forced commit 0123456789abcdef-1-1 key="points-7" branch=points database="x")");
+  REQUIRE(commit);
+  CHECK(commit->number == 17);
+  CHECK(commit->kind == LogRecord::Kind::kCommit);
+  CHECK(commit->gtrid == kFirst);
+  CHECK(commit->key == "points-7");
+  const auto heuristic = parse_log_line(
+      R"(18 2026-07-21T10:00:00.000Z epoch=1 forced heuristic 0123456789abcdef-1-1/points outcome="heuristic rollback" decision=commit)");
+  REQUIRE(heuristic);
+  CHECK(heuristic->kind == LogRecord::Kind::kHeuristic);
+  CHECK(heuristic->participant == "points");
+  const auto opening =
+      parse_log_line("1 2026-07-21T10:00:00.000Z epoch=1 forced opening log=0123456789abcdef");
+  REQUIRE(opening);
+  CHECK(opening->kind == LogRecord::Kind::kOther);
+  CHECK_FALSE(parse_log_line("record 19 is damaged"));
+}
+
+TEST_CASE("a house that has not come back is named") {
+  const Health before{100, {}, {{"agent", {50'000, 20, 8}}}};
+  CHECK(check_health(before, before).empty());
+  Health after = before;
+  std::string expected;
+  SECTION("a branch stays prepared") {
+    after.longest_hold = kLongestHold + Duration(1);
+    expected = "L3";
+  }
+  SECTION("hardly anything is committed") {
+    after.committed_per_s = 10;
+    expected = "L5";
+  }
+  SECTION("memory") {
+    after.use["agent"].memory_kb = 500'000;
+    expected = "L6";
+  }
+  SECTION("descriptors") {
+    after.use["agent"].descriptors = 900;
+    expected = "L6";
+  }
+  SECTION("threads") {
+    after.use["agent"].threads = 100;
+    expected = "L6";
+  }
+  const auto found = check_health(before, after);
+  REQUIRE(found.size() == (expected.empty() ? 0 : 1));
+  if (!expected.empty()) CHECK(found.front().invariant == expected);
+}
+
+TEST_CASE("a key without a final outcome is named") {
+  Run run;
+  run.told("a", Outcome::kUnknown);
+  CHECK(check_finality(run.history).front().invariant == "L4");
+  run.told("a", Outcome::kRolledBack);
+  CHECK(check_finality(run.history).empty());
 }
