@@ -79,6 +79,7 @@ void ClientSession::on_refused_body(std::string_view body, const Error& error) {
     refuse(error);
     return;
   }
+  if (!is_next(*request)) return;
   send_reply(RequestId{*request}, Answer{.outcome = Outcome::kRefused, .error = error});
 }
 
@@ -99,6 +100,7 @@ void ClientSession::on_call(FromClient message) {
     refuse(Error{.code = ErrorCode::kInvalid, .message = "a client says hello only once"});
     return;
   }
+  if (!is_next(call->request_id)) return;
   const RequestId request{call->request_id};
   if (waiting_ >= 2 * requests_max_) {
     refuse(Error{.code = ErrorCode::kBusy,
@@ -108,6 +110,20 @@ void ClientSession::on_call(FromClient message) {
   auto too_many = busy();
   ++waiting_;
   if (!owner_.requested(id_, request, std::move(call->request), std::move(too_many))) --waiting_;
+}
+
+/// A statement that is done twice, or a request behind a later one, was not asked for. What repeats
+/// or reorders requests is not to be trusted with another.
+bool ClientSession::is_next(std::uint64_t request_id) {
+  if (request_id > last_request_) {
+    last_request_ = request_id;
+    return true;
+  }
+  refuse(Error{.code = ErrorCode::kInvalid,
+               .message = fmt::format("request {} came behind request {} on one connection: ids "
+                                      "must rise, so it is a copy or out of order; connect again",
+                                      request_id, last_request_)});
+  return false;
 }
 
 std::optional<Error> ClientSession::busy() const {

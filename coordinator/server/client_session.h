@@ -47,6 +47,7 @@ class ClientSession final : public std::enable_shared_from_this<ClientSession> {
   void on_hello(const FromClient& message);
   void on_call(FromClient message);
   void on_closed(const Error& reason);
+  bool is_next(std::uint64_t request_id);
   std::optional<Error> busy() const;
   void refuse(const Error& error);
   void send_reply(RequestId request, ClientReply reply);
@@ -57,6 +58,7 @@ class ClientSession final : public std::enable_shared_from_this<ClientSession> {
   Owner& owner_;
   std::shared_ptr<Channel> channel_;
   bool greeted_ = false;
+  std::uint64_t last_request_ = 0;  ///< ids rise
   std::size_t waiting_ = 0;  ///< requests not yet answered
 };
 
