@@ -130,9 +130,14 @@ class DatabaseServer {
 
   virtual DatabaseKind kind() const = 0;
 
-  // For an agent or a test: an ODBC connection string.
-  virtual std::string odbc_connection(const std::string& database,
-                                      Role role = Role::kAgent) const = 0;
+  // For an agent or a test: an ODBC connection string, over TCP.
+  std::string odbc_connection(const std::string& database, Role role = Role::kAgent) const {
+    return odbc_connection_to(spec_.port, database, role);
+  }
+
+  // The same to another port, behind which there is a proxy.
+  virtual std::string odbc_connection_to(std::uint16_t port, const std::string& database,
+                                         Role role = Role::kAgent) const = 0;
 
   // What a person hands to psql or mariadb.
   virtual std::string client_url(const std::string& database, Role role = Role::kAdmin) const = 0;

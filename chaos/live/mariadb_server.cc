@@ -134,9 +134,10 @@ void MariadbServer::create_database(const std::string& database) {
                               database + ".* TO " + quoted_user(account(Role::kAgent)) + ";");
 }
 
-std::string MariadbServer::odbc_connection(const std::string& database, Role role) const {
+std::string MariadbServer::odbc_connection_to(std::uint16_t port, const std::string& database,
+                                              Role role) const {
   const Account user = account(role);
-  return "Driver={MariaDB Unicode};Server=127.0.0.1;Port=" + std::to_string(spec().port) +
+  return "Driver={MariaDB Unicode};Server=127.0.0.1;Port=" + std::to_string(port) +
          ";Database=" + database + ";UID=" + user.user + ";PWD=" + user.password;
 }
 

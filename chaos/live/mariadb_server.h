@@ -15,7 +15,8 @@ class MariadbServer : public DatabaseServer {
 
   void create_database(const std::string& database) override;
   DatabaseKind kind() const override { return DatabaseKind::kMariadb; }
-  std::string odbc_connection(const std::string& database, Role role) const override;
+  std::string odbc_connection_to(std::uint16_t port, const std::string& database,
+                                 Role role) const override;
   std::string client_url(const std::string& database, Role role) const override;
 
  protected:

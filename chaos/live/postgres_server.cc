@@ -177,9 +177,10 @@ void PostgresServer::create_database(const std::string& database) {
                       agent + ";");
 }
 
-std::string PostgresServer::odbc_connection(const std::string& database, Role role) const {
+std::string PostgresServer::odbc_connection_to(std::uint16_t port, const std::string& database,
+                                               Role role) const {
   const Account user = account(role);
-  return "Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=" + std::to_string(spec().port) +
+  return "Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=" + std::to_string(port) +
          ";Database=" + database + ";UID=" + user.user + ";PWD=" + user.password;
 }
 

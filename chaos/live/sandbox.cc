@@ -110,6 +110,7 @@ std::vector<Participant> points_and_payments(DatabaseKind points, DatabaseKind p
 Sandbox::Sandbox(SandboxSpec spec) : spec_(std::move(spec)) {
   validate(spec_);
   spec_.directory = std::filesystem::absolute(spec_.directory).lexically_normal();
+  if (spec_.proxy_seed) make_proxy();
   make_databases();
 }
 
@@ -191,16 +192,17 @@ void Sandbox::write_configuration() {
   std::ostringstream coordinator;
   coordinator << "[coordinator]\n"
               << "name = " << toml_string(kCoordinatorName) << "\n"
-              << "listen = " << toml_string(coordinator_address()) << "\n"
+              << "listen = " << toml_string(address(spec_.base_port)) << "\n"
               << "data_dir = " << toml_string((spec_.directory / "coordinator").string()) << "\n"
               << spec_.coordinator_settings;
   for (std::size_t i = 0; i < spec_.participants.size(); ++i) {
     const std::string& name = spec_.participants[i].name;
     write_private_file(config_file(agent_name(name), ".token"), random_token() + "\n");
-    write_agent_configuration(spec_.participants[i], agent_port(i));
+    write_agent_configuration(i);
     coordinator << "\n[[participant]]\n"
                 << "name = " << toml_string(name) << "\n"
-                << "agent = " << toml_string(address(agent_port(i))) << "\n"
+                << "agent = " << toml_string(address(port_to(agent_name(name), agent_port(i))))
+                << "\n"
                 << "token_file = " << toml_string(config_file(agent_name(name), ".token").string())
                 << "\n";
   }
@@ -208,17 +210,19 @@ void Sandbox::write_configuration() {
   write_environment();
 }
 
-void Sandbox::write_agent_configuration(const Participant& participant, std::uint16_t port) {
+void Sandbox::write_agent_configuration(std::size_t index) {
+  const Participant& participant = spec_.participants[index];
   const std::string name = agent_name(participant.name);
+  const DatabaseServer& server = database(participant.name);
+  const std::uint16_t port = port_to(server.spec().name, server.spec().port);
   std::ostringstream text;
   text << "[agent]\n"
        << "participant = " << toml_string(participant.name) << "\n"
-       << "listen = " << toml_string(address(port)) << "\n"
+       << "listen = " << toml_string(address(agent_port(index))) << "\n"
        << spec_.agent_settings  //
        << "\n[database]\n"
        << "kind = " << toml_string(std::string(to_string(participant.kind))) << "\n"
-       << "connection = "
-       << toml_string(database(participant.name).odbc_connection(participant.name)) << "\n"
+       << "connection = " << toml_string(server.odbc_connection_to(port, participant.name)) << "\n"
        << spec_.database_section  //
        << "\n[[coordinator]]\n"
        << "name = " << toml_string(kCoordinatorName) << "\n"
@@ -260,6 +264,25 @@ std::uint16_t Sandbox::agent_port(std::size_t index) const {
   return static_cast<std::uint16_t>(spec_.base_port + kAgentPorts + index);
 }
 
+std::uint16_t Sandbox::database_port(std::size_t index) const {
+  return static_cast<std::uint16_t>(spec_.base_port + kDatabasePorts + index);
+}
+
+// Where others find the part that listens on `own`.
+std::uint16_t Sandbox::port_to(const std::string& part, std::uint16_t own) const {
+  return proxy_ ? proxy_->link(part).port() : own;
+}
+
+void Sandbox::make_proxy() {
+  proxy_ = std::make_unique<Proxy>(*spec_.proxy_seed);
+  proxy_->add(kCoordinator, Carries::kClientFrames, spec_.base_port);
+  for (std::size_t i = 0; i < spec_.participants.size(); ++i) {
+    const std::string& name = spec_.participants[i].name;
+    proxy_->add(agent_name(name), Carries::kAgentFrames, agent_port(i));
+    proxy_->add(database_name(name), Carries::kBytes, database_port(i));
+  }
+}
+
 void Sandbox::make_databases() {
   for (std::size_t i = 0; i < spec_.participants.size(); ++i) {
     const auto& participant = spec_.participants[i];
@@ -267,7 +290,7 @@ void Sandbox::make_databases() {
     database.name = database_name(participant.name);
     database.directory = spec_.directory / database.name;
     database.log_file = log_file(database.name);
-    database.port = static_cast<std::uint16_t>(spec_.base_port + kDatabasePorts + i);
+    database.port = database_port(i);
     database.dies_with_owner = spec_.dies_with_owner;
     const auto settings = spec_.database_settings.find(participant.name);
     if (settings != spec_.database_settings.end()) database.settings = settings->second;
@@ -334,7 +357,7 @@ Service& Sandbox::coordinator() {
 }
 
 std::string Sandbox::coordinator_address() const {
-  return address(spec_.base_port);
+  return address(port_to(kCoordinator, spec_.base_port));
 }
 
 template <typename Action>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "chaos/live/database_server.h"
+#include "chaos/live/proxy.h"
 #include "chaos/live/service.h"
 
 // A whole Assent on one machine: private databases, an agent for each, a coordinator; all on
@@ -57,6 +58,7 @@ struct SandboxSpec {
   std::string coordinator_settings;  // further lines behind [coordinator] in coordinator.toml
   std::string agent_settings;        // further lines behind [agent] in every agent's file
   std::string database_section;      // further lines behind [database] in every agent's file
+  std::optional<std::uint64_t> proxy_seed;  // set: a proxy stands on every link, see proxy()
 };
 
 struct PartStatus {
@@ -125,13 +127,19 @@ class Sandbox {
   Service& agent(const std::string& participant);
   Service& coordinator();
 
-  std::string coordinator_address() const;  // "127.0.0.1:7400"
+  std::string coordinator_address() const;  // "127.0.0.1:7400"; with a proxy, its
+
+  // Only where the spec has a proxy_seed. Its links are called by who listens: coordinator, agent-X
+  // and db-X, each between that part and who uses it. What the sandbox itself asks of a database
+  // does not pass it.
+  Proxy& proxy() { return *proxy_; }
   const SandboxSpec& spec() const { return spec_; }
 
  private:
   // What was last asked of a part.
   enum class Wish { kNothing, kRun, kStop, kKill };
 
+  void make_proxy();
   void make_databases();
   void make_services();
   void make_service(const std::string& name, const std::filesystem::path& program,
@@ -142,7 +150,7 @@ class Sandbox {
   void init_databases();
   void fill_database(const Participant& participant);
   void write_configuration();
-  void write_agent_configuration(const Participant& participant, std::uint16_t port);
+  void write_agent_configuration(std::size_t index);
   void write_environment();
   void write_spec() const;
 
@@ -155,6 +163,8 @@ class Sandbox {
   std::string unknown_name(const std::string& name) const;
 
   std::uint16_t agent_port(std::size_t index) const;
+  std::uint16_t database_port(std::size_t index) const;
+  std::uint16_t port_to(const std::string& part, std::uint16_t own) const;
   std::filesystem::path config_file(const std::string& part, const char* suffix) const;
   std::filesystem::path log_file(const std::string& part) const;
   std::filesystem::path pid_file(const std::string& part) const;
@@ -164,6 +174,7 @@ class Sandbox {
   auto with_part(const std::string& name, Action action);
 
   SandboxSpec spec_;
+  std::unique_ptr<Proxy> proxy_;
   std::map<std::string, std::unique_ptr<DatabaseServer>> databases_;  // by name of the part
   std::map<std::string, Service> services_;                           // by name of the part
   std::map<std::string, Wish> wishes_;                                // by name of the part
