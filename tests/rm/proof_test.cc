@@ -291,6 +291,41 @@ TEST_CASE("witness rows are there after commits only, and go when they are told 
   must(agent.control->forget_witnesses({}));
 }
 
+TEST_CASE("witness rows go without waiting for those of branches that are prepared among them") {
+  Server& server = shared_server(Kind::kMariadb);
+  Agent agent(server);
+  server.run("DELETE FROM assent_witness;");
+  const bool is_large = GENERATE(false, true);  // the server plans by what it thinks is there
+  if (is_large) {
+    server.run(
+        "INSERT INTO assent_witness SELECT 1, 1, seq, 'points' FROM seq_1_to_5000; "
+        "ANALYZE TABLE assent_witness;");
+  }
+  // Two openings of a log, and of each every other branch has ended.
+  std::vector<Gtrid> ended;
+  std::vector<Prepared> open;
+  for (const bool ends : {false, true, false, true, false}) {
+    for (const Epoch epoch : {Epoch{1}, Epoch{2}}) {
+      Xid xid = next_xid();
+      xid.gtrid.epoch = epoch;
+      const WorkReport report = agent.session->work(work_of(xid, {plain("SELECT 1")}));
+      require_vote(report, Vote::kPrepared);
+      open.push_back({xid, report.proof});
+      if (!ends) continue;
+      CHECK(commit(*agent.session, xid, report.proof).completion == Completion::kCommitted);
+      open.pop_back();
+      ended.push_back(xid.gtrid);
+    }
+  }
+  ended.push_back(next_xid().gtrid);  // of one that has no row
+
+  must(agent.control->forget_witnesses(ended));
+  for (const auto& [xid, proof] : open)
+    CHECK(commit(*agent.session, xid, proof).completion == Completion::kCommitted);
+  CHECK(server->query_value("points", "SELECT COUNT(*) FROM assent_witness WHERE log_id <> 1;") ==
+        std::to_string(open.size()));
+}
+
 TEST_CASE("prepared branches and their proofs survive a kill of the server") {
   Server server(each_kind());
   Prepared prepared;
