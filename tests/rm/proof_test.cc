@@ -157,7 +157,7 @@ TEST_CASE("a status that could not be asked for just now is no outcome") {
   const auto [xid, proof] = prepare_one(agent);
   finish_by_hand(server, xid, true);
   Settings hasty = server.settings();
-  hasty.statement_timeout = std::chrono::milliseconds(200);
+  hasty.statement_timeout = std::chrono::seconds(1);
   agent.control.reset();
   const auto manager = make_resource_manager(hasty);
   const auto control = must(manager->take_control(kPatience));
