@@ -1,6 +1,7 @@
 #include "chaos/live/faults.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace assent::live {
 namespace {
@@ -10,6 +11,7 @@ std::vector<std::unique_ptr<Fault>> make_all() {
   all.push_back(make_kill());
   all.push_back(make_pause());
   all.push_back(make_restart());
+  for (auto& fault : make_link_faults()) all.push_back(std::move(fault));
   return all;
 }
 

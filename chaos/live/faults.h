@@ -14,6 +14,10 @@ std::unique_ptr<Fault> make_kill();     // SIGKILL; heal starts it again
 std::unique_ptr<Fault> make_pause();    // SIGSTOP, SIGCONT
 std::unique_ptr<Fault> make_restart();  // stopped in good order; heal starts it again
 
+// fault_link.cc: delay, throttle, cut, unreachable, black-hole, one-way, half-open; of frames
+// duplicate, reorder, flip, truncate
+std::vector<std::unique_ptr<Fault>> make_link_faults();
+
 // Those of these names, in their order; all when there are none. Throws SandboxError, listing them,
 // for a name that no fault has.
 std::vector<std::unique_ptr<Fault>> make_faults(const std::vector<std::string>& names);

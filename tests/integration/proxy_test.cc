@@ -22,6 +22,7 @@
 #include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
 
+#include "chaos/live/fault_link.h"
 #include "protocol/wire/convert.h"
 #include "protocol/wire/frame.h"
 #include "tests/integration/support_till.h"
@@ -475,37 +476,6 @@ Till& till() {
   return till;
 }
 
-struct LinkFault {
-  const char* name;
-  std::function<void(ProxyLink&)> inject;
-  bool of_frames = false;
-};
-
-const std::vector<LinkFault>& link_faults() {
-  static const std::vector<LinkFault> faults = {
-      {"delay", [](ProxyLink& link) { link.set({.delay = 5ms, .jitter = 50ms}); }},
-      {"throttle", [](ProxyLink& link) { link.set({.bytes_per_second = 20'000}); }},
-      {"reset", [](ProxyLink& link) { link.cut(Cut::kReset); }},
-      {"fin", [](ProxyLink& link) { link.cut(Cut::kFin); }},
-      {"refused",
-       [](ProxyLink& link) {
-         link.refuse();
-         link.cut(Cut::kReset);
-       }},
-      {"black hole", [](ProxyLink& link) { link.set({.stands_still = true}); }},
-      {"not heard",
-       [](ProxyLink& link) { link.set(Direction::kToServer, {.stands_still = true}); }},
-      {"deaf", [](ProxyLink& link) { link.set(Direction::kToClient, {.stands_still = true}); }},
-      {"half open, client", [](ProxyLink& link) { link.half_open(End::kClient); }},
-      {"half open, server", [](ProxyLink& link) { link.half_open(End::kServer); }},
-      {"duplicates", [](ProxyLink& link) { link.set({.duplicate = 0.3}); }, true},
-      {"reordered", [](ProxyLink& link) { link.set({.reorder = 0.3}); }, true},
-      {"flipped", [](ProxyLink& link) { link.set({.flip = 0.05}); }, true},
-      {"truncated", [](ProxyLink& link) { link.set({.truncate = 0.05}); }, true},
-  };
-  return faults;
-}
-
 }  // namespace
 
 // Agents know a repeat by its number in the branch; for a client's link the request id is all.
@@ -530,12 +500,13 @@ TEST_CASE("a statement that comes twice on a client's link takes effect once at 
 TEST_CASE("under each fault of each link payments are whole, and all is quiet afterwards") {
   for (const auto& name : till().sandbox().proxy().names()) {
     ProxyLink& link = till().sandbox().proxy().link(name);
+    bool other_way = false;
     for (const auto& fault : link_faults()) {
       if (fault.of_frames && link.carries() == Carries::kBytes) continue;
       INFO(fault.name << " on the link to " << name);
       const auto payers = till().pay(kPayments);
       CHECK(comes_true([&] { return payers->counts().answered > 2; }));
-      fault.inject(link);
+      fault.inject(link, other_way = !other_way);
       std::this_thread::sleep_for(kFaultLasts);
       link.heal();
       CHECK(till().settle_up(*payers) == "");
