@@ -1,24 +1,21 @@
 #include "chaos/live/demo.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <random>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include "chaos/live/demo_interrupt.h"
 #include "chaos/live/demo_killing.h"
 #include "chaos/live/demo_screen.h"
 #include "chaos/live/evidence.h"
+#include "chaos/live/interrupt.h"
 #include "chaos/live/payers.h"
 #include "chaos/live/ports.h"
+#include "chaos/live/private_folder.h"
 #include "chaos/live/sandbox.h"
 #include "chaos/workload/checker.h"
 #include "chaos/workload/payment.h"
@@ -38,36 +35,6 @@ constexpr std::size_t kViolationsShown = 20;
 std::string describe(DatabaseKind kind) {
   return kind == DatabaseKind::kPostgres ? "PostgreSQL" : "MariaDB";
 }
-
-// A fresh folder in TMPDIR, or in /var/tmp, which is a disk where /tmp may be memory. Every account
-// may enter it: databases don't run as root.
-class PrivateFolder {
- public:
-  PrivateFolder() {
-    const char* chosen = std::getenv("TMPDIR");
-    std::string pattern =
-        std::filesystem::path(chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp") /
-        "assent-demo-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      throw SandboxError("cannot make a folder such as " + pattern + ": " +
-                         std::generic_category().message(errno) + "; set TMPDIR to a place for it");
-    }
-    path_ = pattern;
-    using std::filesystem::perms;
-    std::filesystem::permissions(path_, perms::owner_all | perms::group_exec | perms::others_exec);
-  }
-  ~PrivateFolder() {
-    std::error_code left_behind;  // a destructor has nobody to tell
-    std::filesystem::remove_all(path_, left_behind);
-  }
-  PrivateFolder(const PrivateFolder&) = delete;
-  PrivateFolder& operator=(const PrivateFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class Demo {
  public:
@@ -302,7 +269,7 @@ class Demo {
   }
 
   DemoOptions options_;
-  PrivateFolder folder_;
+  PrivateFolder folder_{"assent-demo"};
   PortLease ports_{kPorts};
   Screen screen_;
   Sandbox sandbox_;

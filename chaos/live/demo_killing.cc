@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "chaos/live/demo_interrupt.h"
+#include "chaos/live/interrupt.h"
 
 namespace assent::live {
 namespace {

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "chaos/live/demo.h"
-#include "chaos/live/demo_interrupt.h"
+#include "chaos/live/interrupt.h"
 
 namespace {
 

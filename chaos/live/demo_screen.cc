@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "chaos/live/demo_interrupt.h"
+#include "chaos/live/interrupt.h"
 
 namespace assent::live {
 namespace {

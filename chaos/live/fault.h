@@ -20,7 +20,8 @@ struct Scene {
 };
 
 // In this order, all by the thread that has the sandbox:
-//   missing; prepare, before there is a sandbox; then any number of times aim, start, heal.
+//   missing; prepare, before there is a sandbox; furnish; then any number of times aim, start,
+//   heal; the end of the object, when all parts of the sandbox have stopped.
 // An object is started once at a time. Different faults overlap, but never on one part of the
 // sandbox. What goes wrong is thrown as SandboxError: the run has failed then.
 class Fault {
@@ -40,11 +41,16 @@ class Fault {
   // What it needs of the sandbox from the start, a link to put itself on, say.
   virtual void prepare(SandboxSpec&) {}
 
+  // The databases run, agents and coordinator have not been started yet: the last chance to put
+  // something underneath or between them.
+  virtual void furnish(Scene&) {}
+
   // Chooses what the next start() hits, by nothing but `random` and the names of the parts, so that
   // a seed repeats it: "agent-points", or whatever a person is to read in the time line.
   virtual std::string aim(workload::Random& random, const Sandbox& sandbox) = 0;
 
-  // The parts, by name, that no other fault may touch while this one lasts. After aim().
+  // The parts, by name, that no other fault may touch while this one lasts, and that may end by
+  // themselves until it is healed. After aim().
   virtual std::vector<std::string> parts() const = 0;
 
   virtual void start(Scene& scene) = 0;

@@ -17,7 +17,7 @@ struct LogRecord {
 
   std::uint64_t number = 0;
   Kind kind = Kind::kOther;
-  std::string gtrid;        ///< of the first three kinds
+  std::string gtrid;        ///< of the first three kinds; empty: a key was settled that had none
   std::string key;          ///< of a decision
   std::string participant;  ///< of a heuristic outcome
 };

@@ -284,6 +284,12 @@ TEST_CASE("the lines of a log dump are understood") {
   REQUIRE(heuristic);
   CHECK(heuristic->kind == LogRecord::Kind::kHeuristic);
   CHECK(heuristic->participant == "points");
+  const auto settled = parse_log_line(
+      R"(19 2026-07-21T10:00:00.000Z epoch=3 forced rollback 0123456789abcdef-3-0 key="ring-1" code=settled reason="the key was bound to rolled back by settle")");
+  REQUIRE(settled);
+  CHECK(settled->kind == LogRecord::Kind::kRollback);
+  CHECK(settled->gtrid.empty());
+  CHECK(settled->key == "ring-1");
   const auto opening =
       parse_log_line("1 2026-07-21T10:00:00.000Z epoch=1 forced opening log=0123456789abcdef");
   REQUIRE(opening);

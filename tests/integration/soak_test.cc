@@ -2,14 +2,12 @@
 // or prepared branch is left behind.
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 
 #include <catch2/catch.hpp>
 
+#include "chaos/live/use.h"
 #include "tests/integration/support_till.h"
 
 using namespace assent;
@@ -31,32 +29,12 @@ constexpr bool kMemoryTells = true;
 /// that is a leak of 2 KB a payment or more.
 constexpr long kMemoryGrowthMaxKb = 16 * 1024;
 
-struct Use {
-  long memory_kb = 0;
-  long descriptors = 0;
-  long threads = 0;
-};
-
-long status_value(pid_t pid, const std::string& key) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key + ":")) return std::stol(line.substr(key.size() + 1));
-  }
-  return -1;
-}
-
-Use use_of(pid_t pid) {
-  const auto folder = "/proc/" + std::to_string(pid) + "/fd";
-  const std::filesystem::directory_iterator descriptors(folder);
-  return {status_value(pid, "VmRSS"),
-          static_cast<long>(std::distance(begin(descriptors), end(descriptors))),
-          status_value(pid, "Threads")};
-}
+using workload::Use;
 
 std::map<std::string, Use> use_of_all(live::Sandbox& sandbox) {
-  return {{"coordinator", use_of(sandbox.coordinator().pid())},
-          {"agent-points", use_of(sandbox.agent("points").pid())},
-          {"agent-payments", use_of(sandbox.agent("payments").pid())}};
+  return {{"coordinator", live::use_of(sandbox.coordinator().pid()).value()},
+          {"agent-points", live::use_of(sandbox.agent("points").pid()).value()},
+          {"agent-payments", live::use_of(sandbox.agent("payments").pid()).value()}};
 }
 
 long sessions_of(House& house, const live::Participant& participant) {

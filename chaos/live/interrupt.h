@@ -1,6 +1,6 @@
 #pragma once
 
-// Ctrl-C and its kin, noticed between the steps of the demo so that it can tidy up.
+// Ctrl-C and its kin, noticed between the steps of a program so that it can tidy up.
 namespace assent::live {
 
 struct Interrupted {

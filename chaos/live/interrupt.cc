@@ -1,4 +1,4 @@
-#include "chaos/live/demo_interrupt.h"
+#include "chaos/live/interrupt.h"
 
 #include <signal.h>
 
