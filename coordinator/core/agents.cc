@@ -343,7 +343,7 @@ void Coordinator::on(const DecisionFound& event) {
     if (const auto* commit = std::get_if<CommitRecord>(&event.decided->record)) {
       return commit_again(*participant, event.branch, *commit);
     }
-    return roll_back_orphan(*participant, gtrid);
+    if (!may_be_of_another(*event.decided)) return roll_back_orphan(*participant, gtrid);
   }
   const bool of_this_log = gtrid.log_id == log_id_;
   if (of_this_log && event.low_water && gtrid <= *event.low_water) {

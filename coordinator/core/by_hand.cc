@@ -237,7 +237,14 @@ Result<> Coordinator::plan_whole(Deed& deed, const ResolveTransaction& resolve,
     return {};
   }
   const auto logged = decision_of(resolve.gtrid, decided);
-  if (!logged) return plan_unrecorded(deed, resolve);
+  if (!logged) {
+    if (decided != nullptr && resolve.decision == Decision::kCommit) {
+      deed.told.plan.emplace_back(
+          "take it that it is a transaction of the opening that was given up: the rollback that "
+          "this log records under its gtrid is another one's");
+    }
+    return plan_unrecorded(deed, resolve);
+  }
   if (*logged != resolve.decision) {
     return refused("its decision is " + word(*logged) + " and can't be reversed");
   }
@@ -251,7 +258,7 @@ std::optional<Decision> Coordinator::decision_of(const Gtrid& gtrid, const Decid
     if (tx->undecided()) return std::nullopt;
     return tx->phase == Phase::kRollingBack ? Decision::kRollback : Decision::kCommit;
   }
-  if (decided == nullptr) return std::nullopt;
+  if (decided == nullptr || may_be_of_another(*decided)) return std::nullopt;
   return std::holds_alternative<CommitRecord>(decided->record) ? Decision::kCommit
                                                                : Decision::kRollback;
 }

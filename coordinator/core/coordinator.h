@@ -283,6 +283,7 @@ class Coordinator {
   std::optional<std::string> why_not_orphan(const Participant& participant,
                                             const Gtrid& gtrid) const;
   bool given_up(const Gtrid& gtrid) const;
+  bool may_be_of_another(const Decided& decided) const;
   void hold(Participant& participant, const PreparedBranch& listed, const std::string& why);
   void look_again(Participant& participant);
   std::optional<Error> why_key_unknown() const;

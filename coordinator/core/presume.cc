@@ -193,6 +193,14 @@ bool Coordinator::given_up(const Gtrid& gtrid) const {
   return gtrid.epoch <= given_up_epoch_;
 }
 
+/// An opening that was given up may have given the gtrid to a transaction of its own, and committed
+/// that. So a recorded rollback of a key says nothing of a branch that is listed under it. One by
+/// hand, which has no key, is about that branch.
+bool Coordinator::may_be_of_another(const Decided& decided) const {
+  const auto* rollback = std::get_if<RollbackRecord>(&decided.record);
+  return rollback != nullptr && !rollback->key.empty() && given_up(rollback->gtrid);
+}
+
 bool Coordinator::is_of_this_opening(const Gtrid& gtrid) const {
   return gtrid.log_id == log_id_ && gtrid.epoch == epoch_ && gtrid < next_gtrid();
 }
