@@ -257,7 +257,9 @@ Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
   // core to say (R15).
   const bool is_new = state_.tail.log_time == WallTime{};
   const WallTime at = is_new ? read_clocks().wall : state_.tail.log_time;
+  const bool broken = is_broken(missing);
   batch.add_opening(Epoch{before + step}, {log_id_, opening_.nonce, std::move(missing)}, at);
+  if (broken) batch.add_checkpoint();  // nobody has to come upon the break again
   crash_point("log.opening_before_record");
   auto written = write_durably(batch.writes());
   if (!written) return written;

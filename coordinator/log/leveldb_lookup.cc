@@ -20,13 +20,6 @@ Error index_is_wrong(std::uint64_t number) {
       fmt::format("an index leads to record {}, which is not the one looked for", number));
 }
 
-/// Where the chain is known to be broken two histories are mixed, and an entry of an index may be
-/// of the other one.
-bool may_be_astray(const std::vector<Missing>& known) {
-  return std::any_of(known.begin(), known.end(),
-                     [](const Missing& one) { return one.why == Missing::Why::kBroken; });
-}
-
 /// nullopt: not a commit or rollback record.
 std::optional<Decided> as_decided(StoredRecord&& record) {
   if (auto* commit = std::get_if<CommitRecord>(&record.payload)) return Decided{std::move(*commit)};
@@ -74,11 +67,12 @@ Result<std::optional<Decided>> LevelDbLookup::look_for_key(std::string_view key)
   // The newest one counts: an older one of this key is past its retention.
   for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
     if (is_lost(known_, *number)) continue;
-    auto record = read_record(db_, *number);
+    auto record = read(*number);
     if (!record) return std::move(record).error();
-    const std::string* key_there = key_of(record->payload);
-    if (key_there == nullptr && !may_be_astray(known_)) return index_is_wrong(*number);
-    if (key_there != nullptr && *key_there == key) return as_decided(std::move(*record));
+    if (!*record) continue;
+    const std::string* key_there = key_of((*record)->payload);
+    if (key_there == nullptr && !is_broken(known_)) return index_is_wrong(*number);
+    if (key_there != nullptr && *key_there == key) return as_decided(std::move(**record));
   }
   return std::optional<Decided>{};
 }
@@ -136,14 +130,26 @@ Result<CommitsPiece> LevelDbLookup::find_commits(std::string_view participant,
   return piece;
 }
 
-/// A record that the index names for this transaction; nullopt: the entry is of another history.
-Result<std::optional<StoredRecord>> LevelDbLookup::read_of(const Gtrid& gtrid,
-                                                           std::uint64_t number) const {
+/// A record that an index names; nullopt: the entry is of another history, and there is none.
+Result<std::optional<StoredRecord>> LevelDbLookup::read(std::uint64_t number) const {
+  if (is_broken(known_)) {
+    const auto there = read_value(db_, record_key(number));
+    if (!there) return there.error();
+    if (!*there) return std::optional<StoredRecord>{};
+  }
   auto record = read_record(db_, number);
   if (!record) return std::move(record).error();
-  const Gtrid* gtrid_there = gtrid_of(record->payload);
-  if (gtrid_there != nullptr && *gtrid_there == gtrid) return std::optional(std::move(*record));
-  if (may_be_astray(known_)) return std::optional<StoredRecord>{};
+  return std::optional(std::move(*record));
+}
+
+/// The same, for this transaction.
+Result<std::optional<StoredRecord>> LevelDbLookup::read_of(const Gtrid& gtrid,
+                                                           std::uint64_t number) const {
+  auto record = read(number);
+  if (!record || !*record) return record;
+  const Gtrid* gtrid_there = gtrid_of((*record)->payload);
+  if (gtrid_there != nullptr && *gtrid_there == gtrid) return record;
+  if (is_broken(known_)) return std::optional<StoredRecord>{};
   return index_is_wrong(number);
 }
 

@@ -37,6 +37,7 @@ class LevelDbLookup {
   Result<std::optional<Decided>> look_for_key(std::string_view key) const;
   Result<std::optional<Decided>> look_for_gtrid(const Gtrid& gtrid) const;
   Result<std::vector<ToldRecord>> look_for_story(const Gtrid& gtrid) const;
+  Result<std::optional<StoredRecord>> read(std::uint64_t number) const;
   Result<std::optional<StoredRecord>> read_of(const Gtrid& gtrid, std::uint64_t number) const;
 
   leveldb::DB& db_;

@@ -165,15 +165,13 @@ class OfflineLog::Impl {
           .push_back(text(one) + (one.allowed ? ", which a person has allowed" : ""));
     }
     for (const Missing& one : past.missing) findings.wrong.push_back(text(one));
+    LogState found = past.state;
+    found.missing.insert(found.missing.end(), past.missing.begin(), past.missing.end());
     const std::atomic<bool> stop = false;
-    const auto older = verify_all(db(), log_id_, past.state, stop);
+    const auto older = verify_all(db(), log_id_, found, stop);
     if (!older) findings.wrong.push_back(older.error().message);
     if (!older) return;
-    for (const Missing& one : *older) {
-      const bool told =
-          std::find(past.missing.begin(), past.missing.end(), one) != past.missing.end();
-      if (!told) findings.wrong.push_back(text(one));
-    }
+    for (const Missing& one : *older) findings.wrong.push_back(text(one));
   }
 
   void describe(const LogPast& past, LogFindings& findings) const {

@@ -40,83 +40,105 @@ bool may_be_of_other_log(const RecordPayload& payload) {
 /// doubted.
 class Chain {
  public:
+  enum class Fit : std::uint8_t { kFollows, kBreaks, kOfAnotherLog };
+
   Chain(LogId log_id, std::uint64_t first) : log_id_(log_id), next_(first) {}
 
   std::uint64_t next() const { return next_; }
 
-  /// A damaged record. Adds to `missing` what is missing before it, and itself.
+  /// A record that nobody looks at. Adds to `missing` what is missing before it.
   void pass(std::uint64_t number, std::vector<Missing>& missing) {
-    note_gap(number, missing);
-    missing.push_back(damaged(number));
-  }
-
-  /// Returns what is wrong with the record: nullptr: nothing. Adds to `missing` what is missing
-  /// before it.
-  const char* follow(std::uint64_t number, const StoredRecord& record,
-                     std::vector<Missing>& missing) {
-    note_gap(number, missing);
-    const RecordHeader& header = record.header;
-    const bool follows = before_ && header.number == before_->number + 1;
-    const char* doubt = header.number == number ? doubt_link(header, follows)
-                                                : "it is not the record of this number";
-    if (doubt == nullptr) doubt = doubt_payload(record);
-    before_ = header;
-    return doubt;
-  }
-
- private:
-  void note_gap(std::uint64_t number, std::vector<Missing>& missing) {
     if (number > next_) missing.push_back({Missing::Why::kGap, next_, number - 1});
     next_ = number + 1;
   }
 
-  const char* doubt_link(const RecordHeader& header, bool follows) const {
-    if (header.number == 1 && header.previous != chain_start(log_id_)) {
-      return "it does not begin this log";
-    }
-    if (!before_) return nullptr;
-    if (follows && header.previous != before_->checksum) {
-      return "it does not follow the record before it";
-    }
-    if (header.log_time < before_->log_time) return "its time is before that of the one before it";
-    const bool opens = header.type == RecordType::kOpening;
-    const bool of_its_epoch = opens     ? header.epoch > before_->epoch
-                              : follows ? header.epoch == before_->epoch
-                                        : header.epoch >= before_->epoch;
-    return of_its_epoch ? nullptr : "its epoch is not the one that it was opened with";
+  /// A whole record. Adds to `missing` what is missing before it.
+  Fit follow(std::uint64_t number, const StoredRecord& record, std::vector<Missing>& missing) {
+    pass(number, missing);
+    const bool fits = record.header.number == number && follows(record) && is_of_its_time(record);
+    before_ = record.header;
+    if (!is_of_this_log(record)) return Fit::kOfAnotherLog;
+    return fits ? Fit::kFollows : Fit::kBreaks;
   }
 
-  const char* doubt_payload(const StoredRecord& record) const {
-    constexpr const char* kForeign = "it is of another log";
+ private:
+  bool follows(const StoredRecord& record) const {
+    if (!before_) return true;
+    const RecordHeader& header = record.header;
+    const bool linked = header.number == before_->number + 1 || goes_on_behind(record, *before_);
+    if (linked && header.previous != before_->checksum) return false;
+    if (header.log_time < before_->log_time) return false;
+    if (header.type == RecordType::kOpening) return header.epoch > before_->epoch;
+    return linked ? header.epoch == before_->epoch : header.epoch >= before_->epoch;
+  }
+
+  /// The opening that tells of a break is linked to the last record before it.
+  static bool goes_on_behind(const StoredRecord& record, const RecordHeader& before) {
+    const auto* opening = std::get_if<OpeningRecord>(&record.payload);
+    return opening != nullptr && std::any_of(opening->missing.begin(), opening->missing.end(),
+                                             [&before](const Missing& one) {
+                                               return one.why == Missing::Why::kBroken &&
+                                                      one.first == before.number + 1;
+                                             });
+  }
+
+  static bool is_of_its_time(const StoredRecord& record) {
+    const Gtrid* gtrid = gtrid_of(record.payload);
+    return gtrid == nullptr || may_be_of_other_log(record.payload) ||
+           gtrid->epoch <= record.header.epoch;
+  }
+
+  bool is_of_this_log(const StoredRecord& record) const {
+    const RecordHeader& header = record.header;
+    if (header.number == 1 && header.previous != chain_start(log_id_)) return false;
     if (const auto* opening = std::get_if<OpeningRecord>(&record.payload)) {
-      return opening->log_id == log_id_ ? nullptr : kForeign;
+      return opening->log_id == log_id_;
     }
     const Gtrid* gtrid = gtrid_of(record.payload);
-    if (gtrid == nullptr) return nullptr;
-    if (gtrid->log_id != log_id_) return may_be_of_other_log(record.payload) ? nullptr : kForeign;
-    return gtrid->epoch <= record.header.epoch ? nullptr : "its gtrid is of a later epoch";
+    return gtrid == nullptr || gtrid->log_id == log_id_ || may_be_of_other_log(record.payload);
   }
 
   const LogId log_id_;
   std::uint64_t next_;
-  std::optional<RecordHeader> before_;
+  std::optional<RecordHeader> before_;  ///< the last whole one
 };
 
-/// Goes back from the newest record to the last checkpoint, or to the first record there is.
-/// Returns the number of the one that should be there: the checkpoint's, or 1.
-Result<std::uint64_t> find_start(RecordWalk& records, std::uint64_t newest) {
-  for (std::uint64_t start = newest;;) {
+struct Start {
+  std::uint64_t number = 1;  ///< of the record that should be there: the last checkpoint, or 1
+  std::vector<Missing> told_lost;  ///< by openings behind it, where the chain was broken
+};
+
+void add_told(const Result<StoredRecord>& record, std::vector<Missing>& told_lost) {
+  const auto* opening = record ? std::get_if<OpeningRecord>(&record->payload) : nullptr;
+  if (opening == nullptr) return;
+  for (const Missing& one : opening->missing) {
+    if (one.why == Missing::Why::kBroken) told_lost.push_back(one);
+  }
+}
+
+/// Goes back from the newest record to the last checkpoint, or to the first record there is. What
+/// stands in a part that is lost itself tells nothing.
+Result<Start> find_start(RecordWalk& records, std::uint64_t newest) {
+  Start start;
+  for (std::uint64_t at = newest;;) {
     const auto header = decode_record_header(records.bytes());
-    const bool checkpoint = header && header->type == RecordType::kCheckpoint;
-    if (checkpoint && decode_record(records.bytes())) return start;
+    const bool whole = header && header->number == at && !is_lost(start.told_lost, at);
+    const bool checkpoint = whole && header->type == RecordType::kCheckpoint;
+    if (checkpoint && decode_record(records.bytes())) {
+      start.number = at;
+      return start;
+    }
+    if (whole && header->type == RecordType::kOpening) {
+      add_told(decode_record(records.bytes()), start.told_lost);
+    }
     records.back();
     const auto number = records.number();
     if (!number) return number.error();
     if (!*number) {
-      records.to(start);
-      return 1;
+      records.to(at);
+      return start;
     }
-    start = **number;
+    at = **number;
   }
 }
 
@@ -185,54 +207,6 @@ Result<> begin_at_checkpoint(leveldb::DB& db, Epoch epoch, const CheckpointRecor
       [&](const auto& listed, const auto& heuristic) { state.damaged[heuristic.xid] = listed; });
 }
 
-/// Every record from `first`, where `records` stands, on is in its place and applied, or it is
-/// damaged and nobody acts upon it. One that is whole and doesn't follow the one before is of
-/// another history: which of the two is ours can't be told.
-Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, std::uint64_t first,
-                LogPast& past) {
-  Chain chain(log_id, first);
-  LogTail& tail = past.state.tail;
-  for (;; records.forward()) {
-    const auto number = records.number();
-    if (!number) return number.error();
-    if (!*number) return {};
-    const auto record = records.record(**number);
-    if (!record) {
-      chain.pass(**number, past.missing);
-      tail.newest = **number;
-      tail.top = **number;  // it may have been forced
-      continue;
-    }
-    const char* doubt = chain.follow(**number, *record, past.missing);
-    if (doubt != nullptr) return wrong(**number, doubt);
-    const auto* checkpoint = std::get_if<CheckpointRecord>(&record->payload);
-    if (**number == first && checkpoint != nullptr) {
-      auto begun = begin_at_checkpoint(db, record->header.epoch, *checkpoint, past);
-      if (!begun) return begun;
-    }
-    past.state.apply(*record, records.bytes());
-  }
-}
-
-/// Oldest first; `at` says where each stands.
-template <typename Payload, typename Name>
-Result<std::vector<Payload>> read_all(leveldb::DB& db, const std::map<Name, ListedRecord>& list,
-                                      std::map<Name, RecordedAt>& at) {
-  std::vector<std::pair<std::uint64_t, Name>> numbers;
-  numbers.reserve(list.size());
-  for (const auto& [name, listed] : list) numbers.emplace_back(listed.number, name);
-  std::sort(numbers.begin(), numbers.end());
-  std::vector<Payload> all;
-  all.reserve(numbers.size());
-  for (const auto& [number, name] : numbers) {
-    auto record = read_record(db, number);
-    if (!record) return std::move(record).error();
-    at[name] = {number, record->header.log_time};
-    all.push_back(std::get<Payload>(std::move(record->payload)));
-  }
-  return all;
-}
-
 // ---- the indexes
 
 /// nullopt: there is none, or it is damaged.
@@ -268,6 +242,117 @@ Result<bool> is_indexed(leveldb::DB& db, LogId log_id, const StoredRecord& recor
   auto indexed = is_indexed(db, log_id, *gtrid, number, key != nullptr);
   if (!indexed || !*indexed || key == nullptr) return indexed;
   return is_indexed(db, log_id, *key, number);
+}
+
+// ---- reading
+
+/// From `start`, where `records` stands, on. Nobody acts upon what is lost: a damaged record, what
+/// an opening has told as lost, and all from the first on that is whole and does not follow the one
+/// before it. Two histories are mixed there, and whose the rest is can't be told.
+class Replay {
+ public:
+  Replay(leveldb::DB& db, LogId log_id, const Start& start, LogPast& past)
+      : db_(db),
+        log_id_(log_id),
+        start_(start),
+        past_(past),
+        chain_(log_id, start.number),
+        believed_(start.number - 1) {}
+
+  /// The next record that is there.
+  Result<> take(std::uint64_t number, const Result<StoredRecord>& record, std::string_view bytes) {
+    const auto holds = believe(number, record);
+    if (!holds) return holds.error();
+    if (!*holds) {
+      record ? past_.state.leave_out(number, *record) : past_.state.leave_out(number);
+      return {};
+    }
+    const auto* checkpoint = std::get_if<CheckpointRecord>(&record->payload);
+    if (number == start_.number && checkpoint != nullptr) {
+      auto begun = begin_at_checkpoint(db_, record->header.epoch, *checkpoint, past_);
+      if (!begun) return begun;
+    }
+    past_.state.apply(*record, bytes);
+    believed_ = number;
+    return {};
+  }
+
+  /// There are no more.
+  Result<> end() {
+    if (!broken_) return {};
+    past_.missing.push_back({Missing::Why::kBroken, believed_ + 1, past_.state.tail.newest});
+    return doubt_indexes();
+  }
+
+ private:
+  Result<bool> believe(std::uint64_t number, const Result<StoredRecord>& record) {
+    if (broken_) return false;
+    const bool lost = is_lost(start_.told_lost, number);
+    if (lost || !record) {
+      chain_.pass(number, past_.missing);
+      if (!lost) past_.missing.push_back(damaged(number));
+      return false;
+    }
+    const auto fit = chain_.follow(number, *record, past_.missing);
+    if (fit == Chain::Fit::kOfAnotherLog) return wrong(number, "it is of another log");
+    broken_ = fit == Chain::Fit::kBreaks;
+    return !broken_;
+  }
+
+  /// An entry of an index may be that of the other history. Before anybody can allow to presume:
+  /// a key that is not found would be a new one then.
+  Result<> doubt_indexes() {
+    RecordWalk records(db_);
+    for (records.to(start_.number);; records.forward()) {
+      const auto number = records.number();
+      if (!number) return number.error();
+      if (!*number || **number > believed_) return {};
+      const auto record = records.record(**number);
+      if (!record || is_lost(start_.told_lost, **number)) continue;
+      const auto indexed = is_indexed(db_, log_id_, *record);
+      if (!indexed) return indexed.error();
+      if (!*indexed) past_.missing.push_back({Missing::Why::kUnindexed, **number, **number});
+    }
+  }
+
+  leveldb::DB& db_;
+  const LogId log_id_;
+  const Start& start_;
+  LogPast& past_;
+  Chain chain_;
+  std::uint64_t believed_;  ///< number of the newest record that is acted upon
+  bool broken_ = false;
+};
+
+Result<> replay(leveldb::DB& db, LogId log_id, RecordWalk& records, const Start& start,
+                LogPast& past) {
+  Replay replay(db, log_id, start, past);
+  for (;; records.forward()) {
+    const auto number = records.number();
+    if (!number) return number.error();
+    if (!*number) return replay.end();
+    auto taken = replay.take(**number, records.record(**number), records.bytes());
+    if (!taken) return taken;
+  }
+}
+
+/// Oldest first; `at` says where each stands.
+template <typename Payload, typename Name>
+Result<std::vector<Payload>> read_all(leveldb::DB& db, const std::map<Name, ListedRecord>& list,
+                                      std::map<Name, RecordedAt>& at) {
+  std::vector<std::pair<std::uint64_t, Name>> numbers;
+  numbers.reserve(list.size());
+  for (const auto& [name, listed] : list) numbers.emplace_back(listed.number, name);
+  std::sort(numbers.begin(), numbers.end());
+  std::vector<Payload> all;
+  all.reserve(numbers.size());
+  for (const auto& [number, name] : numbers) {
+    auto record = read_record(db, number);
+    if (!record) return std::move(record).error();
+    at[name] = {number, record->header.log_time};
+    all.push_back(std::get<Payload>(std::move(record->payload)));
+  }
+  return all;
 }
 
 /// From the newest back to the first: none was changed or taken out.
@@ -315,9 +400,9 @@ Result<LogPast> read_recent(leveldb::DB& db, LogId log_id) {
   const auto newest = records.number();
   if (!newest) return newest.error();
   if (!*newest) return past;
-  const auto first = find_start(records, **newest);
-  if (!first) return first.error();
-  auto replayed = replay(db, log_id, records, *first, past);
+  const auto start = find_start(records, **newest);
+  if (!start) return start.error();
+  auto replayed = replay(db, log_id, records, *start, past);
   if (!replayed) return std::move(replayed).error();
   std::erase_if(past.missing,
                 [&](const Missing& one) { return is_known(one, past.state.missing); });
@@ -346,10 +431,13 @@ Result<std::vector<Missing>> verify_all(leveldb::DB& db, LogId log_id, const Log
     const auto record = records.record(**number);
     if (!record) {
       chain.pass(**number, missing);
+      missing.push_back(damaged(**number));
       continue;
     }
-    if (chain.follow(**number, *record, missing) != nullptr) {
-      const std::uint64_t before = std::max<std::uint64_t>(**number - 1, 1);
+    const std::uint64_t before = std::max<std::uint64_t>(**number - 1, 1);
+    const bool follows = chain.follow(**number, *record, missing) == Chain::Fit::kFollows;
+    // Where what is lost begins and ends the chain is broken.
+    if (!follows && !is_lost(state.missing, before) && !is_lost(state.missing, **number)) {
       missing.push_back({Missing::Why::kBroken, before, **number});
     }
     const auto indexed = is_indexed(db, log_id, *record);

@@ -109,6 +109,24 @@ void LogState::apply(const StoredRecord& record, std::string_view bytes) {
   std::visit([&](const auto& payload) { apply(record.header, bytes, payload); }, record.payload);
 }
 
+/// It may have been forced. The chain goes on from the last record that is acted upon.
+void LogState::leave_out(std::uint64_t number) {
+  tail.newest = std::max(tail.newest, number);
+  tail.top = tail.newest;
+}
+
+/// Its time does not count: nothing tells how long ago what is acted upon was written but the
+/// host's clock.
+void LogState::leave_out(std::uint64_t number, const StoredRecord& record) {
+  leave_out(number);
+  above = std::max(above, record.header.epoch);
+  if (const auto* loss = std::get_if<LossRecord>(&record.payload)) leave_out(loss->missing_to);
+  if (const auto* chained = std::get_if<ChainedHand>(&record.payload)) {
+    leave_out(chained->hand.missing_to);
+    above = std::max(above, chained->hand.above);
+  }
+}
+
 void LogState::forget(const HandRecord& hand) {
   std::erase_if(damaged, [&](const auto& entry) {
     const Xid& xid = entry.first;

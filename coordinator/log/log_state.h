@@ -61,6 +61,10 @@ struct LogState {
   void apply(const RecordHeader& header, std::string_view bytes, const ChainedHand& record);
   void apply(const RecordHeader& header, std::string_view bytes, const LossRecord& record);
   void apply(const StoredRecord& record, std::string_view bytes);
+  /// The record of this number comes next, and nobody acts upon it: it is lost. Numbers and epochs
+  /// that it may have used, or knew of, are not used again.
+  void leave_out(std::uint64_t number);
+  void leave_out(std::uint64_t number, const StoredRecord& record);
 
   /// An opening of this epoch is the record of this number. `nonce` 0: not known.
   void opened(Epoch epoch, std::uint64_t number, std::uint64_t nonce);

@@ -681,11 +681,16 @@ std::uint64_t last_lost(const std::vector<Missing>& missing) {
   return last;
 }
 
+bool is_broken(const std::vector<Missing>& missing) {
+  return std::any_of(missing.begin(), missing.end(),
+                     [](const Missing& one) { return one.why == Missing::Why::kBroken; });
+}
+
 std::string text(const Missing& missing) {
-  const std::string records =
-      missing.first == missing.last
-          ? fmt::format("record {} is missing", missing.first)
-          : fmt::format("records {} to {} are missing", missing.first, missing.last);
+  const bool one = missing.first == missing.last;
+  const std::string which = one ? fmt::format("record {}", missing.first)
+                                : fmt::format("records {} to {}", missing.first, missing.last);
+  const std::string records = which + (one ? " is missing" : " are missing");
   switch (missing.why) {
     case Missing::Why::kGap:
       return records;
@@ -710,8 +715,7 @@ std::string text(const Missing& missing) {
     case Missing::Why::kDamaged:
       return fmt::format("record {} is damaged", missing.first);
     case Missing::Why::kBroken:
-      return fmt::format("record {} does not follow the one before it: the chain is broken",
-                         missing.last);
+      return fmt::format("the chain is broken: {} may be of another history", which);
     case Missing::Why::kUnindexed:
       return fmt::format("record {} is there, and an index does not lead to it", missing.first);
     case Missing::Why::kUnread:

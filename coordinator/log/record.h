@@ -43,7 +43,7 @@ struct Missing {
     kBackup = 5,     ///< the same, made by `log backup` and opened as such
     kGivenUp = 6,    ///< by a person: no record has had these numbers since
     kDamaged = 7,    ///< the record is not as it was written
-    kBroken = 8,     ///< the chain breaks between `first` and `last`: neither is to be believed
+    kBroken = 8,     ///< the chain is broken: these may be of another history
     kUnindexed = 9,  ///< the record is there, and an index does not lead to it
     kUnread = 10,    ///< a file of the newest was damaged: some behind `first` - 1 may be missing
     kShown = 11,     ///< a database showed it to the opening before `first`; later records may have
@@ -62,6 +62,9 @@ struct Missing {
 bool is_lost(const std::vector<Missing>& missing, std::uint64_t number);
 /// The highest number of a lost record; 0: none is.
 std::uint64_t last_lost(const std::vector<Missing>& missing);
+
+/// Is the chain broken? Then two histories are mixed.
+bool is_broken(const std::vector<Missing>& missing);
 
 /// "records 813 to 815 are missing": what is missing and how it shows, a sentence without its stop.
 std::string text(const Missing& missing);

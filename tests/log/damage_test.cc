@@ -348,7 +348,7 @@ TEST_CASE("another log's database under this log's mark is refused", "[log][dama
   fs::remove_all(f.dir() / "decisions");
   fs::copy(other.undamaged() / "decisions", f.dir() / "decisions", fs::copy_options::recursive);
   CHECK(f.verdict() == Verdict::kRefused);
-  CHECK(f.why().find("record 1: it does not begin this log") != std::string::npos);
+  CHECK(f.why().find("record 1: it is of another log") != std::string::npos);
 }
 
 std::multiset<std::string> contents(const fs::path& dir) {

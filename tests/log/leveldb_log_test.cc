@@ -311,7 +311,7 @@ TEST_CASE("a checkpoint carries what is unfinished", "[log]") {
       f.open();
       REQUIRE(f.reports().wait_for_failure());
       CHECK(f.reports().failures().front().message ==
-            "record 301 does not follow the one before it: the chain is broken" + kStartAgain);
+            "the chain is broken: records 300 to 301 may be of another history" + kStartAgain);
     }
     SECTION("a missing entry of the index of keys") {
       RawDatabase(f.dir()).remove(

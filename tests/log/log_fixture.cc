@@ -3,8 +3,13 @@
 #include <fstream>
 #include <iterator>
 #include <utility>
+#include <variant>
 
 #include <catch2/catch.hpp>
+
+#include "coordinator/log/leveldb_keys.h"
+#include "coordinator/log/record.h"
+#include "tests/log/raw_database.h"
 
 namespace assent::testing {
 namespace {
@@ -123,6 +128,20 @@ void LogFixture::cut_power() {
   const auto copy = take_copy();
   disk_.cut_power(dir_, copy);
   restore(copy);
+}
+
+void LogFixture::tear_off(std::uint64_t number) {
+  log_.reset();
+  RawDatabase db(dir_);
+  auto record = coordinator::decode_record(db.get(coordinator::record_key(number)));
+  REQUIRE(record.has_value());
+  record->header.previous = ~record->header.previous;
+  std::string bytes;
+  const auto encode = [&](const auto& payload) {
+    coordinator::encode_record(record->header, payload, bytes);
+  };
+  std::visit(encode, record->payload);
+  db.put(coordinator::record_key(number), bytes);
 }
 
 fs::path LogFixture::write_ahead_file() const {

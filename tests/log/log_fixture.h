@@ -66,6 +66,9 @@ class LogFixture {
   std::filesystem::path take_copy();
   void restore(const std::filesystem::path& copy);
 
+  // Closes the log. The record is whole then, and does not follow the one before it.
+  void tear_off(std::uint64_t number);
+
   // LevelDB's write-ahead file that was written last.
   std::filesystem::path write_ahead_file() const;
 

@@ -84,6 +84,14 @@ TEST_CASE("what a log lacks is said, and not a byte of it changes", "[log][offli
     CHECK(look_at(f.dir())->verify().wrong ==
           std::vector<std::string>{"record 4 is there, and an index does not lead to it"});
   }
+  SECTION("a link of its chain") {
+    const std::string newest = "the chain is broken: records 25 to 33 may be of another history";
+    f.tear_off(25);
+    CHECK(look_at(f.dir())->verify().wrong == std::vector<std::string>{newest});
+    f.open();
+    f.close();
+    CHECK(look_at(f.dir())->verify().wrong == std::vector<std::string>{newest});
+  }
   SECTION("its own place") {
     fs::copy(f.dir(), f.beside("raw"), fs::copy_options::recursive);
     CHECK(look_at(f.beside("raw"))->verify().wrong ==
