@@ -605,6 +605,19 @@ TEST_CASE("an opening that tells of a break goes on behind the history that it w
   for (std::uint64_t i = 20; i <= 25; ++i) CHECK(f.is_unknown(i));
 }
 
+TEST_CASE("a checkpoint that a broken chain has lost is not begun at", "[log]") {
+  BrokenFixture f;
+  f.close();
+  const std::string checkpoint = RawDatabase(f.dir()).get(record_key(13));
+  f.damage(13);
+  f.exchange(4);
+  CHECK(f.reopen().missing == Sentences{broken(5, 19)});  // record 20; its checkpoint is 21
+  f.damage(21);
+  RawDatabase(f.dir()).put(record_key(13), checkpoint);
+  CHECK(f.reopen().missing == Sentences{broken(5, 19), "record 21 is damaged"});
+  CHECK(f.log().opening().unfinished.size() == 3);
+}
+
 TEST_CASE("a chain that breaks again loses no more than it must", "[log]") {
   BrokenFixture f;
   f.tear_off(17);
