@@ -175,6 +175,7 @@ void DatabaseServer::write_server_file(const std::filesystem::path& file,
                                        const std::string& content) const {
   write_private_file(file, content);
   give_to(file, server_account_);
+  sync_file(file);  // the disk may lose its power at any time
 }
 
 std::filesystem::path DatabaseServer::make_server_folder(const std::string& name) const {

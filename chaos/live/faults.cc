@@ -12,6 +12,10 @@ std::vector<std::unique_ptr<Fault>> make_all() {
   all.push_back(make_pause());
   all.push_back(make_restart());
   for (auto& fault : make_link_faults()) all.push_back(std::move(fault));
+  all.push_back(make_power_cut());
+  all.push_back(make_full_disk());
+  all.push_back(make_slow_sync());
+  all.push_back(make_failed_sync());
   return all;
 }
 

@@ -18,6 +18,12 @@ std::unique_ptr<Fault> make_restart();  // stopped in good order; heal starts it
 // duplicate, reorder, flip, truncate
 std::vector<std::unique_ptr<Fault>> make_link_faults();
 
+// fault_disk.cc: each part with data has a disk of its own then
+std::unique_ptr<Fault> make_power_cut();    // what was not synced is lost; heal starts it again
+std::unique_ptr<Fault> make_full_disk();    // heal makes room and starts it again
+std::unique_ptr<Fault> make_slow_sync();    // the coordinator's, by up to half a second
+std::unique_ptr<Fault> make_failed_sync();  // the coordinator's next; heal starts it again
+
 // Those of these names, in their order; all when there are none. Throws SandboxError, listing them,
 // for a name that no fault has.
 std::vector<std::unique_ptr<Fault>> make_faults(const std::vector<std::string>& names);

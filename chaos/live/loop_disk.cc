@@ -18,6 +18,7 @@ namespace assent::live {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kLettingGo{5};
 
 // Of fs/ext4/ext4.h; linux/fs.h of Debian 12 does not have it.
 constexpr unsigned long kShutdown = _IOR('X', 125, std::uint32_t);
@@ -36,8 +37,32 @@ void run(const std::vector<std::string>& argv) {
 }
 
 void unmount(const std::filesystem::path& folder) {
-  if (::umount2(folder.c_str(), 0) != 0) throw_errno("cannot unmount " + folder.string());
+  int error = 0;
+  wait_until(
+      [&] {
+        error = ::umount2(folder.c_str(), 0) == 0 ? 0 : errno;
+        return error != EBUSY;
+      },
+      kLettingGo);
+  errno = error;
+  if (error != 0) throw_errno("cannot unmount " + folder.string());
 }
+
+class Folder {
+ public:
+  explicit Folder(const std::filesystem::path& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (fd_ < 0) throw_errno("cannot open " + path.string());
+  }
+  ~Folder() { ::close(fd_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
 
 }  // namespace
 
@@ -79,14 +104,15 @@ void LoopDisk::mount() const {
   run({"mount", "-o", "loop", image_, folder_});
 }
 
+void LoopDisk::sync() {
+  const Folder folder(folder_);
+  if (::syncfs(folder.fd()) != 0) throw_errno("cannot sync " + folder_.string());
+}
+
 void LoopDisk::cut_power() {
-  const int fd = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw_errno("cannot open " + folder_.string());
-  const int failed = ::ioctl(fd, kShutdown, &kNoLogFlush);
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  if (failed != 0) throw_errno("cannot cut the power of " + folder_.string());
+  const Folder folder(folder_);
+  if (::ioctl(folder.fd(), kShutdown, &kNoLogFlush) != 0)
+    throw_errno("cannot cut the power of " + folder_.string());
 }
 
 void LoopDisk::restore_power() {

@@ -23,13 +23,17 @@ class LoopDisk {
   LoopDisk(const LoopDisk&) = delete;
   LoopDisk& operator=(const LoopDisk&) = delete;
 
+  // What was written until now stays, whatever happens.
+  void sync();
+
   // What was not synced is lost, and every call on its files fails with EIO from now on
   // (FS_IOC_SHUTDOWN without a flush of the journal, as xfstests use it). Who uses it has to end
   // before the power can come back: what such a process remembers of its files is not what is
   // there.
   void cut_power();
 
-  // The journal is replayed. Throws SandboxError while somebody has a file on it open.
+  // The journal is replayed. Who has a file on it open gets a few seconds to let go of it: the
+  // kernel does so for a process some time after its end. Then throws SandboxError.
   void restore_power();
 
   // Nothing more fits on it, until free().

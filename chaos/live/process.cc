@@ -506,6 +506,14 @@ void write_private_file(const std::filesystem::path& file, const std::string& co
   if (!stream) throw SandboxError("cannot write " + file.string());
 }
 
+void sync_file(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = fd >= 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!synced) throw SandboxError("cannot sync " + file.string() + ": " + std::strerror(error));
+}
+
 std::filesystem::path find_program(const std::string& name,
                                    const std::vector<std::filesystem::path>& folders) {
   auto candidates = folders;

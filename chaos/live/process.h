@@ -123,6 +123,9 @@ void pause_processes(const std::vector<pid_t>& pids);
 template <typename Condition>
 bool wait_until(Condition condition, std::chrono::milliseconds timeout);
 
+// Throws SandboxError.
+void sync_file(const std::filesystem::path& file);
+
 // 0 for a file that is not there.
 std::uintmax_t size_of(const std::filesystem::path& file);
 

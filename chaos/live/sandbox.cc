@@ -9,7 +9,6 @@
 #include <sstream>
 #include <utility>
 
-#include "chaos/live/host_clock.h"
 #include "chaos/live/programs.h"
 #include "chaos/live/schema.h"
 
@@ -155,6 +154,7 @@ void Sandbox::create() {
     start_databases();
     for (const auto& participant : spec_.participants) fill_database(participant);
     write_configuration();
+    for (const auto& [name, disk] : disks_) disk->sync();
     write_spec();  // last: it says that everything above is done
   } catch (...) {
     for (auto& [name, server] : databases_) server->kill(KillScope::kEverything);
@@ -168,6 +168,10 @@ void Sandbox::make_folder() {
     std::filesystem::create_directories(spec_.directory / folder);
   }
   let_others_pass(spec_.directory);  // to the databases
+  for (const auto& [name, mib] : spec_.disks) {
+    std::filesystem::create_directories(spec_.directory / name);
+    disks_.emplace(name, std::make_unique<LoopDisk>(spec_.directory / name, mib));
+  }
 }
 
 void Sandbox::init_databases() {
@@ -316,6 +320,7 @@ void Sandbox::make_services() {
   for (std::size_t i = 0; i < spec_.participants.size(); ++i) {
     make_service(agent_name(spec_.participants[i].name), programs.agent, agent_port(i));
   }
+  if (spec_.changes_host) host();
 }
 
 void Sandbox::make_service(const std::string& name, const std::filesystem::path& program,
@@ -397,6 +402,15 @@ void Sandbox::kill(const std::string& name) {
   note_ended(name, Wish::kKill);
 }
 
+void Sandbox::cut_power(const std::string& name) {
+  LoopDisk& its = disk(name);
+  its.cut_power();
+  const auto server = databases_.find(name);
+  if (server != databases_.end()) server->second->kill(KillScope::kEverything);
+  kill(name);
+  its.restore_power();
+}
+
 void Sandbox::note_ended(const std::string& name, Wish wish) {
   wishes_[name] = wish;
   std::filesystem::remove(pid_file(name));
@@ -414,10 +428,18 @@ bool Sandbox::is_running(const std::string& name) {
   return with_part(name, [](auto& part) { return part.is_running(); });
 }
 
-void Sandbox::set_clock(std::chrono::nanoseconds off) {
-  const HostClock clock(spec_.directory / "clock");
-  clock.set(off);
-  coordinator().keep_environment(clock.environment());
+Host& Sandbox::host() {
+  if (!host_) {
+    host_.emplace(spec_.directory / "host");
+    coordinator().keep_environment(host_->environment());
+  }
+  return *host_;
+}
+
+LoopDisk& Sandbox::disk(const std::string& name) {
+  const auto found = disks_.find(name);
+  if (found == disks_.end()) throw SandboxError(name + " has no disk of its own");
+  return *found->second;
 }
 
 void Sandbox::start_databases() {
@@ -471,6 +493,7 @@ bool Sandbox::was_made(const std::string& name) const {
 }
 
 void Sandbox::remove() {
+  disks_.clear();
   for (auto& [name, server] : databases_) server->remove();
   std::filesystem::remove_all(spec_.directory);
 }

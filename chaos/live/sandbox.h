@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "chaos/live/database_server.h"
+#include "chaos/live/host.h"
+#include "chaos/live/loop_disk.h"
 #include "chaos/live/proxy.h"
 #include "chaos/live/service.h"
 
@@ -24,7 +26,7 @@
 //   DIR/config/             coordinator.toml, agent-X.toml, agent-X.token
 //   DIR/coordinator/        the decision log
 //   DIR/db-X/               a database
-//   DIR/clock               how far the clock of the coordinator's host is off, once it was set
+//   DIR/host                what the coordinator sees of its host, if that is ever changed
 //
 // Names of its parts: coordinator, agent-X and db-X for each participant X. Ports: the coordinator
 // has base_port, the agents follow in the order of the participants, the databases from base + 11.
@@ -54,7 +56,9 @@ struct SandboxSpec {
   bool dies_with_owner = true;            // ProcessSpec has the same, with its word about threads
 
   // For tests; none of it is kept in the folder.
+  std::map<std::string, int> disks;  // MiB of a disk of its own (loop_disk.h), by name of the part
   std::map<std::string, std::map<std::string, std::string>> database_settings;  // by participant
+  bool changes_host = false;         // host() holds from the coordinator's first start on
   std::string coordinator_settings;  // further lines behind [coordinator] in coordinator.toml
   std::string agent_settings;        // further lines behind [agent] in every agent's file
   std::string database_section;      // further lines behind [database] in every agent's file
@@ -113,9 +117,15 @@ class Sandbox {
   void resume(const std::string& name);
   bool is_running(const std::string& name);
 
-  // The clock of the coordinator's host: off by so much, see host_clock.h. At once for a
-  // coordinator that was started after the first call.
-  void set_clock(std::chrono::nanoseconds off);
+  // What the coordinator sees of its host; holds for its starts after the first call.
+  Host& host();
+
+  // Of a part that has one, see SandboxSpec.
+  LoopDisk& disk(const std::string& name);
+
+  // The host of such a part loses its power: every process of it is gone, with all that was not
+  // synced. It can be started again.
+  void cut_power(const std::string& name);
 
   std::vector<std::string> names() const;
   std::vector<PartStatus> status();
@@ -175,6 +185,8 @@ class Sandbox {
 
   SandboxSpec spec_;
   std::unique_ptr<Proxy> proxy_;
+  std::optional<Host> host_;
+  std::map<std::string, std::unique_ptr<LoopDisk>> disks_;            // outlive who uses them
   std::map<std::string, std::unique_ptr<DatabaseServer>> databases_;  // by name of the part
   std::map<std::string, Service> services_;                           // by name of the part
   std::map<std::string, Wish> wishes_;                                // by name of the part

@@ -17,7 +17,7 @@
 #include <ctime>
 #include <fstream>
 
-#include "chaos/live/host_clock.h"
+#include "chaos/live/host.h"
 
 namespace assent::live {
 namespace {
@@ -128,7 +128,7 @@ class Supervisor {
     } else if (verb == "clock") {
       const auto off = parse_clock_offset(name);
       sandbox_.stop("coordinator");
-      sandbox_.set_clock(off);
+      sandbox_.host().set_clock(off);
       sandbox_.start("coordinator");
     } else {
       throw SandboxError("the supervisor knows no verb '" + verb + "'");

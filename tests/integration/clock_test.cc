@@ -43,12 +43,12 @@ TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
   const auto jump = GENERATE(std::chrono::days(10), std::chrono::days(-10));
   INFO(jump.count() << " days");
   House house(postgres_and_postgres());
-  house.sandbox().set_clock({});
+  house.sandbox().host().set_clock({});
   restart_coordinator(house);
   const Submission known = payment_of(house, house.fresh_card(), house.fresh_key());
   REQUIRE(house.client().submit(known).outcome == Outcome::kCommitted);
 
-  house.sandbox().set_clock(jump);
+  house.sandbox().host().set_clock(jump);
   CHECK(comes_true([&] { return is_doubted(house); }));
   CHECK(house.client().submit(known).outcome == Outcome::kCommitted);
   CHECK(assentctl(house, {"status"}).standard_output.find("allow clock") != std::string::npos);
@@ -59,11 +59,11 @@ TEST_CASE("a clock that jumps by days forgets no key and lets none expire") {
   CHECK(house.client().outcome_of(known.key).outcome == Outcome::kCommitted);
 
   // Set right again, nobody has to say so.
-  house.sandbox().set_clock({});
+  house.sandbox().host().set_clock({});
   CHECK(comes_true([&] { return takes_keyed_work(house); }));
 
   // Or a person says that it is right.
-  house.sandbox().set_clock(jump);
+  house.sandbox().host().set_clock(jump);
   CHECK(comes_true([&] { return is_doubted(house); }));
   const auto allowed =
       assentctl(house, {"allow", "clock", "--reason", "the host's clock was set right", "--yes"});
@@ -77,7 +77,7 @@ TEST_CASE("what is older than the retention goes, and a key past its not_after i
   House house(postgres_and_postgres(), [](live::SandboxSpec& spec) {
     spec.coordinator_settings = "[limits]\nretention_hours = 1\n";
   });
-  house.sandbox().set_clock({});
+  house.sandbox().host().set_clock({});
   restart_coordinator(house);
   const auto card = house.fresh_card();
   Submission old = payment_of(house, card, house.fresh_key());
@@ -90,7 +90,7 @@ TEST_CASE("what is older than the retention goes, and a key past its not_after i
 
   // Within the retention its outcome is told, and past it nothing is.
   CHECK(house.client().submit(old).outcome == Outcome::kCommitted);
-  house.sandbox().set_clock(std::chrono::hours(3));
+  house.sandbox().host().set_clock(std::chrono::hours(3));
   REQUIRE(comes_true([&] { return is_doubted(house); }));
   CHECK(house.client().submit(old).outcome == Outcome::kCommitted);
   REQUIRE(assentctl(house, {"allow", "clock", "--reason", "three hours are over", "--yes"})

@@ -14,7 +14,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/host_clock.h"
+#include "chaos/live/host.h"
 #include "tests/integration/support_document.h"
 #include "tests/integration/support_house.h"
 
@@ -89,7 +89,7 @@ class Story {
       house_.sandbox().resume(name);
     } else if (verb == "clock") {  // clock OFFSET: of the coordinator's host
       house_.sandbox().stop("coordinator");
-      house_.sandbox().set_clock(live::parse_clock_offset(name));
+      house_.sandbox().host().set_clock(live::parse_clock_offset(name));
       house_.sandbox().start("coordinator");
       REQUIRE(house_.wait_until_linked());
     } else if (verb == "links") {

@@ -17,7 +17,6 @@
 
 #include "chaos/live/programs.h"
 #include "tests/integration/support_assentctl.h"
-#include "tests/integration/support_log_disk.h"
 #include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"
 #include "tests/integration/support_till.h"
@@ -477,7 +476,13 @@ TEST_CASE("garbage on a port ends its connection and nothing else") {
 
 namespace {
 
-constexpr int kSmallDiskMib = 16;
+House::Adjust with_log_on_small_disk(int free_min_mib) {
+  return [free_min_mib](live::SandboxSpec& spec) {
+    spec.disks["coordinator"] = 16;
+    spec.coordinator_settings =
+        "[limits]\ndisk_free_min_mib = " + std::to_string(free_min_mib) + "\n";
+  };
+}
 
 /// The coordinator, which cannot make a file larger than 64 KiB.
 live::Process start_with_small_files(Till& at) {
@@ -494,9 +499,9 @@ live::Process start_with_small_files(Till& at) {
 
 TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") {
   if (const auto why_not = live::LoopDisk::why_not()) return skip(*why_not);
-  Till own(small_house(), with_limits("disk_free_min_mib = 0\n"));
-  const auto disk = put_log_on_disk(own.house(), kSmallDiskMib);
-  disk->fill();
+  Till own(small_house(), with_log_on_small_disk(0));
+  live::LoopDisk& disk = own.sandbox().disk("coordinator");
+  disk.fill();
   auto payers = own.pay(5'000);
   live::Service& coordinator = own.sandbox().coordinator();
   CHECK(comes_true([&] { return !coordinator.is_running(); }));
@@ -505,7 +510,7 @@ TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") 
   CHECK_THAT(text_of(coordinator.spec().log_file), Catch::Contains("No space left"));
   payers->stop();
 
-  disk->free();
+  disk.free();
   own.sandbox().start("coordinator");
   CHECK(own.settle_up(*payers) == "");
   own.sandbox().stop("coordinator");
@@ -513,14 +518,14 @@ TEST_CASE("a full disk under the log stops the coordinator, and loses nothing") 
 
 TEST_CASE("while the disk is nearly full work is refused, and taken again when there is room") {
   if (const auto why_not = live::LoopDisk::why_not()) return skip(*why_not);
-  House own(small_house(), with_limits("disk_free_min_mib = 1\n"));
-  const auto disk = put_log_on_disk(own, kSmallDiskMib);
+  House own(small_house(), with_log_on_small_disk(1));
+  live::LoopDisk& disk = own.sandbox().disk("coordinator");
   const auto folder = own.sandbox().spec().directory / "coordinator";
   const auto card = own.fresh_card();
   const auto before = own.payment(card, 10);
   REQUIRE(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
 
-  disk->fill();
+  disk.fill();
   // Questions only, so that nothing has to be written before the coordinator has seen it.
   CHECK(comes_true([&] {
     const auto status = own.client().status();
@@ -533,7 +538,7 @@ TEST_CASE("while the disk is nearly full work is refused, and taken again when t
   CHECK(own.client().submit(House::submission(before)).outcome == Outcome::kCommitted);
   CHECK(own.paid(card) == 10);
 
-  disk->free();
+  disk.free();
   CHECK(comes_true([&] { return pay(own, card).outcome == Outcome::kCommitted; }));
   own.sandbox().stop("coordinator");
 }

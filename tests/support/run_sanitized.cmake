@@ -6,7 +6,7 @@
 file(REMOVE_RECURSE ${REPORTS})
 file(MAKE_DIRECTORY ${REPORTS})
 set(reporting "log_path=${REPORTS}/report:log_exe_name=1")
-# The order of linking is not verified: a process may be started with libassent_host_clock.so before it.
+# The order of linking is not verified: a process may be started with libassent_host.so before it.
 set(ENV{ASAN_OPTIONS} "${reporting}:detect_stack_use_after_return=1:verify_asan_link_order=0:$ENV{ASAN_OPTIONS}")
 set(ENV{LSAN_OPTIONS} "suppressions=${SOURCE}/tests/support/lsan.supp:print_suppressions=0:$ENV{LSAN_OPTIONS}")
 set(ENV{TSAN_OPTIONS} "${reporting}:suppressions=${SOURCE}/tests/support/tsan.supp:second_deadlock_stack=1:history_size=5:$ENV{TSAN_OPTIONS}")

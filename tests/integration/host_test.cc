@@ -1,4 +1,4 @@
-#include "chaos/live/host_clock.h"
+#include "chaos/live/host.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -20,11 +20,11 @@ std::chrono::seconds since_epoch() {
       std::chrono::system_clock::now().time_since_epoch());
 }
 
-/// What a process with that clock takes for the time.
-std::chrono::seconds told_to(const HostClock& clock) {
+/// What a process on that host takes for the time.
+std::chrono::seconds told_to(const Host& host) {
   ProcessSpec spec;
   spec.argv = {"date", "+%s"};
-  spec.environment = clock.environment();
+  spec.environment = host.environment();
   const CommandResult result = run_command(spec, "", std::chrono::seconds(20));
   INFO(result.standard_error);
   REQUIRE(result.end.succeeded());
@@ -35,18 +35,38 @@ std::chrono::seconds told_to(const HostClock& clock) {
 
 TEST_CASE("A process sees the host's clock as it was set") {
   const TemporaryFolder folder;
-  const HostClock clock(folder.path() / "clock");
+  Host host(folder.path() / "host");
   for (const std::chrono::nanoseconds off :
        {std::chrono::nanoseconds(std::chrono::days(10)), std::chrono::nanoseconds(0),
         std::chrono::nanoseconds(-std::chrono::days(10)),
         std::chrono::nanoseconds(-std::chrono::hours(3))}) {
-    clock.set(off);
+    host.set_clock(off);
     const auto whole = std::chrono::duration_cast<std::chrono::seconds>(off);
     const auto before = since_epoch() + whole;
-    const auto told = told_to(clock);
+    const auto told = told_to(host);
     CHECK(told >= before);
     CHECK(told <= since_epoch() + whole);
   }
+}
+
+TEST_CASE("A host's disk takes long for a sync, or fails at it") {
+  const TemporaryFolder folder;
+  Host host(folder.path() / "host");
+  ProcessSpec spec;
+  spec.argv = {"sync", "--data", folder.path() / "host"};
+  spec.environment = host.environment();
+  const auto syncs = [&] {
+    return run_command(spec, "", std::chrono::seconds(20)).end.succeeded();
+  };
+  CHECK(syncs());
+  host.fail_syncs(2);
+  CHECK_FALSE(syncs());
+  CHECK_FALSE(syncs());
+  CHECK(syncs());
+  host.slow_syncs(std::chrono::milliseconds(100));
+  const auto began = Clock::now();
+  CHECK(syncs());
+  CHECK(Clock::now() - began >= std::chrono::milliseconds(100));
 }
 
 TEST_CASE("An offset of a clock is read, and what is none is refused") {

@@ -1,12 +1,14 @@
-#include "chaos/live/host_clock.h"
+#include "chaos/live/host.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 
 #include "chaos/live/process.h"
 #include "chaos/live/programs.h"
@@ -33,19 +35,38 @@ std::chrono::seconds unit_of(char letter) {
 
 }  // namespace
 
-void HostClock::set(std::chrono::nanoseconds off) const {
-  // Written in place: who has the file mapped sees the old or the new value.
-  const std::int64_t value = off.count();
-  const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  const bool written = fd >= 0 && ::pwrite(fd, &value, sizeof value, 0) == sizeof value;
+Host::Host(std::filesystem::path file) : file_(std::move(file)) {
+  std::ofstream made(file_, std::ios::binary);
+  const HostState nothing;
+  made.write(reinterpret_cast<const char*>(&nothing), sizeof nothing);
+  if (!made.flush()) throw SandboxError("cannot write " + file_.string());
+}
+
+std::map<std::string, std::string> Host::environment() const {
+  return {{"LD_PRELOAD", find_built("libassent_host.so", "chaos/live").string()},
+          {"ASSENT_HOST", file_.string()}};
+}
+
+void Host::set_clock(std::chrono::nanoseconds off) {
+  write(offsetof(HostState, clock_off_ns), off.count());
+}
+
+void Host::slow_syncs(std::chrono::nanoseconds by) {
+  write(offsetof(HostState, sync_takes_ns), by.count());
+}
+
+void Host::fail_syncs(int next) {
+  write(offsetof(HostState, syncs_to_fail), next);
+}
+
+// In place: who has the file mapped sees the old or the new value.
+void Host::write(std::size_t offset, std::int64_t value) const {
+  const int fd = ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);
+  const bool written =
+      fd >= 0 && ::pwrite(fd, &value, sizeof value, static_cast<off_t>(offset)) == sizeof value;
   const int error = errno;
   if (fd >= 0) ::close(fd);
   if (!written) throw SandboxError("cannot write " + file_.string() + ": " + std::strerror(error));
-}
-
-std::map<std::string, std::string> HostClock::environment() const {
-  return {{"LD_PRELOAD", find_built("libassent_host_clock.so", "chaos/live").string()},
-          {"ASSENT_HOST_CLOCK", file_.string()}};
 }
 
 std::chrono::nanoseconds parse_clock_offset(const std::string& text) {
