@@ -11,11 +11,15 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-Answer answer_of(const std::optional<ClientReply>& reply) {
-  if (reply) return std::get<Answer>(*reply);
-  Answer unknown;
-  unknown.outcome = Outcome::kUnknown;
-  return unknown;
+Answer unknown() {
+  Answer answer;
+  answer.outcome = Outcome::kUnknown;
+  return answer;
+}
+
+/// Always in the same way, whoever asks for it.
+bool is_interactive(const workload::Payment& payment) {
+  return payment.amount % 5 == 0;
 }
 
 }  // namespace
@@ -31,9 +35,11 @@ Payer::Payer(World& world, Links& links, const Weather& weather, Client::FindCoo
 
 void Payer::begin_next() {
   payment_ = next_();
-  submitted_ = false;
+  begun_ = false;
   done_ = !payment_;
-  if (!done_) ask();
+  if (done_) return;
+  steps_ = workload::steps_of(*payment_);
+  ask();
 }
 
 void Payer::go_on() {
@@ -42,23 +48,52 @@ void Payer::go_on() {
 
 void Payer::ask() {
   asked_ = world_.now();
-  const bool asked = client_.ask(
-      question(), [this](const std::optional<ClientReply>& reply) { take(answer_of(reply)); });
+  const bool asked = client_.ask(open_ ? next_in_transaction() : question(),
+                                 [this](const std::optional<ClientReply>& reply) {
+                                   if (reply) return take(*reply);
+                                   open_.reset();
+                                   take(unknown());
+                                 });
   if (!asked) ask_again();
 }
 
-/// The first is always a submit; later ones ask, bind the key, or submit again.
+/// The first begins the payment; later ones ask, bind the key, or begin again.
 ClientRequest Payer::question() {
   const std::uint64_t kind = world_.random().below(4);
-  if (submitted_ && kind < 2)
-    return OutcomeOf{payment_->key, kind == 1 && world_.random().one_in(4)};
-  submitted_ = true;
+  if (begun_ && kind < 2) return OutcomeOf{payment_->key, kind == 1 && world_.random().one_in(4)};
+  begun_ = true;
+  if (is_interactive(*payment_)) return Begin{payment_->key, seconds(5)};
+  return submit();
+}
+
+ClientRequest Payer::submit() const {
   Submit submit;
   submit.key = payment_->key;
   submit.wait = world_.random().one_in(2) ? WaitFor::kApplied : WaitFor::kDecided;
   submit.timeout = seconds(5);
-  submit.steps = workload::steps_of(*payment_);
+  submit.steps = steps_;
   return submit;
+}
+
+ClientRequest Payer::next_in_transaction() {
+  if (doomed_) return RollbackTransaction{*open_};
+  if (next_step_ < steps_.size()) return Execute{*open_, steps_[next_step_++]};
+  return CommitTransaction{*open_, WaitFor::kApplied, seconds(5)};
+}
+
+void Payer::take(const ClientReply& reply) {
+  if (const auto* answer = std::get_if<Answer>(&reply)) {
+    open_.reset();
+    return take(*answer);
+  }
+  if (const auto* begun = std::get_if<Begun>(&reply)) {
+    open_ = begun->gtrid;
+    next_step_ = 0;
+    doomed_ = false;
+  } else {
+    doomed_ = std::get<Executed>(reply).error.has_value();
+  }
+  process_.in(world_.random().between(milliseconds(0), milliseconds(50)), [this] { ask(); });
 }
 
 void Payer::take(const Answer& answer) {

@@ -1,19 +1,22 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "chaos/sim/client.h"
 #include "chaos/sim/link.h"
 #include "chaos/sim/world.h"
 #include "chaos/workload/history.h"
 #include "chaos/workload/payment.h"
+#include "protocol/message/statement.h"
 
 namespace assent::sim {
 
-/// Who pays: one payment after another, as a shop does. A payment without a final answer is asked
-/// for again, or submitted again under its key, until there is one; everything asked and told is
-/// noted.
+/// Who pays: one payment after another, as a shop does, in one message or statement by statement. A
+/// payment without a final answer is asked for again, or begun again under its key, until there is
+/// one; everything asked and told is noted.
 class Payer {
  public:
   using Next = std::function<std::optional<workload::Payment>()>;
@@ -31,6 +34,9 @@ class Payer {
   void begin_next();
   void ask();
   ClientRequest question();
+  ClientRequest next_in_transaction();
+  ClientRequest submit() const;
+  void take(const ClientReply& reply);
   void take(const Answer& answer);
   void ask_again();
 
@@ -40,7 +46,11 @@ class Payer {
   Client client_;
 
   std::optional<workload::Payment> payment_;
-  bool submitted_ = false;  ///< a submit of it may be under way
+  std::vector<Step> steps_;
+  bool begun_ = false;         ///< something of it may be under way
+  std::optional<Gtrid> open_;  ///< its interactive transaction
+  std::size_t next_step_ = 0;  ///< of that
+  bool doomed_ = false;        ///< a statement of it has failed
   bool done_ = false;
   Instant asked_;
   workload::History history_;

@@ -79,7 +79,8 @@ class House {
 
   World world_;
   Links links_;
-  Weather weather_;
+  Weather weather_;         ///< between coordinator and agents
+  Weather client_weather_;  ///< nothing is repeated there: only agents are promised to bear it (R6)
   coordinator::Config config_;
   LogDisk disk_;
   std::vector<Branch> branches_;
@@ -127,16 +128,17 @@ void House::build() {
     start_agent(branches_.back());
   }
   if (random.one_in(3)) weather_.delay_most = milliseconds(40);
+  client_weather_ = weather_;
   if (random.one_in(3)) weather_.repeat_one_in = 20 + random.below(200);
   if (random.one_in(4)) weather_.reorder_one_in = 20 + random.below(200);
   start_coordinator();
   permit_faults();
   const auto find = [this] { return coordinator_.get(); };
-  operator_ = std::make_unique<Operator>(world_, links_, weather_, find);
+  operator_ = std::make_unique<Operator>(world_, links_, client_weather_, find);
   const std::size_t payers = 1 + random.below(6);
   for (std::size_t i = 0; i < payers; ++i) {
-    payers_.push_back(
-        std::make_unique<Payer>(world_, links_, weather_, find, [this] { return next_payment(); }));
+    payers_.push_back(std::make_unique<Payer>(world_, links_, client_weather_, find,
+                                              [this] { return next_payment(); }));
   }
 }
 
