@@ -21,6 +21,10 @@ add_compile_options(
 # Cheap bounds checks of the standard library stay on in every build, as ASSENT_CHECK does.
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
 
+if(ASSENT_MUTANTS)
+  add_compile_definitions(ASSENT_MUTANTS)
+endif()
+
 if(ASSENT_SANITIZE)
   add_compile_options(-fsanitize=${ASSENT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
     # g++ 12 loses track of initialisation through instrumented code (gcc bug 105562).

@@ -5,8 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "chaos/sim/message_text.h"
 #include "participant_agents/core/refusal.h"
 #include "participant_agents/server/control_work.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::sim {
 namespace {
@@ -137,8 +139,18 @@ void Agent::reply(LinkId link, const AgentReply& reply) {
   if (!process_.acts()) return;
   const auto at = callers_.find(link);
   if (at == callers_.end()) return;
+  note_absence(reply);
+  if (world_.tracing()) world_.trace(process_.name(), text_of(reply));
   at->second.link->send(Link::Side::kCallee,
                         [hear = at->second.ears.reply, reply] { hear(reply); });
+}
+
+void Agent::note_absence(const AgentReply& reply) {
+  const auto* finished = std::get_if<Finished>(&reply.body);
+  if (finished != nullptr && finished->completion == Completion::kRolledBack)
+    database_.note_absent(finished->xid);
+  const auto* voted = std::get_if<Voted>(&reply.body);
+  if (voted != nullptr && voted->vote == Vote::kRolledBack) database_.note_absent(voted->xid);
 }
 
 void Agent::close(LinkId link) {
@@ -236,6 +248,7 @@ void Agent::end_work(const Xid& xid, rm::SessionId session, agent::WorkEnded end
 
 /// Until it is, or control is lost.
 void Agent::see_gone(rm::SessionId session, std::function<void()> then) {
+  if (mutant("sessions are not seen gone")) return then();
   const auto told = [this, session, then, of = incarnations_](const Result<>& gone) {
     if (of != incarnations_) return;
     if (gone) return then();

@@ -67,6 +67,7 @@ class Agent final : private agent::LinkPort,
   void close_all_links();
   void on_closed(agent::LinkId id);
   void tell(agent::Event event);
+  void note_absence(const AgentReply& reply);
 
   // LinkPort
   void welcome(agent::LinkId link, const Welcome& welcome) override;

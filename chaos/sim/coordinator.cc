@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "chaos/sim/message_text.h"
 #include "coordinator/core/recovery.h"
 #include "protocol/base/check.h"
 #include "protocol/wire/request_hash.h"
@@ -44,7 +45,8 @@ Coordinator::Coordinator(World& world, const coordinator::Config& config, LogDis
                     },
                     [this](Error why) {
                       process_.soon([this, why = std::move(why)] { driver_->log_failed(why); });
-                    }});
+                    }},
+      [this](const coordinator::Record& record) { judge_record(record); });
   const coordinator::Past& past = log_->opening();
   driver_.reset(new coordinator::Driver(coordinator::Coordinator(config, past, now()), *log_, *this,
                                         *this, *this));
@@ -164,6 +166,8 @@ void Coordinator::send(const std::string& participant, AgentRequest request) {
 }
 
 void Coordinator::deliver(AgentEnd& end, const std::string& participant, AgentRequest request) {
+  if (world_.tracing())
+    world_.trace(process_.name(), "to " + participant + ": " + text_of(request));
   // The link ends with the agent's process, so the agent is the one that was connected to.
   Agent* agent = hooks_.find_agent(participant);
   end.link->send(Link::Side::kCaller, [agent, id = end.id, request = std::move(request)] {
@@ -181,6 +185,40 @@ void Coordinator::close(const std::string& participant, const Error& why) {
   });
 }
 
+void Coordinator::judge_record(const coordinator::Record& record) {
+  if (const auto* end = std::get_if<coordinator::EndRecord>(&record))
+    check_took_effect(end->gtrid, "an end is recorded");
+}
+
+/// Each branch of a commit that is said to be finished everywhere.
+void Coordinator::check_took_effect(const Gtrid& gtrid, const std::string& what) {
+  const auto found = log_->find_gtrid(gtrid);
+  if (!found || !*found) return;
+  const auto* commit = std::get_if<coordinator::CommitRecord>(&(*found)->record);
+  if (commit == nullptr) return;
+  for (const coordinator::DecidedBranch& branch : commit->branches) {
+    if (!hooks_.database(branch.xid.bqual).took_effect().contains(branch.xid))
+      hooks_.violated("I7", what + ", and " + to_string(branch.xid) + " took no effect yet");
+  }
+}
+
+/// I12: nobody is called for nothing. R5: a branch that this coordinator has sent work to is not
+/// lost sight of before its absence was proved; then it is back only where the database forgets
+/// (F 13).
+void Coordinator::judge_note(const coordinator::Note& note) {
+  const bool has_cause = note.text.starts_with("clock:") || !log_->has_disk();
+  if (note.level == coordinator::Note::Level::kError && !has_cause)
+    hooks_.violated("I12", "a person is called, and nothing has happened: " + note.text);
+  if (note.text.find(" an orphan,") == std::string::npos) return;
+  const std::size_t end = note.text.find(' ');
+  const std::size_t slash = note.text.find('/');
+  const auto gtrid = parse_gtrid(note.text.substr(4, slash - 4));
+  const Xid xid{gtrid.value(), note.text.substr(slash + 1, end - slash - 1)};
+  const bool ours = xid.gtrid.epoch == log_->opening().epoch;
+  if (ours && !hooks_.database(xid.bqual).has_come_back(xid))
+    hooks_.violated("R5", to_string(xid) + " was lost sight of before its absence was proved");
+}
+
 /// I8: nothing leaves that stands for a decision before that is durable.
 void Coordinator::check_durable(const Gtrid& gtrid, const std::string& what) {
   if (!log_->has_reported(gtrid))
@@ -191,6 +229,8 @@ void Coordinator::judge_answer(Answer& answer) {
   if (answer.gtrid) {
     if (answer.outcome == Outcome::kCommitted) check_durable(*answer.gtrid, "\"committed\"");
     if (answer.outcome == Outcome::kRolledBack) check_durable(*answer.gtrid, "\"rolled back\"");
+    if (answer.outcome == Outcome::kCommitted && answer.applied)
+      check_took_effect(*answer.gtrid, "\"applied\" is told");
   }
   // Until an agent tells it that it is deposed it can only say what it does not know "now" (R15):
   // no answer to be held against it.
@@ -239,9 +279,7 @@ void Coordinator::wake_at(std::optional<Instant> due) {
 
 void Coordinator::note(const coordinator::Note& note) {
   world_.trace(process_.name(), note.text);
-  const bool has_cause = note.text.starts_with("clock:") || !log_->has_disk();
-  if (note.level == coordinator::Note::Level::kError && !has_cause)
-    hooks_.violated("I12", "a person is called, and nothing has happened: " + note.text);
+  judge_note(note);
 }
 
 void Coordinator::beside(std::function<Result<>()> work, std::function<void(Result<>)> done) {

@@ -32,6 +32,8 @@ class Coordinator final : private coordinator::AgentsPort,
     std::function<void(Coordinator&)> halted;
     /// A rule of the protocol was broken in front of our eyes: which invariant, and how.
     std::function<void(const char*, const std::string&)> violated;
+    /// The database where a participant's branches are, for who judges.
+    std::function<const Database&(const std::string& participant)> database;
   };
   using Hear = std::function<void(coordinator::RequestId, const ClientReply&)>;
 
@@ -74,6 +76,9 @@ class Coordinator final : private coordinator::AgentsPort,
   void deliver(AgentEnd& end, const std::string& participant, AgentRequest request);
   Hello hello_to(const std::string& participant) const;
   void judge_answer(Answer& answer);
+  void judge_record(const coordinator::Record& record);
+  void judge_note(const coordinator::Note& note);
+  void check_took_effect(const Gtrid& gtrid, const std::string& what);
   void check_durable(const Gtrid& gtrid, const std::string& what);
 
   // AgentsPort

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::sim {
 namespace {
@@ -73,6 +74,8 @@ void Database::ask(const Process& asker, Told<Reply> told,
   process_->in(a_while(), [call, operation = std::move(operation)] {
     if (call->has_arrived) operation(call);
   });
+  if (lose_one_in_ != 0 && world_.random().one_in(lose_one_in_))
+    process_->in(a_while(), [this, call] { cut(*call); });
 }
 
 Duration Database::a_while() {
@@ -101,6 +104,7 @@ void Database::crash() {
     if (world_.random().one_in(2)) continue;
     trace("has prepared again " + to_string(branch.xid));
     prepared_.emplace(branch.xid, branch);
+    come_back_.insert(branch.xid);
   }
   sessions_.clear();
   waiters_.clear();
@@ -117,10 +121,13 @@ void Database::cut_connections() {
   if (world_.random().one_in(3)) control_ = 0;
   for (const auto& each : calls_) {
     const auto call = each.lock();
-    if (!call || world_.random().one_in(2)) continue;
-    call->has_arrived = world_.random().one_in(2);
-    call->lose();
+    if (call && world_.random().one_in(2)) cut(*call);
   }
+}
+
+void Database::cut(CallBase& call) {
+  call.has_arrived = world_.random().one_in(2);
+  call.lose();
 }
 
 workload::ParticipantEvidence Database::evidence() const {
@@ -150,7 +157,7 @@ DatabaseIdentity Database::identity() const {
 
 void Database::take_control(const Process& asker, Told<std::uint64_t> told) {
   ask<std::uint64_t>(asker, std::move(told), [this](const auto& call) {
-    while (!sessions_.empty()) drop(sessions_.begin()->first);
+    while (!sessions_.empty() && !mutant("old sessions live on")) drop(sessions_.begin()->first);
     control_ = next_session_++;
     call->answer(control_);
   });
@@ -200,9 +207,12 @@ class Database::ControlSession final : public rm::Control {
 
 void Database::run_control(const Process& asker, std::uint64_t control,
                            std::function<void(rm::Control&)> work, std::function<void()> done) {
-  const auto told = [work, done = std::move(done)](const Result<bool>& answered) {
-    ControlSession gone(nullptr);
-    if (!answered) work(gone);
+  const auto told = [this, control, work, done = std::move(done)](const Result<bool>& answered) {
+    if (!answered) {
+      if (control == control_) control_ = 0;  // the session ends with its connection
+      ControlSession gone(nullptr);
+      work(gone);
+    }
     done();
   };
   ask<bool>(asker, told, [this, control, work](const auto& call) {
@@ -414,6 +424,7 @@ void Database::prepare_now(rm::SessionId id) {
     if (prepared_.contains(xid)) return fail(id, ErrorCode::kStatementFailed, "the name is taken");
     const auto at = prepared_.emplace(xid, *std::exchange(session->branch, std::nullopt)).first;
     trace("prepared " + to_string(xid));
+    if (absent_.contains(xid)) zombies_.insert(xid);
     force();
     rm::WorkReport done;
     done.results = std::move(session->results);
@@ -530,6 +541,8 @@ rm::FinishReport Database::rollback_now(const Xid& xid, const std::optional<Bran
 
 /// It is not listed, and no session of ours is at it any more.
 rm::FinishReport Database::settle(const Xid& xid, const BranchProof& proof) const {
+  if (mutant("NOTA is taken for committed"))
+    return finished(Completion::kCommitted, Evidence::kNone);
   if (kind_ == DatabaseKind::kMariadb) {
     return witnesses_.contains(xid) ? finished(Completion::kCommitted, Evidence::kWitnessRow)
                                     : finished(Completion::kRolledBack, Evidence::kNoWitnessRow);

@@ -40,6 +40,8 @@ class Database {
   void crash();
   /// Some of the agent's connections, all at once. What was asked on them has arrived or not.
   void cut_connections();
+  /// From now on the connection of one in so many calls is lost; 0: of none.
+  void lose_one_in(std::uint64_t calls) { lose_one_in_ = calls; }
   bool runs() const { return process_ != nullptr; }
   Process* process() { return process_.get(); }
 
@@ -47,6 +49,12 @@ class Database {
   workload::ParticipantEvidence evidence() const;
   /// How often each branch was committed.
   const std::map<Xid, std::uint64_t>& took_effect() const { return took_effect_; }
+  /// It was rolled back, which the database forgot.
+  bool has_come_back(const Xid& xid) const { return come_back_.contains(xid); }
+  /// Somebody was told that it is not there and never will be.
+  void note_absent(const Xid& xid) { absent_.insert(xid); }
+  /// Those that were prepared all the same.
+  const std::set<Xid>& zombies() const { return zombies_; }
   bool has_witness(const Xid& xid) const { return witnesses_.contains(xid); }
 
   template <typename Reply>
@@ -133,6 +141,7 @@ class Database {
   void run_next(rm::SessionId id);
   void run_statement(rm::SessionId id, const Statement& statement);
   void lower(rm::SessionId id, const Statement& statement);
+  void cut(CallBase& call);
   static void note(Session& session, std::int64_t rows);
   void wait_for_lock(rm::SessionId id, std::int64_t card);
   void conclude(rm::SessionId id);
@@ -167,6 +176,9 @@ class Database {
   std::map<std::uint64_t, bool> ended_;  ///< by transaction id: committed?
   std::set<Xid> witnesses_;
   std::map<Xid, std::uint64_t> took_effect_;
+  std::set<Xid> come_back_;
+  std::set<Xid> absent_;
+  std::set<Xid> zombies_;
   std::map<LogId, FenceEntry> fences_;
   std::vector<Branch> rolled_back_;  ///< and not forced: MariaDB may have them prepared again
   std::uint64_t next_transaction_ = 1000;
@@ -177,6 +189,7 @@ class Database {
   std::map<std::int64_t, std::deque<Waiter>> waiters_;  ///< by card
   std::vector<std::weak_ptr<CallBase>> calls_;
 
+  std::uint64_t lose_one_in_ = 0;
   std::uint64_t control_ = 0;
   std::uint64_t next_session_ = 1;
   std::uint64_t next_wait_ = 1;

@@ -10,6 +10,10 @@ namespace {
 constexpr Duration kOvertakenMax = std::chrono::milliseconds(200);
 constexpr Duration kRepeatedMax = std::chrono::seconds(5);
 
+Duration soon_or_late(Random& random) {
+  return random.one_in(2) ? kOvertakenMax : kRepeatedMax;
+}
+
 }  // namespace
 
 std::shared_ptr<Link> make_link(World& world, const Weather& weather) {
@@ -53,7 +57,7 @@ void Link::carry(Side from, const std::function<void()>& deliver) {
   const bool overtaken = strikes(weather_.reorder_one_in);
   arrive(to, overtaken ? random.between(Duration(0), kOvertakenMax) : arrival(from), deliver);
   if (strikes(weather_.repeat_one_in))
-    arrive(to, arrival(from) + random.between(Duration(0), kRepeatedMax), deliver);
+    arrive(to, arrival(from) + random.between(Duration(0), soon_or_late(random)), deliver);
 }
 
 void Link::arrive(Side to, Duration after, const std::function<void()>& deliver) {
@@ -97,6 +101,15 @@ std::shared_ptr<Link> Links::make(World& world, const Weather& weather) {
   auto link = make_link(world, weather);
   links_.push_back(link);
   return link;
+}
+
+void Links::release_all() {
+  for (const auto& each : links_) {
+    const auto link = each.lock();
+    if (!link) continue;
+    link->release(Link::Side::kCaller);
+    link->release(Link::Side::kCallee);
+  }
 }
 
 std::vector<std::shared_ptr<Link>> Links::standing() {

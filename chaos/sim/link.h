@@ -84,6 +84,8 @@ class Links {
  public:
   std::shared_ptr<Link> make(World& world, const Weather& weather);
   std::vector<std::shared_ptr<Link>> standing();
+  /// Nothing is held any more, also where a side has closed.
+  void release_all();
 
  private:
   std::vector<std::weak_ptr<Link>> links_;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::sim {
 namespace {
@@ -38,8 +39,12 @@ std::string bytes_of(StoredRecord& record) {
 
 }  // namespace
 
-Log::Log(const Process& process, LogDisk& disk, Listener listener)
-    : process_(process), disk_(disk), listener_(std::move(listener)), state_(disk.log_id) {
+Log::Log(const Process& process, LogDisk& disk, Listener listener, Watch watch)
+    : process_(process),
+      disk_(disk),
+      listener_(std::move(listener)),
+      watch_(std::move(watch)),
+      state_(disk.log_id) {
   for (const StoredRecord& record : disk_.records) take(record);
   OpeningRecord opening;
   opening.log_id = disk_.log_id;
@@ -87,13 +92,15 @@ void Log::tell_opening() {
 
 void Log::append_forced(Record record, WallTime now, LogToken token) {
   if (failed_ || !process_.acts()) return;
-  queue_.push_back({std::move(record), now, token});
+  watch_(record);
+  queue_.push_back({std::move(record), now, token, true});
   begin_batch();
 }
 
 void Log::append(Record record, WallTime now) {
   if (failed_ || !process_.acts()) return;
-  queue_.push_back({std::move(record), now, std::nullopt});
+  watch_(record);
+  queue_.push_back({std::move(record), now, std::nullopt, false});
   process_.in(std::chrono::seconds(1), [this] { begin_batch(); });
 }
 
@@ -101,6 +108,7 @@ void Log::begin_batch() {
   if (busy_ || failed_ || queue_.empty()) return;
   busy_ = true;
   writing_ = std::exchange(queue_, {});
+  if (mutant("the sync is skipped")) report(take_tokens(writing_));
   World& world = process_.world();
   const Duration sync = world.random().one_in(200)
                             ? world.random().between(milliseconds(50), milliseconds(3000))
@@ -110,6 +118,8 @@ void Log::begin_batch() {
 
 void Log::end_batch() {
   busy_ = false;
+  if (mutant("a failed sync counts") && std::exchange(fails_, false))
+    return report(take_tokens(writing_));
   if (fails_ || !has_disk_) {
     failed_ = true;
     write_a_part();
@@ -117,13 +127,22 @@ void Log::end_batch() {
                              .effect = assent::Effect::kUnknown,
                              .message = "the sync of the log has failed"});
   }
-  std::vector<LogToken> tokens;
-  for (Queued& queued : std::exchange(writing_, {})) {
-    if (queued.token) tokens.push_back(*queued.token);
-    write(std::move(queued));
-  }
+  Tokens tokens = take_tokens(writing_);
+  for (Queued& queued : std::exchange(writing_, {})) write(std::move(queued));
   reported_to_ = state_.tail.newest;
   begin_batch();
+  report(std::move(tokens));
+}
+
+Log::Tokens Log::take_tokens(std::vector<Queued>& batch) {
+  Tokens tokens;
+  for (Queued& queued : batch) {
+    if (queued.token) tokens.push_back(*std::exchange(queued.token, std::nullopt));
+  }
+  return tokens;
+}
+
+void Log::report(Tokens tokens) {
   if (!tokens.empty()) listener_.durable(std::move(tokens));
 }
 
@@ -135,8 +154,7 @@ void Log::write_a_part() {
 }
 
 void Log::write(Queued&& queued) {
-  write(payload_of(std::move(queued.record), state_.last_hand), queued.token.has_value(),
-        queued.now);
+  write(payload_of(std::move(queued.record), state_.last_hand), queued.forced, queued.now);
 }
 
 void Log::write(RecordPayload payload, bool forced, WallTime now) {

@@ -28,7 +28,9 @@ class Log final : public coordinator::DecisionLog {
   using Listener = coordinator::DecisionLog::Listener;
 
   /// Opens it: a new epoch and nonce are on the disk.
-  Log(const Process& process, LogDisk& disk, Listener listener);
+  /// `watch` sees every record that is appended.
+  using Watch = std::function<void(const coordinator::Record&)>;
+  Log(const Process& process, LogDisk& disk, Listener listener, Watch watch);
   ~Log() override;
 
   /// True: the next sync fails; what it was for may be there all the same.
@@ -62,12 +64,16 @@ class Log final : public coordinator::DecisionLog {
   struct Queued {
     coordinator::Record record;
     WallTime now;
-    std::optional<coordinator::LogToken> token;
+    std::optional<coordinator::LogToken> token;  ///< to be reported
+    bool forced = false;
   };
+  using Tokens = std::vector<coordinator::LogToken>;
 
   void tell_opening();
   void begin_batch();
   void end_batch();
+  static Tokens take_tokens(std::vector<Queued>& batch);
+  void report(Tokens tokens);
   void write(Queued&& queued);
   void write(coordinator::RecordPayload payload, bool forced, WallTime now);
   void take(const coordinator::StoredRecord& record);
@@ -78,6 +84,7 @@ class Log final : public coordinator::DecisionLog {
   const Process& process_;
   LogDisk& disk_;
   const Listener listener_;
+  const Watch watch_;
   coordinator::LogState state_;
   coordinator::LogOpening opening_;
   std::map<std::string, std::uint64_t, std::less<>> by_key_;

@@ -62,7 +62,7 @@ ClientRequest Payer::question() {
   const std::uint64_t kind = world_.random().below(4);
   if (begun_ && kind < 2) return OutcomeOf{payment_->key, kind == 1 && world_.random().one_in(4)};
   begun_ = true;
-  if (is_interactive(*payment_)) return Begin{payment_->key, seconds(5)};
+  if (is_interactive(*payment_)) return Begin{payment_->key, seconds(60)};
   return submit();
 }
 
@@ -93,7 +93,8 @@ void Payer::take(const ClientReply& reply) {
   } else {
     doomed_ = std::get<Executed>(reply).error.has_value();
   }
-  process_.in(world_.random().between(milliseconds(0), milliseconds(50)), [this] { ask(); });
+  const Duration thought = world_.random().one_in(10) ? seconds(2) : milliseconds(50);
+  process_.in(world_.random().between(milliseconds(0), thought), [this] { ask(); });
 }
 
 void Payer::take(const Answer& answer) {

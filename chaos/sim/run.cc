@@ -19,6 +19,7 @@
 #include "chaos/workload/evidence.h"
 #include "chaos/workload/payment.h"
 #include "coordinator/core/config.h"
+#include "protocol/base/check.h"
 
 namespace assent::sim {
 namespace {
@@ -54,6 +55,7 @@ class House {
   void build();
   std::optional<workload::Payment> next_payment();
   void start_coordinator();
+  Branch& branch_of(const std::string& participant);
   void start_agent(Branch& branch);
   void kill_coordinator(Coordinator& victim);
   void replace_coordinator();
@@ -125,6 +127,7 @@ void House::build() {
     branches_.push_back(
         {std::make_unique<Database>(world_, name, kind, cards_, kBalance), nullptr});
     branches_.back().database->start();
+    if (random.one_in(3)) branches_.back().database->lose_one_in(20 + random.below(200));
     start_agent(branches_.back());
   }
   if (random.one_in(3)) weather_.delay_most = milliseconds(40);
@@ -167,14 +170,20 @@ void House::start_coordinator() {
   coordinator_ = std::make_unique<Coordinator>(
       world_, config_, disk_, links_, weather_,
       Coordinator::Hooks{
-          [this](const std::string& participant) -> Agent* {
-            for (const Branch& branch : branches_) {
-              if (branch.database->participant() == participant) return branch.agent.get();
-            }
-            return nullptr;
-          },
+          [this](const std::string& participant) { return branch_of(participant).agent.get(); },
           [this](Coordinator& halted) { kill_coordinator(halted); },
-          [this](const char* invariant, const std::string& what) { violated(invariant, what); }});
+          [this](const char* invariant, const std::string& what) { violated(invariant, what); },
+          [this](const std::string& participant) -> const Database& {
+            return *branch_of(participant).database;
+          }});
+}
+
+House::Branch& House::branch_of(const std::string& participant) {
+  const auto found = std::find_if(
+      branches_.begin(), branches_.end(),
+      [&participant](const auto& each) { return each.database->participant() == participant; });
+  ASSENT_CHECK(found != branches_.end());
+  return *found;
 }
 
 void House::start_agent(Branch& branch) {
@@ -337,6 +346,7 @@ void House::heal() {
   world_.trace("healing", "everything starts or goes on, and nothing fails any more");
   for (Branch& branch : branches_) {
     branch.database->start();
+    branch.database->lose_one_in(0);
     branch.database->process()->go_on();
     start_agent(branch);
     branch.agent->process().go_on();
@@ -349,10 +359,7 @@ void House::heal() {
     world_.in(world_.random().between(milliseconds(0), seconds(3)),
               [this, state = deposed->process().state()] { end_deposed(state); });
   }
-  for (const auto& link : links_.standing()) {
-    link->release(Link::Side::kCaller);
-    link->release(Link::Side::kCallee);
-  }
+  links_.release_all();
 }
 
 // ---------------------------------------------------------------- a run
@@ -411,6 +418,10 @@ void House::judge(const workload::Evidence& before) {
   for (const Branch& branch : branches_) databases.push_back(branch.database.get());
   for (const workload::Violation& violation : check_log(disk_, databases))
     result_.violations.push_back(violation);
+  for (const Database* database : databases) {
+    for (const Xid& xid : database->zombies())
+      violated("R9", to_string(xid) + " was prepared after its absence had been told");
+  }
   const CoordinatorStatus status = coordinator_->status();
   if (status.live != 0)
     violated("L1", "the coordinator's table holds " + std::to_string(status.live) +

@@ -9,6 +9,7 @@
 #include "coordinator/core/reason.h"
 #include "coordinator/core/send.h"
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -174,6 +175,7 @@ void Coordinator::take_up_votes(Participant& participant, bool same_agent) {
 }
 
 void Coordinator::tell_all(Participant& participant) {
+  if (mutant("decisions are told once")) return;
   for (const Gtrid& gtrid : participant.branches) {
     Transaction& tx = *find(gtrid);
     Branch& branch = *tx.find_branch(participant);
@@ -285,6 +287,7 @@ void Coordinator::drop_hazards_not_in(Participant& participant, const PreparedLi
 /// neither there nor in the log, looked at in this order after the list was made, is nobody's.
 void Coordinator::on_listed(Participant& participant, const PreparedBranch& listed) {
   const Gtrid& gtrid = listed.xid.gtrid;
+  if (mutant("scans pass over the table")) return roll_back_orphan(participant, gtrid);
   if (Transaction* tx = find(gtrid)) {
     on_listed_of(*tx, participant, listed);
     return drive(*tx);
@@ -430,9 +433,12 @@ void Coordinator::roll_back_orphan(Participant& participant, const Gtrid& gtrid)
 }
 
 void Coordinator::tell_orphan(Participant& participant, const Gtrid& gtrid, Orphan& orphan) {
+  if (mutant("orphans are left alone")) return;
   if (!participant.connected || participant.unreached || orphan.told) return;
   orphan.told = true;
   ++orphan.tries;
+  if (mutant("orphans are committed"))
+    return send(participant, Commit{{gtrid, participant.name}, {}});
   send(participant, Rollback{{gtrid, participant.name}, std::nullopt});
 }
 
@@ -475,6 +481,7 @@ void Coordinator::collect_forgettable(LogToken durable) {
     for (Participant* participant : ended.witnesses) {
       if (find(ended.gtrid) != nullptr) continue;  // back again: its end is yet to come
       History& history = participant->history;
+      if (mutant("the newest witness row goes")) history.newest.reset();
       if (history.newest && history.newest->branch.xid.gtrid == ended.gtrid) {
         history.spared = ended.gtrid;
         continue;

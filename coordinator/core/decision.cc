@@ -8,6 +8,7 @@
 #include "coordinator/core/reason.h"
 #include "coordinator/core/send.h"
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -191,11 +192,13 @@ void Coordinator::on_reply(Participant& participant, Voted& voted) {
 
 void Coordinator::on_vote_while_undecided(Transaction& tx, Branch& branch, Voted& voted) {
   doubt(voted, branch);
+  if (mutant("a doubt is a yes") && voted.vote == Vote::kUnknown) voted.vote = Vote::kPrepared;
   const bool yes = voted.vote == Vote::kPrepared || voted.vote == Vote::kReadOnly;
   if (yes && branch.state != BranchState::kPreparing) return;  // nobody asked it yet
   if (!yes) {
     // A proof of absence needs no Rollback; without one the branch may still turn up (R5).
-    if (voted.vote == Vote::kRolledBack) mark_done(tx, branch);
+    const bool absent = voted.vote == Vote::kRolledBack || mutant("unknown needs no rollback");
+    if (absent) mark_done(tx, branch);
     return decide_rollback(tx, reason_in_request(branch, std::move(voted.error)));
   }
   if (!branch.worked) take_results(tx, branch, voted.results);
@@ -237,6 +240,8 @@ void Coordinator::decide_commit(Transaction& tx) {
     return reach_outcome(tx, Outcome::kCommitted);
   }
   tx.enter(Phase::kDeciding);
+  if (mutant("commit sent before the log")) return on_commit_durable(tx);
+  if (mutant("answer before durable")) reach_outcome(tx, Outcome::kCommitted);
   append_forced(std::move(record), tx.gtrid);
 }
 
@@ -264,7 +269,8 @@ void Coordinator::decide_rollback(Transaction& tx, const Error& reason) {
       branch.executing.reset();
     }
     if (branch.done()) continue;
-    if (branch.state == BranchState::kWaiting) {
+    const bool unasked = branch.state == BranchState::kWaiting;
+    if (unasked || (mutant("a voteless branch is forgotten") && !branch.voted())) {
       mark_done(tx, branch);  // no message ever left
     } else {
       branch.state = BranchState::kRollingBack;
@@ -303,6 +309,7 @@ void Coordinator::conclude_rollback(Transaction& tx) {
   // Who is told "refused" may ask again, and a branch that may be committed would take effect
   // twice.
   const Outcome outcome = damaged(tx) ? Outcome::kRolledBack : outcome_of_rollback(tx.reason->code);
+  if (mutant("rolled back is not recorded")) return reach_outcome(tx, outcome);
   if (outcome != Outcome::kRolledBack || tx.request.key.empty()) return reach_outcome(tx, outcome);
   tx.verdict = Verdict::kBinding;
   append_forced(tx.rollback_record(), tx.gtrid);
@@ -379,6 +386,10 @@ void Coordinator::mark_done(Transaction& tx, Branch& branch) {
   }
   branch.last_error.reset();
   settle_branch(tx, branch, BranchState::kDone);
+  if (mutant("witness rows go at once") && branch.participant->connected)
+    send(*branch.participant, ForgetWitnesses{{tx.gtrid}});
+  if (mutant("erase after the first acknowledgement"))
+    settle_branch(tx, tx.branches.back(), BranchState::kDone);
 }
 
 void Coordinator::settle_branch(const Transaction& tx, Branch& branch, BranchState state) {
@@ -455,6 +466,8 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
           now_.steady + doubled(config_.retry_min, branch.failures++, config_.retry_max);
       return;
     case Completion::kUnreached:
+      if (mutant("unreached is done")) return mark_done(tx, branch);
+      if (mutant("decision reversed on error")) branch.state = BranchState::kRollingBack;
       branch.last_error = finished.error;
       return;  // the prober is told
   }

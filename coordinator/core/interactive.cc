@@ -4,6 +4,7 @@
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/request_rules.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -167,6 +168,7 @@ void Coordinator::answer_unknown_transaction(const ClientRequested& asked) {
 /// Nobody was told anything, so no key is bound.
 void Coordinator::on(const ClientSessionClosed& event) {
   forget_looks(event.session);
+  if (mutant("a dropped session keeps its locks")) return;
   const auto node = sessions_.extract(event.session);
   if (node.empty()) return;
   for (const Gtrid& gtrid : node.mapped()) {

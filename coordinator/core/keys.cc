@@ -6,6 +6,7 @@
 #include "coordinator/core/reason.h"
 #include "coordinator/core/request_rules.h"
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -103,6 +104,7 @@ void Coordinator::on_request(ClientRequested& asked, OutcomeOf& outcome_of) {
   }
   if (asked.known) return answer(answer_from(*asked.known));
   if (const auto why = why_key_unknown()) return answer(unknown_key(*why));
+  if (mutant("no record is rolled back")) return answer(bare(Outcome::kRolledBack));
   if (!outcome_of.settle) return answer(bare(Outcome::kNoRecord));
   bind_without_transaction(key, {}, std::nullopt, settled(), waiter);
 }
@@ -139,6 +141,7 @@ void Coordinator::bind_without_transaction(std::string key, const RequestHash& h
   Settlement& settlement = settlements_[key];
   settlement.waiters = {waiter};
   settlement.record = {{log_id_, epoch_, Sequence{0}}, key, hash, not_after, std::move(reason)};
+  if (mutant("settled is told at once")) return on_durable(key);
   append_forced(settlement.record, std::move(key));
 }
 
@@ -159,6 +162,7 @@ Transaction* Coordinator::find_key(const std::string& key) {
 }
 
 void Coordinator::hold_key(const std::string& key, const Gtrid& gtrid) {
+  if (mutant("a live key is free")) return;
   if (!key.empty()) ASSENT_CHECK(keys_.emplace(key, gtrid).second);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -125,6 +126,7 @@ bool Transaction::all_asked_to_prepare() const {
 }
 
 bool Transaction::all_voted_yes() const {
+  if (mutant("one yes is enough") && branches.front().voted()) return true;
   return std::all_of(branches.begin(), branches.end(),
                      [](const Branch& b) { return b.state == BranchState::kPrepared || b.done(); });
 }
@@ -168,7 +170,7 @@ Answer Transaction::answer() const {
   }
   answer.outcome = *outcome;
   answer.pending = pending();
-  answer.applied = answer.pending.empty();
+  answer.applied = answer.pending.empty() || mutant("applied is told too early");
   if (*outcome != Outcome::kCommitted) answer.error = reason;
   return answer;
 }
@@ -178,6 +180,7 @@ CommitRecord Transaction::commit_record() const {
   for (const Branch& branch : branches) {
     if (!branch.done()) record.branches.push_back({xid(branch), branch.proof});
   }
+  if (mutant("the record lacks a branch")) record.branches.pop_back();
   return record;
 }
 

@@ -10,6 +10,7 @@
 #include "coordinator/core/participant.h"
 #include "coordinator/core/record.h"
 #include "coordinator/core/timers.h"
+#include "protocol/base/mutant.h"
 #include "protocol/base/outcome.h"
 #include "protocol/base/time.h"
 #include "protocol/base/xid.h"
@@ -153,7 +154,10 @@ struct Transaction {
   const Branch* find_branch(const Participant& participant) const;
   Xid xid(const Branch& branch) const { return {gtrid, branch.participant->name}; }
 
-  bool undecided() const { return phase == Phase::kActive || phase == Phase::kPreparing; }
+  bool undecided() const {
+    if (mutant("rollback while deciding") && phase == Phase::kDeciding) return true;
+    return phase == Phase::kActive || phase == Phase::kPreparing;
+  }
   /// Its request may still be rolled back by time or settle.
   bool unbound() const;
   bool executing() const;

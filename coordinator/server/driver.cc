@@ -6,6 +6,7 @@
 
 #include "coordinator/server/crash_points.h"
 #include "protocol/base/crash_point.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -189,6 +190,7 @@ bool Driver::look_up(ClientRequested& requested) {
     clients_.reply(requested.session, requested.request, cannot_tell(story.error()));
     return false;
   }
+  if (mutant("keys are not looked up")) found->reset();
   requested.known = std::move(*found);
   requested.story = std::move(*story);
   return true;
@@ -229,6 +231,7 @@ void Driver::carry_out_send(SendToAgent& send) {
   if (commit) crash_point(crash::kCommitBeforeSend);
   auto* list = std::get_if<ListPrepared>(&send.request.body);
   if (list != nullptr && list->log_top == kLogTop) list->log_top = log_.top();
+  if (list != nullptr && mutant("the fence row is told too much")) list->log_top += 10;
   agents_.send(send.participant, std::move(send.request));
   if (work) host_.crash_point_after_sends(crash::kWorkSent);
   if (commit) host_.crash_point_after_sends(crash::kCommitAfterSend);

@@ -2,6 +2,7 @@
 
 #include "participant_agents/core/refusal.h"
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::agent {
 namespace {
@@ -24,7 +25,7 @@ void Branch::on_work(LinkId link, Work&& work, Outbox& out) {
   if (phase_ != Phase::kNew && phase_ != Phase::kOpen) {
     return refuse_work(link, work, refusal_of_work(), out);
   }
-  if (work.first_index != statements_run_) {
+  if (work.first_index != statements_run_ && !mutant("statements are not numbered")) {
     return refuse_work(link, work, steps_differ(statements_run_, work.first_index), out);
   }
   last_ = {.first_index = work.first_index,
@@ -137,6 +138,7 @@ void Branch::store_work_reply(WorkEnded&& ended) {
 }
 
 void Branch::cancel(Outbox& out) {
+  if (mutant("an agent decides alone")) return on_rollback(owner_, {xid_, std::nullopt}, out);
   if (!is_unprepared()) return;
   cancelled_ = true;
   if (phase_ == Phase::kWorking) interrupt(out);
@@ -230,6 +232,8 @@ void Branch::continue_rollback(Outbox& out) {
     case Phase::kNew:
     case Phase::kPrepared:
     case Phase::kUnsettled:
+      if (mutant("absence is not proved"))
+        return finish(Completion::kRolledBack, Evidence::kNeverPrepared, std::nullopt, out);
       phase_ = Phase::kRollingBack;
       out.add(StartRollback{xid_, told_proof_ ? told_proof_ : proof_});
       return;
@@ -252,6 +256,8 @@ void Branch::on_finish_ended(FinishEnded&& ended, Outbox& out) {
     return;
   }
   ASSENT_CHECK(phase_ == Phase::kCommitting || phase_ == Phase::kRollingBack);
+  if (mutant("a lost answer is a good one") && told_ == Decision::kCommit)
+    ended.completion = Completion::kCommitted;
   finish(ended.completion, ended.evidence, std::move(ended.error), out);
 }
 
