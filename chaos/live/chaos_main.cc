@@ -1,7 +1,5 @@
 // assent-chaos: faults on real processes under load, and whether anything was lost.
 
-#include <sys/resource.h>
-
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -21,14 +19,6 @@ using namespace assent::live;
 constexpr int kViolated = 1;
 constexpr int kRefused = 2;
 constexpr int kBySignal = 128;  // as shells say it: 130 after Ctrl-C
-
-// For idle connections by the thousand.
-void permit_many_descriptors() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 int run(const CampaignOptions& options) {
   remember_interrupts();
@@ -74,6 +64,5 @@ int main(int argc, char** argv) {
   }
   options.time = assent::Duration(std::llround(minutes * 60e6));
   options.out = out;
-  permit_many_descriptors();
   return run(options);
 }

@@ -20,7 +20,7 @@ struct Scene {
 };
 
 // In this order, all by the thread that has the sandbox:
-//   missing; prepare, before there is a sandbox; furnish; then any number of times aim, start,
+//   missing; prepare, before there is a sandbox; then any number of times aim, start,
 //   heal; the end of the object, when all parts of the sandbox have stopped.
 // An object is started once at a time. Different faults overlap, but never on one part of the
 // sandbox. What goes wrong is thrown as SandboxError: the run has failed then.
@@ -40,10 +40,6 @@ class Fault {
 
   // What it needs of the sandbox from the start, a link to put itself on, say.
   virtual void prepare(SandboxSpec&) {}
-
-  // The databases run, agents and coordinator have not been started yet: the last chance to put
-  // something underneath or between them.
-  virtual void furnish(Scene&) {}
 
   // Chooses what the next start() hits, by nothing but `random` and the names of the parts, so that
   // a seed repeats it: "agent-points", or whatever a person is to read in the time line.

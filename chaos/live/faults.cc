@@ -11,6 +11,12 @@ std::vector<std::unique_ptr<Fault>> make_all() {
   all.push_back(make_kill());
   all.push_back(make_pause());
   all.push_back(make_restart());
+  all.push_back(make_clock());
+  all.push_back(make_idle());
+  all.push_back(make_malformed());
+  all.push_back(make_foreign());
+  all.push_back(make_exhausted());
+  all.push_back(make_hand());
   for (auto& fault : make_link_faults()) all.push_back(std::move(fault));
   all.push_back(make_power_cut());
   all.push_back(make_full_disk());

@@ -14,6 +14,14 @@ std::unique_ptr<Fault> make_kill();     // SIGKILL; heal starts it again
 std::unique_ptr<Fault> make_pause();    // SIGSTOP, SIGCONT
 std::unique_ptr<Fault> make_restart();  // stopped in good order; heal starts it again
 
+// fault_clock.cc, fault_clients.cc, fault_foreign.cc, fault_hand.cc
+std::unique_ptr<Fault> make_clock();      // the coordinator's host: by seconds, or by days
+std::unique_ptr<Fault> make_idle();       // 1,000 connections on which nobody says anything
+std::unique_ptr<Fault> make_malformed();  // connections on which anything is said
+std::unique_ptr<Fault> make_foreign();    // a prepared branch of somebody else
+std::unique_ptr<Fault> make_exhausted();  // max_prepared_transactions of them
+std::unique_ptr<Fault> make_hand();       // ROLLBACK PREPARED of one of ours: damage
+
 // fault_link.cc: delay, throttle, cut, unreachable, black-hole, one-way, half-open; of frames
 // duplicate, reorder, flip, truncate
 std::vector<std::unique_ptr<Fault>> make_link_faults();

@@ -14,7 +14,7 @@ Instant now() {
 
 Injector::Injector(Scene& scene, const std::vector<std::unique_ptr<Fault>>& faults,
                    std::vector<Planned> schedule)
-    : scene_(scene), faults_(faults), schedule_(std::move(schedule)) {}
+    : scene_(scene), faults_(faults), schedule_(schedule.begin(), schedule.end()) {}
 
 void Injector::turn(Duration since) {
   look_for_crashes();
@@ -23,32 +23,34 @@ void Injector::turn(Duration since) {
   const std::vector<UnderWay> over(due, under_way_.end());
   under_way_.erase(due, under_way_.end());
   for (const UnderWay& each : over) heal(each);
-  while (next_ < schedule_.size() && schedule_[next_].at <= since) begin(schedule_[next_++], since);
+  for (Waiting& each : std::exchange(waiting_, {})) {
+    each.why = begin(each.planned, since);
+    if (!each.why.empty()) waiting_.push_back(std::move(each));
+  }
+  for (; !schedule_.empty() && schedule_.front().at <= since; schedule_.pop_front()) {
+    const std::string why = begin(schedule_.front(), since);
+    if (!why.empty()) waiting_.push_back({schedule_.front(), why});
+  }
 }
 
-void Injector::begin(const Planned& planned, Duration since) {
+std::string Injector::begin(const Planned& planned, Duration since) {
   Fault& fault = *faults_[planned.fault];
-  FaultEvent event{fault.name(), "", now(), {}, ""};
   const bool is_under_way = std::any_of(under_way_.begin(), under_way_.end(),
                                         [&](const UnderWay& each) { return each.fault == &fault; });
-  if (is_under_way) {
-    event.left_out = "it lasts already";
-  } else {
-    workload::Random random(planned.seed);
-    event.target = fault.aim(random, scene_.sandbox);
-    event.left_out = why_not(fault);
-  }
-  if (event.left_out.empty()) {
-    fault.start(scene_);
-    under_way_.push_back({&fault, events_.size(), since + planned.lasts});
-  }
+  if (is_under_way) return "it lasts already";
+  workload::Random random(planned.seed);
+  FaultEvent event{fault.name(), fault.aim(random, scene_.sandbox), now(), {}, ""};
+  std::string why = why_not(fault);
+  if (!why.empty()) return why;
+  fault.start(scene_);
+  under_way_.push_back({&fault, events_.size(), since + planned.lasts});
   events_.push_back(std::move(event));
+  return why;
 }
 
-std::string Injector::why_not(Fault& fault) const {
+std::string Injector::why_not(const Fault& fault) const {
   for (const std::string& part : fault.parts()) {
     if (is_hit(part)) return "something else is wrong with " + part;
-    // An agent whose database has been away is not yet there again, for instance.
     if (!scene_.sandbox.is_running(part)) return part + " does not run";
   }
   return "";
@@ -76,6 +78,8 @@ void Injector::look_for_crashes() {
 
 void Injector::heal_all() {
   for (const UnderWay& each : std::exchange(under_way_, {})) heal(each);
+  for (const Waiting& each : waiting_)
+    events_.push_back({faults_[each.planned.fault]->name(), "", now(), {}, each.why});
   for (const std::string& part : scene_.sandbox.names()) {
     if (!scene_.sandbox.is_running(part)) scene_.sandbox.launch(part);
   }

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <map>
+#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +20,8 @@ struct FaultEvent {
   std::string left_out;  // why it was not done after all; empty: it was
 };
 
-// Carries out a schedule: starts and heals, and sees to it that no part is hit twice at a time and
-// that nothing ends by itself. Of the thread that has the sandbox.
+// Carries out a schedule: starts and heals, and sees to it that no part is hit twice at a time,
+// which may make a fault wait, and that nothing ends by itself. Of the thread that has the sandbox.
 class Injector {
  public:
   // `scene` and the faults outlive it.
@@ -31,9 +30,8 @@ class Injector {
 
   // Does what is due `since` the beginning. Every few milliseconds.
   void turn(Duration since);
-  bool is_done() const { return next_ == schedule_.size() && under_way_.empty(); }
-
-  // Heals what is under way, and starts what does not run.
+  // Heals what is under way, and starts what does not run. What could not be done at all until now
+  // is among the events, as left out.
   void heal_all();
 
   const std::vector<FaultEvent>& events() const { return events_; }
@@ -41,22 +39,27 @@ class Injector {
   const std::vector<workload::Violation>& crashes() const { return crashes_; }
 
  private:
+  struct Waiting {
+    Planned planned;
+    std::string why;
+  };
   struct UnderWay {
     Fault* fault;
     std::size_t event;
     Duration until;
   };
 
-  void begin(const Planned& planned, Duration since);
-  std::string why_not(Fault& fault) const;
+  // Empty: it is under way; otherwise why it can't be now.
+  std::string begin(const Planned& planned, Duration since);
+  std::string why_not(const Fault& fault) const;
   void heal(const UnderWay& under_way);
   void look_for_crashes();
   bool is_hit(const std::string& part) const;
 
   Scene& scene_;
   const std::vector<std::unique_ptr<Fault>>& faults_;
-  const std::vector<Planned> schedule_;
-  std::size_t next_ = 0;
+  std::deque<Planned> schedule_;  // what is still to come
+  std::vector<Waiting> waiting_;  // was due, and could not be
   std::vector<UnderWay> under_way_;
   std::vector<FaultEvent> events_;
   std::vector<workload::Violation> crashes_;

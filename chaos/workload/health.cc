@@ -21,13 +21,17 @@ class Growth {
 
 }  // namespace
 
+bool is_back(const Health& before, const Health& after) {
+  return after.committed_per_s >= before.committed_per_s * kRateBack;
+}
+
 std::vector<Violation> check_health(const Health& before, const Health& after) {
   std::vector<Violation> found;
   if (after.longest_hold > kLongestHold)
     found.push_back({"L3", "a branch was prepared for " +
                                std::to_string(after.longest_hold.count() / 1000) +
                                " ms while nothing was wrong any more"});
-  if (after.committed_per_s < before.committed_per_s * kRateBack)
+  if (!is_back(before, after))
     found.push_back({"L5", "there were " + std::to_string(before.committed_per_s) +
                                " commits a second, and after all was healed " +
                                std::to_string(after.committed_per_s)});

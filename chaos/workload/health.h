@@ -28,12 +28,16 @@ struct Health {
 /// to find doesn't come back at all, or grows without end.
 inline constexpr Duration kLongestHold = std::chrono::seconds(5);
 inline constexpr double kRateBack = 0.2;  ///< of what it was
+inline constexpr Duration kBackWithin = std::chrono::seconds(30);
 inline constexpr long kMoreMemoryKb = 64L * 1024;
 inline constexpr long kMoreDescriptors = 16;
 inline constexpr long kMoreThreads = 4;
 
+/// Throughput is as before, a part of it at least.
+bool is_back(const Health& before, const Health& after);
+
 ///   L3 no branch is prepared for longer than kLongestHold
-///   L5 transactions are committed as before, a part of it at least
+///   L5 throughput is back
 ///   L6 no process has much more memory, descriptors or threads than before
 std::vector<Violation> check_health(const Health& before, const Health& after);
 

@@ -30,12 +30,14 @@ Verdict Entry::verdict() const {
   };
   if (was_told(Outcome::kCommitted)) return Verdict::kCommitted;
   if (was_told(Outcome::kRolledBack)) return Verdict::kNoEffect;
-  // A refusal speaks for its own call only, so it does not close what an earlier call left open.
-  const bool all_refused =
+  // A refusal speaks for its own call only, and that nothing is known promises nothing about copies
+  // under way: neither closes what an earlier call left open, nor opens anything.
+  const bool nothing_open =
       std::all_of(tellings.begin(), tellings.end(), [](const Telling& telling) {
-        return telling.outcome == Outcome::kRefused || telling.outcome == Outcome::kExpired;
+        return telling.outcome == Outcome::kRefused || telling.outcome == Outcome::kExpired ||
+               telling.outcome == Outcome::kNoRecord;
       });
-  return all_refused ? Verdict::kNoEffect : Verdict::kOpen;
+  return nothing_open ? Verdict::kNoEffect : Verdict::kOpen;
 }
 
 Duration Entry::waited() const {

@@ -86,6 +86,15 @@ TEST_CASE("a refusal does not close what an earlier call left open") {
   CHECK(run.history.open().size() == 1);
 }
 
+TEST_CASE("a key that was refused, and then not known, is closed") {
+  Run run;
+  run.told("a", Outcome::kRefused).told("a", Outcome::kNoRecord);
+  CHECK(run.history.open().empty());
+  run.told("b", Outcome::kUnknown).told("b", Outcome::kNoRecord);
+  CHECK(run.history.open().size() == 1);
+  CHECK(run.applied_everywhere("a").breaks("I3"));
+}
+
 TEST_CASE("half a payment is named, whatever its caller was told") {
   const Outcome outcome =
       GENERATE(Outcome::kCommitted, Outcome::kRolledBack, Outcome::kUnknown, Outcome::kRefused);
