@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <limits>
 #include <mutex>
 #include <random>
 #include <string>
@@ -26,6 +25,7 @@
 #include "coordinator/log/leveldb_removal.h"
 #include "coordinator/log/leveldb_store.h"
 #include "coordinator/log/leveldb_verify.h"
+#include "coordinator/log/log_opening.h"
 #include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/crash_point.h"
@@ -35,8 +35,6 @@ namespace assent::coordinator {
 namespace {
 
 constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
-// An epoch may have been used by what was lost, never this many of them.
-constexpr std::uint32_t kEpochsLeftOut = 1'000'000;
 constexpr std::size_t kRemovalsPerBatch = 64;          // about a millisecond
 constexpr std::uint64_t kRecordsPerFreeing = 200'000;  // some tables
 constexpr int kRecordsPerRetention = 8;                // at least, where nothing else is written
@@ -245,12 +243,8 @@ void LevelDbLog::Impl::doubt_end(std::vector<Missing>& missing) {
 }
 
 Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
-  const bool lost = !missing.empty() || state_.epochs_lost();
-  const std::uint32_t step = lost ? kEpochsLeftOut : 1;
-  const auto before = static_cast<std::uint32_t>(std::max(state_.tail.epoch, state_.above));
-  if (before > std::numeric_limits<std::uint32_t>::max() - step) {
-    return log_unavailable("it has been opened too often; begin a new log");
-  }
+  const auto epoch = next_epoch(state_, !missing.empty());
+  if (!epoch) return log_unavailable("it has been opened too often; begin a new log");
   opening_.nonce = random_nonce();
   Batch batch(store_->db(), log_id_, state_);
   // The log's time goes on where it stopped: whether the host's clock may be followed is for the
@@ -258,7 +252,7 @@ Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
   const bool is_new = state_.tail.log_time == WallTime{};
   const WallTime at = is_new ? read_clocks().wall : state_.tail.log_time;
   const bool broken = is_broken(missing);
-  batch.add_opening(Epoch{before + step}, {log_id_, opening_.nonce, std::move(missing)}, at);
+  batch.add_opening(*epoch, {log_id_, opening_.nonce, std::move(missing)}, at);
   if (broken) batch.add_checkpoint();  // nobody has to come upon the break again
   crash_point("log.opening_before_record");
   auto written = write_durably(batch.writes());
@@ -277,28 +271,13 @@ Result<> LevelDbLog::Impl::open_mark() {
 }
 
 void LevelDbLog::Impl::tell_opening(LogPast&& past) {
-  opening_.log_id = log_id_;
-  for (const Missing& one : state_.missing) {
-    opening_.ends_missing_below = std::max(opening_.ends_missing_below, one.first);
-    std::uint64_t& to = one.allowed ? opening_.given_up_to : opening_.missing_to;
-    to = std::max(to, one.last);
-    if (!one.allowed) opening_.missing.push_back(text(one));
-  }
-  opening_.epoch = state_.tail.epoch;
-  opening_.top = state_.tail.top;
-  opening_.held = state_.held;
-  opening_.given_up_epoch = state_.above;
-  opening_.given_up_logs = state_.given_up_logs;
-  opening_.log_time = state_.tail.log_time;
-  opening_.low_water = state_.low_water;
+  const std::uint64_t nonce = opening_.nonce;
+  opening_ = opening_of(log_id_, state_);
+  opening_.nonce = nonce;
   opening_.unfinished = std::move(past.unfinished);
   opening_.unfinished_at = std::move(past.unfinished_at);
   opening_.damaged = std::move(past.damaged);
   opening_.damaged_at = std::move(past.damaged_at);
-  opening_.violation_allowed = state_.violation_allowed;
-  for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
-  opening_.by_hand = state_.by_hand;
-  opening_.taken_back = state_.taken_back;
   top_ = state_.tail.top;
   tell_stats();
 }
