@@ -30,6 +30,13 @@ bool Client::ask(ClientRequest question, Answered answered) {
   return true;
 }
 
+void Client::give_up() {
+  if (link_) link_->close(Link::Side::kCaller);
+  link_.reset();
+  request_ = 0;
+  answered_ = nullptr;
+}
+
 void Client::connect(Coordinator& coordinator) {
   link_ = links_.make(process_.world(), weather_);
   coordinator_ = &coordinator;

@@ -22,6 +22,8 @@ class Client {
 
   /// False: nobody listens, and nothing was asked.
   bool ask(ClientRequest question, Answered answered);
+  /// The answer is wanted no more.
+  void give_up();
 
  private:
   void connect(Coordinator& coordinator);

@@ -34,6 +34,8 @@ class Coordinator final : private coordinator::AgentsPort,
     std::function<void(const char*, const std::string&)> violated;
     /// The database where a participant's branches are, for who judges.
     std::function<const Database&(const std::string& participant)> database;
+    /// Has something happened that a person has to be called for?
+    std::function<bool()> needs_a_person;
   };
   using Hear = std::function<void(coordinator::RequestId, const ClientReply&)>;
 

@@ -223,6 +223,11 @@ void Database::run_control(const Process& asker, std::uint64_t control,
   });
 }
 
+std::uint64_t Database::fence_top(LogId log_id) const {
+  const auto row = fences_.find(log_id);
+  return row == fences_.end() ? 0 : row->second.top;
+}
+
 rm::FenceAnswer Database::raise(const rm::Fence& fence) {
   std::vector<rm::FenceRow> rows;
   for (const auto& [log_id, row] : fences_) {

@@ -55,6 +55,7 @@ class Database {
   void note_absent(const Xid& xid) { absent_.insert(xid); }
   /// Those that were prepared all the same.
   const std::set<Xid>& zombies() const { return zombies_; }
+  std::uint64_t fence_top(LogId log_id) const;
   bool has_witness(const Xid& xid) const { return witnesses_.contains(xid); }
 
   template <typename Reply>

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "coordinator/log/log_opening.h"
 #include "protocol/base/check.h"
 #include "protocol/base/mutant.h"
 
@@ -45,15 +46,10 @@ Log::Log(const Process& process, LogDisk& disk, Listener listener, Watch watch)
       listener_(std::move(listener)),
       watch_(std::move(watch)),
       state_(disk.log_id) {
-  for (const StoredRecord& record : disk_.records) take(record);
-  OpeningRecord opening;
-  opening.log_id = disk_.log_id;
-  opening.nonce = process_.world().random().bits();
-  state_.tail.epoch = Epoch{static_cast<std::uint32_t>(state_.tail.epoch) + 1};
-  write(opening, true, process_.world().clocks().wall);
-  tell_opening();
-  opening_.nonce = opening.nonce;
+  for (const auto& [number, record] : disk_.records) take(record);
+  write_opening();
   reported_to_ = state_.tail.newest;
+  disk_.marked = state_.tail.top;
 }
 
 Log::~Log() {
@@ -65,23 +61,40 @@ void Log::lose_disk() {
   has_disk_ = false;
 }
 
+void LogDisk::lose_from(std::uint64_t number, bool restored) {
+  for (auto at = records.lower_bound(number); at != records.end(); at = records.erase(at))
+    lost.push_back(at->second);
+  if (restored) marked = number - 1;
+}
+
+/// What the mark says of the end, and the next epoch, as the real log has them.
+void Log::write_opening() {
+  OpeningRecord opening;
+  opening.log_id = disk_.log_id;
+  opening.nonce = process_.world().random().bits();
+  LogTail& tail = state_.tail;
+  if (disk_.marked > tail.top) {
+    opening.missing.push_back(
+        {Missing::Why::kEnd, std::min(tail.newest + 1, disk_.marked), disk_.marked});
+    tail.newest = std::max(tail.newest, disk_.marked);
+  }
+  const bool is_new = tail.log_time == WallTime{};
+  tail.epoch = next_epoch(state_, !opening.missing.empty()).value();
+  write(opening, true, is_new ? process_.world().clocks().wall : tail.log_time);
+  tell_opening();
+  opening_.nonce = opening.nonce;
+}
+
 void Log::tell_opening() {
-  opening_.log_id = disk_.log_id;
-  opening_.epoch = state_.tail.epoch;
-  opening_.top = state_.tail.top;
-  opening_.log_time = state_.tail.log_time;
-  opening_.held = state_.held;
-  opening_.violation_allowed = state_.violation_allowed;
-  opening_.taken_back = state_.taken_back;
-  for (const auto& [participant, commit] : state_.newest) opening_.newest.push_back(commit);
+  opening_ = opening_of(disk_.log_id, state_);
   for (const ListedRecord& listed : state_.checkpoint().unfinished) {
-    const StoredRecord& record = disk_.records.at(listed.number - 1);
+    const StoredRecord& record = disk_.records.at(listed.number);
     const auto& commit = std::get<CommitRecord>(record.payload);
     opening_.unfinished.push_back(commit);
     opening_.unfinished_at[commit.gtrid] = {listed.number, record.header.log_time};
   }
   for (const ListedRecord& listed : state_.checkpoint().damaged) {
-    const StoredRecord& record = disk_.records.at(listed.number - 1);
+    const StoredRecord& record = disk_.records.at(listed.number);
     const auto& damage = std::get<HeuristicRecord>(record.payload);
     opening_.damaged.push_back(damage);
     opening_.damaged_at[damage.xid] = {listed.number, record.header.log_time};
@@ -130,6 +143,7 @@ void Log::end_batch() {
   Tokens tokens = take_tokens(writing_);
   for (Queued& queued : std::exchange(writing_, {})) write(std::move(queued));
   reported_to_ = state_.tail.newest;
+  disk_.marked = state_.tail.top;
   begin_batch();
   report(std::move(tokens));
 }
@@ -165,7 +179,7 @@ void Log::write(RecordPayload payload, bool forced, WallTime now) {
   record.header.log_time = std::max(now, state_.tail.log_time);
   record.payload = std::move(payload);
   take(record);
-  disk_.records.push_back(std::move(record));
+  disk_.records.insert_or_assign(record.header.number, std::move(record));
 }
 
 void Log::take(const StoredRecord& record) {
@@ -181,7 +195,7 @@ void Log::take(const StoredRecord& record) {
 // ---------------------------------------------------------------- reading
 
 std::optional<Decided> Log::decided_at(std::uint64_t number) const {
-  const RecordPayload& payload = disk_.records.at(number - 1).payload;
+  const RecordPayload& payload = disk_.records.at(number).payload;
   if (const auto* commit = std::get_if<CommitRecord>(&payload)) return Decided{*commit};
   return Decided{std::get<RollbackRecord>(payload)};
 }
@@ -203,7 +217,7 @@ Result<std::optional<Decided>> Log::find_gtrid(const Gtrid& gtrid) {
 
 Result<std::vector<ToldRecord>> Log::find_story(const Gtrid& gtrid) {
   std::vector<ToldRecord> story;
-  for (const StoredRecord& record : disk_.records) {
+  for (const auto& [number, record] : disk_.records) {
     const Gtrid* of = gtrid_of(record.payload);
     if (of == nullptr || *of != gtrid) continue;
     std::visit(
@@ -226,7 +240,7 @@ Result<std::vector<ToldRecord>> Log::find_story(const Gtrid& gtrid) {
 
 Result<CommitsPiece> Log::find_commits(std::string_view participant, std::uint64_t after) {
   CommitsPiece piece;
-  for (const StoredRecord& record : disk_.records) {
+  for (const auto& [number, record] : disk_.records) {
     const auto* commit = std::get_if<CommitRecord>(&record.payload);
     if (record.header.number <= after || commit == nullptr) continue;
     const bool has = std::any_of(commit->branches.begin(), commit->branches.end(),

@@ -18,7 +18,13 @@ namespace assent::sim {
 /// What outlives the coordinator's process.
 struct LogDisk {
   LogId log_id{};
-  std::vector<coordinator::StoredRecord> records;  ///< record n at n - 1
+  std::map<std::uint64_t, coordinator::StoredRecord> records;  ///< by number
+  std::uint64_t marked = 0;  ///< the high-water mark: so far records were reported durable
+  std::vector<coordinator::StoredRecord> lost;
+
+  /// As by a disk that forgets, while nobody has it open: records from this number on are lost.
+  /// `restored`: it was put back from a copy, so the mark does not know of them either.
+  void lose_from(std::uint64_t number, bool restored);
 };
 
 /// A decision log on a simulated disk: appends are gathered, written and synced together, and when
@@ -76,6 +82,7 @@ class Log final : public coordinator::DecisionLog {
   void report(Tokens tokens);
   void write(Queued&& queued);
   void write(coordinator::RecordPayload payload, bool forced, WallTime now);
+  void write_opening();
   void take(const coordinator::StoredRecord& record);
   /// As much of what is being written as a crash leaves.
   void write_a_part();

@@ -10,7 +10,8 @@ namespace assent::sim {
 
 /// Judges the log against the databases, when a run is over:
 ///   I5 no branch took effect twice
-///   I7 the log's numbers are dense and its epochs rise; there is one decision for each gtrid and
+///   I7 the log's numbers are dense, unless it has lost some, and its epochs rise; there is one
+///   decision for each gtrid and
 ///      one for each key; a branch took effect if and only if a commit in the log has it; its
 ///      witness row has gone only with the end in the log, that of the newest commit never
 ///   I12 no heuristic outcome was recorded

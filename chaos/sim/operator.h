@@ -1,6 +1,7 @@
 #pragma once
 
-#include <vector>
+#include <functional>
+#include <optional>
 
 #include "chaos/sim/client.h"
 #include "chaos/sim/link.h"
@@ -13,14 +14,26 @@ namespace assent::sim {
 /// person, does what it says.
 class Operator {
  public:
-  Operator(World& world, Links& links, const Weather& weather, Client::FindCoordinator find);
+  /// What a person can find out by asking around: how a transaction was decided, in truth.
+  using Decided = std::function<Decision(const Gtrid&)>;
+
+  Operator(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
+           Decided decided, std::function<void()> restart);
 
  private:
   void look();
   void deal_with(const CoordinatorStatus& status);
+  bool deal_with(const Finding& finding);
+  void allow(Allowance what);
+  void look_into_doubts();
+  void settle(const InDoubtList& list);
+  std::optional<ClientRequest> deed_for(const InDoubtTransaction& transaction) const;
   void act(ClientRequest request);
 
   World& world_;
+  const Decided decided_;
+  const std::function<void()> restart_;  ///< the coordinator
+  bool deposed_ = false;                 ///< it said so
   Process process_;
   Client client_;
 };

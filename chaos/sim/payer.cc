@@ -46,6 +46,17 @@ void Payer::go_on() {
   if (done_) begin_next();
 }
 
+void Payer::tell(const std::string& key, Outcome outcome) {
+  if (!payment_ || payment_->key != key) return;
+  client_.give_up();
+  ++turn_;
+  open_.reset();
+  Answer answer;
+  answer.outcome = outcome;
+  history_.note(*payment_, asked_, world_.now(), answer);
+  begin_next();
+}
+
 void Payer::ask() {
   asked_ = world_.now();
   const bool asked = client_.ask(open_ ? next_in_transaction() : question(),
@@ -94,7 +105,7 @@ void Payer::take(const ClientReply& reply) {
     doomed_ = std::get<Executed>(reply).error.has_value();
   }
   const Duration thought = world_.random().one_in(10) ? seconds(2) : milliseconds(50);
-  process_.in(world_.random().between(milliseconds(0), thought), [this] { ask(); });
+  later(thought, &Payer::ask);
 }
 
 void Payer::take(const Answer& answer) {
@@ -104,11 +115,17 @@ void Payer::take(const Answer& answer) {
   const bool final =
       answer.outcome == Outcome::kCommitted || answer.outcome == Outcome::kRolledBack;
   if (!final) return ask_again();
-  process_.in(world_.random().between(milliseconds(0), milliseconds(50)), [this] { begin_next(); });
+  later(milliseconds(50), &Payer::begin_next);
 }
 
 void Payer::ask_again() {
-  process_.in(world_.random().between(milliseconds(5), milliseconds(400)), [this] { ask(); });
+  later(milliseconds(400), &Payer::ask);
+}
+
+void Payer::later(Duration at_most, void (Payer::*what)()) {
+  process_.in(world_.random().between(milliseconds(1), at_most), [this, what, turn = ++turn_] {
+    if (turn == turn_) (this->*what)();
+  });
 }
 
 }  // namespace assent::sim

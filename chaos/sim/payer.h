@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "chaos/sim/client.h"
@@ -28,6 +30,8 @@ class Payer {
   bool is_done() const { return done_; }
   /// There may be another one now.
   void go_on();
+  /// A person tells what became of the payment of this key, if that is the one that is open.
+  void tell(const std::string& key, Outcome outcome);
   const workload::History& history() const { return history_; }
 
  private:
@@ -39,6 +43,8 @@ class Payer {
   void take(const ClientReply& reply);
   void take(const Answer& answer);
   void ask_again();
+  /// Unless something else comes first.
+  void later(Duration at_most, void (Payer::*what)());
 
   World& world_;
   const Next next_;
@@ -53,6 +59,7 @@ class Payer {
   bool doomed_ = false;        ///< a statement of it has failed
   bool done_ = false;
   Instant asked_;
+  std::uint64_t turn_ = 0;
   workload::History history_;
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "chaos/sim/agent.h"
 #include "chaos/sim/coordinator.h"
@@ -31,6 +32,8 @@ constexpr std::int64_t kBalance = 100;
 constexpr Duration kPauseMax = seconds(40);
 /// Nothing prepared, no row locked, every payer answered.
 constexpr Duration kQuietWithin = seconds(15);
+/// The same where a person has to end what nobody else may.
+constexpr Duration kQuietByHand = seconds(60);
 
 std::string text(Duration duration) {
   return std::to_string(duration.count() / 1'000'000) + " s";
@@ -59,6 +62,9 @@ class House {
   void start_agent(Branch& branch);
   void kill_coordinator(Coordinator& victim);
   void replace_coordinator();
+  void lose_log_end();
+  void tell_payers(const coordinator::StoredRecord& lost);
+  Decision decided_in_truth(const Gtrid& gtrid) const;
   void end_deposed(const std::weak_ptr<const Process::State>& which);
   void kill_agent(Branch& branch);
   void kill_database(Branch& branch);
@@ -137,7 +143,12 @@ void House::build() {
   start_coordinator();
   permit_faults();
   const auto find = [this] { return coordinator_.get(); };
-  operator_ = std::make_unique<Operator>(world_, links_, client_weather_, find);
+  operator_ = std::make_unique<Operator>(
+      world_, links_, client_weather_, find,
+      [this](const Gtrid& gtrid) { return decided_in_truth(gtrid); },
+      [this] {
+        if (coordinator_) kill_coordinator(*coordinator_);
+      });
   const std::size_t payers = 1 + random.below(6);
   for (std::size_t i = 0; i < payers; ++i) {
     payers_.push_back(std::make_unique<Payer>(world_, links_, client_weather_, find,
@@ -175,7 +186,8 @@ void House::start_coordinator() {
           [this](const char* invariant, const std::string& what) { violated(invariant, what); },
           [this](const std::string& participant) -> const Database& {
             return *branch_of(participant).database;
-          }});
+          },
+          [this] { return !disk_.lost.empty(); }});
 }
 
 House::Branch& House::branch_of(const std::string& participant) {
@@ -195,6 +207,7 @@ void House::start_agent(Branch& branch) {
 /// Usually a moment, sometimes longer than every timer.
 Duration House::a_pause() {
   Random& random = world_.random();
+  if (healing_) return milliseconds(1);
   return random.one_in(8) ? random.between(seconds(5), kPauseMax)
                           : random.between(milliseconds(1), milliseconds(1500));
 }
@@ -221,6 +234,39 @@ void House::replace_coordinator() {
   world_.in(still + a_pause(),
             [this, state = deposed_.back()->process().state()] { end_deposed(state); });
   start_coordinator();
+}
+
+/// Decisions are lost of which every database was told: whoever opens the log learns of it, and a
+/// person has to find out what was decided.
+void House::lose_log_end() {
+  std::uint64_t told = disk_.records.size();
+  for (const Branch& branch : branches_)
+    told = std::min(told, branch.database->fence_top(disk_.log_id));
+  if (!disk_.lost.empty() || told < 3) return;
+  coordinator_.reset();
+  deposed_.clear();
+  disk_.lose_from(2 + world_.random().below(told - 2), world_.random().one_in(2));
+  world_.trace("disk", std::to_string(disk_.lost.size()) + " records of the log are lost");
+  for (const coordinator::StoredRecord& record : disk_.lost) tell_payers(record);
+  world_.in(a_pause(), [this] { start_coordinator(); });
+}
+
+void House::tell_payers(const coordinator::StoredRecord& lost) {
+  const std::string* key = key_of(lost.payload);
+  if (key == nullptr) return;
+  const bool commit = std::holds_alternative<coordinator::CommitRecord>(lost.payload);
+  if (last_payment_ && last_payment_->key == *key) last_payment_.reset();
+  for (const auto& payer : payers_)
+    payer->tell(*key, commit ? Outcome::kCommitted : Outcome::kRolledBack);
+}
+
+Decision House::decided_in_truth(const Gtrid& gtrid) const {
+  const auto is_it = [&gtrid](const coordinator::StoredRecord& record) {
+    const auto* commit = std::get_if<coordinator::CommitRecord>(&record.payload);
+    return commit != nullptr && commit->gtrid == gtrid;
+  };
+  const bool lost = std::any_of(disk_.lost.begin(), disk_.lost.end(), is_it);
+  return lost ? Decision::kCommit : Decision::kRollback;
 }
 
 void House::end_deposed(const std::weak_ptr<const Process::State>& which) {
@@ -275,6 +321,10 @@ void House::permit_faults() {
        }},
       {"coordinator replaced",
        [this] { strike_soon([this] { ends_.emplace_back([this] { replace_coordinator(); }); }); }},
+      {"log loses its end, if it can",
+       [this] {
+         if (world_.random().one_in(4)) ends_.emplace_back([this] { lose_log_end(); });
+       }},
       {"agent killed",
        [this, some_branch] { strike_soon([this, some_branch] { kill_agent(some_branch()); }); }},
       {"database killed",
@@ -381,7 +431,7 @@ RunResult House::run() {
   world_.run_until(Instant{} + world_.random().between(seconds(1), seconds(60)));
   heal();
   const Instant healed = world_.now();
-  run_until_over(kQuietWithin);
+  run_until_over(disk_.lost.empty() ? kQuietWithin : kQuietByHand);
   result_.until_quiet = world_.now() - healed;
   pay_again();
   // Whatever was under way, held or waited for has come by then.
