@@ -151,7 +151,10 @@ workload::Health Sampler::health(Instant from, Instant to) {
     committed += sample.calls.committed;
     for (const auto& [participant, seen] : sample.prepared)
       health.longest_hold = std::max(health.longest_hold, std::min(seen.oldest, sample.at - from));
-    for (const auto& [part, use] : sample.use) health.use[part] = use;
+    for (const auto& [part, use] : sample.use) {
+      health.use[part] = use;
+      if (!kMemoryTells) health.use[part].memory_kb = 0;
+    }
   }
   const std::chrono::duration<double> time = to - from;
   health.committed_per_s = static_cast<double>(committed) / time.count();

@@ -1,4 +1,4 @@
-// The live suite in short, with a fixed seed: every fault that this machine allows at least once.
+// The live suite in short, with a fixed seed: every fault that this machine allows.
 
 #include <cstdio>
 #include <set>
@@ -12,9 +12,9 @@
 
 using namespace assent;
 
-TEST_CASE("a minute of faults loses nothing") {
+TEST_CASE("three minutes of faults lose nothing") {
   live::CampaignOptions options;
-  options.time = std::chrono::minutes(1);
+  options.time = std::chrono::minutes(3);
   options.seed = 20261122;
   const live::Campaign campaign = live::run_campaign(options);
   std::printf("%s", live::to_text(campaign).c_str());

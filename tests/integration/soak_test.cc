@@ -19,12 +19,6 @@ constexpr int kOneAfterAnother = 1'000;
 constexpr int kAtOnce = 3'200;
 constexpr int kClients = 32;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMemoryTells = false;  // a sanitizer keeps freed memory back on purpose
-#else
-constexpr bool kMemoryTells = true;
-#endif
-
 /// LevelDB's memtable may fill (4 MB) and be written out while the next one fills; what lies above
 /// that is a leak of 2 KB a payment or more.
 constexpr long kMemoryGrowthMaxKb = 16 * 1024;
@@ -80,7 +74,7 @@ TEST_CASE("4,200 payments leave nothing behind") {
     std::printf("%-16s %9ld -> %7ld %9ld -> %7ld %9ld -> %7ld\n", name.c_str(), then.memory_kb,
                 now.memory_kb, then.descriptors, now.descriptors, then.threads, now.threads);
     INFO(name);
-    if (kMemoryTells) CHECK(now.memory_kb - then.memory_kb < kMemoryGrowthMaxKb);
+    if (live::kMemoryTells) CHECK(now.memory_kb - then.memory_kb < kMemoryGrowthMaxKb);
     CHECK(now.descriptors <= then.descriptors);
     CHECK(now.threads <= then.threads);
   }
