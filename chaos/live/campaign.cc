@@ -16,6 +16,7 @@
 #include "chaos/live/private_folder.h"
 #include "chaos/live/programs.h"
 #include "chaos/live/report.h"
+#include "chaos/live/report_page.h"
 #include "chaos/workload/log_evidence.h"
 #include "chaos/workload/mix.h"
 #include "chaos/workload/workloads.h"
@@ -295,7 +296,9 @@ class Run {
     std::ofstream history(out / "history.jsonl");
     history_.write(history);
     std::ofstream(out / "log.txt") << log_text_;
-    std::ofstream(out / "report.json") << to_json(campaign_) << "\n";
+    const std::string report = to_json(campaign_);
+    std::ofstream(out / "report.json") << report << "\n";
+    std::ofstream(out / "report.html") << to_page(report);
     if (campaign_.has_passed()) return;
     // What happened is in the words of the processes, too.
     std::filesystem::copy(sandbox_.spec().directory / "log", out / "log",

@@ -16,7 +16,8 @@ struct CampaignOptions {
   std::uint64_t seed = 1;
   std::vector<std::string> faults;  // by name; empty: all
   int clients = 8;
-  // Where history.jsonl, log.txt and report.json go; made if it is not there. Empty: nowhere.
+  // Where report.html, report.json, history.jsonl and log.txt go; made if it is not there. Empty:
+  // nowhere.
   std::filesystem::path out;
 };
 
