@@ -131,6 +131,7 @@ class Run {
     PayersSpec spec;
     spec.coordinator = sandbox_.coordinator_address();
     spec.clients = campaign_.options.clients;
+    spec.patience = milliseconds(300);  // then another: its participants may be well
     spec.vanish_every = 50;
     spec.ask_every = 20;
     spec.meter = &meter;

@@ -45,9 +45,11 @@ class Fault {
   // a seed repeats it: "agent-points", or whatever a person is to read in the time line.
   virtual std::string aim(workload::Random& random, const Sandbox& sandbox) = 0;
 
-  // The parts, by name, that no other fault may touch while this one lasts, and that may end by
-  // themselves until it is healed. After aim().
+  // The parts, by name, that no other fault may touch while this one lasts. After aim().
   virtual std::vector<std::string> parts() const = 0;
+
+  // Whether these parts may end by themselves until it is healed, which starts them again.
+  virtual bool ends_parts() const { return false; }
 
   virtual void start(Scene& scene) = 0;
 

@@ -45,6 +45,7 @@ class PowerCut : public OfOneDisk {
 /// A part whose disk is full may end, now or later, or wait for ever: it is started again.
 class FullDisk : public OfOneDisk {
   std::string name() const override { return "full"; }
+  bool ends_parts() const override { return true; }
   void start(Scene& scene) override { scene.sandbox.disk(part()).fill(); }
   void heal(Scene& scene) override {
     scene.sandbox.disk(part()).free();
@@ -75,6 +76,7 @@ class SlowSync : public OfTheLog {
 class FailedSync : public OfTheLog {
   std::string name() const override { return "failed-sync"; }
   std::string aim(workload::Random&, const Sandbox&) override { return kCoordinator; }
+  bool ends_parts() const override { return true; }
   void start(Scene& scene) override { scene.sandbox.host().fail_syncs(1); }
   void heal(Scene& scene) override {
     scene.sandbox.host().fail_syncs(0);

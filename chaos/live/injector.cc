@@ -6,6 +6,8 @@
 namespace assent::live {
 namespace {
 
+constexpr std::size_t kAtOnce = 3;
+
 Instant now() {
   return read_clocks().steady;
 }
@@ -27,10 +29,12 @@ void Injector::turn(Duration since) {
     each.why = begin(each.planned, since);
     if (!each.why.empty()) waiting_.push_back(std::move(each));
   }
-  for (; !schedule_.empty() && schedule_.front().at <= since; schedule_.pop_front()) {
-    const std::string why = begin(schedule_.front(), since);
-    if (!why.empty()) waiting_.push_back({schedule_.front(), why});
-  }
+  // Starting and healing take their time: what is due meanwhile must not come all at once.
+  if (schedule_.empty() || since < last_began_ + schedule_.front().after) return;
+  const std::string why = begin(schedule_.front(), since);
+  if (!why.empty()) waiting_.push_back({schedule_.front(), why});
+  schedule_.pop_front();
+  last_began_ = since;
 }
 
 std::string Injector::begin(const Planned& planned, Duration since) {
@@ -38,6 +42,7 @@ std::string Injector::begin(const Planned& planned, Duration since) {
   const bool is_under_way = std::any_of(under_way_.begin(), under_way_.end(),
                                         [&](const UnderWay& each) { return each.fault == &fault; });
   if (is_under_way) return "it lasts already";
+  if (under_way_.size() >= kAtOnce) return "enough else is wrong";
   workload::Random random(planned.seed);
   FaultEvent event{fault.name(), fault.aim(random, scene_.sandbox), now(), {}, ""};
   std::string why = why_not(fault);
@@ -50,17 +55,18 @@ std::string Injector::begin(const Planned& planned, Duration since) {
 
 std::string Injector::why_not(const Fault& fault) const {
   for (const std::string& part : fault.parts()) {
-    if (is_hit(part)) return "something else is wrong with " + part;
+    if (hitting(part) != nullptr) return "something else is wrong with " + part;
     if (!scene_.sandbox.is_running(part)) return part + " does not run";
   }
   return "";
 }
 
-bool Injector::is_hit(const std::string& part) const {
-  return std::any_of(under_way_.begin(), under_way_.end(), [&](const UnderWay& each) {
+const Fault* Injector::hitting(const std::string& part) const {
+  for (const UnderWay& each : under_way_) {
     const auto parts = each.fault->parts();
-    return std::find(parts.begin(), parts.end(), part) != parts.end();
-  });
+    if (std::find(parts.begin(), parts.end(), part) != parts.end()) return each.fault;
+  }
+  return nullptr;
 }
 
 void Injector::heal(const UnderWay& under_way) {
@@ -70,7 +76,8 @@ void Injector::heal(const UnderWay& under_way) {
 
 void Injector::look_for_crashes() {
   for (const std::string& part : scene_.sandbox.reap()) {
-    if (is_hit(part)) continue;
+    const Fault* fault = hitting(part);
+    if (fault != nullptr && fault->ends_parts()) continue;
     crashes_.push_back({"alive", part + " ended by itself"});
     scene_.sandbox.launch(part);
   }

@@ -54,11 +54,13 @@ class Injector {
   std::string why_not(const Fault& fault) const;
   void heal(const UnderWay& under_way);
   void look_for_crashes();
-  bool is_hit(const std::string& part) const;
+  // What is wrong with it now; nullptr: nothing.
+  const Fault* hitting(const std::string& part) const;
 
   Scene& scene_;
   const std::vector<std::unique_ptr<Fault>>& faults_;
   std::deque<Planned> schedule_;  // what is still to come
+  Duration last_began_{};
   std::vector<Waiting> waiting_;  // was due, and could not be
   std::vector<UnderWay> under_way_;
   std::vector<FaultEvent> events_;

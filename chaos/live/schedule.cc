@@ -26,11 +26,12 @@ std::vector<Planned> make_schedule(std::uint64_t seed, std::size_t faults, Durat
   for (std::size_t i = faults - 1; i > 0; --i) std::swap(first[i], first[random.below(i + 1)]);
   Duration at{};
   for (;;) {
-    at += random.between(milliseconds(300), milliseconds(2'500));
+    const Duration after = random.between(milliseconds(500), milliseconds(3'500));
+    at += after;
     if (at >= time) return schedule;
     const std::size_t count = schedule.size();
     const std::size_t fault = count < faults ? first[count] : random.below(faults);
-    schedule.push_back({at, draw_length(random), fault, random.bits()});
+    schedule.push_back({after, draw_length(random), fault, random.bits()});
   }
 }
 

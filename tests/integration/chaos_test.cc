@@ -30,7 +30,7 @@ TEST_CASE("a seed has one schedule, and each fault comes") {
   std::set<std::size_t> faults;
   for (std::size_t i = 0; i < one.size(); ++i) {
     CHECK(one[i].seed == same[i].seed);
-    CHECK(one[i].at == same[i].at);
+    CHECK(one[i].after == same[i].after);
     faults.insert(one[i].fault);
   }
   CHECK(faults.size() == 9);
