@@ -93,7 +93,6 @@ class Coordinator final : private coordinator::AgentsPort,
   Now now() override { return world_.clocks(); }
   void wake_at(std::optional<Instant> due) override;
   void note(const coordinator::Note& note) override;
-  void crash_point_after_sends(std::string_view /*name*/) override {}
   void later(std::function<void()> call) override { process_.soon(std::move(call)); }
   void beside(std::function<Result<>()> work, std::function<void(Result<>)> done) override;
   void drained() override {}

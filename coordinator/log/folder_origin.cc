@@ -11,6 +11,7 @@
 
 #include "coordinator/log/file_io.h"
 #include "coordinator/log/little_endian.h"
+#include "protocol/base/crash_point.h"
 #include "protocol/base/crc32c.h"
 
 namespace assent::coordinator {
@@ -89,7 +90,9 @@ Result<> make_origin(const fs::path& path) {
   auto written = write_expected(file, unfinished);
   ::close(file);
   if (!written) return written;
+  crash_point("log.origin.written");
   if (::rename(unfinished.c_str(), path.c_str()) != 0) return io_error("rename", unfinished);
+  crash_point("log.origin.renamed");
   return sync_folder(path.parent_path());
 }
 

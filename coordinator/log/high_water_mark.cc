@@ -14,6 +14,7 @@
 #include "coordinator/log/file_io.h"
 #include "coordinator/log/little_endian.h"
 #include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
 #include "protocol/base/crc32c.h"
 
 namespace assent::coordinator {
@@ -143,7 +144,9 @@ Result<> HighWaterMark::create(const fs::path& path, LogId log_id) {
   unfinished += ".new";
   auto made = write_new_file(unfinished, log_id);
   if (!made) return made;
+  crash_point("log.new_mark.written");
   if (::rename(unfinished.c_str(), path.c_str()) != 0) return io_error("rename", unfinished);
+  crash_point("log.new_mark.renamed");
   return sync_folder(path.parent_path());
 }
 
@@ -215,7 +218,9 @@ void HighWaterMark::run() {
     changed_.wait_for(lock, kSyncInterval, [this] { return stopping_; });
     const bool last = stopping_;
     lock.unlock();
+    crash_point("log.mark.before_sync");
     const auto synced = sync();
+    crash_point("log.mark.synced");
     if (!synced) {
       failed_(synced.error());
       return;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "coordinator/log/file_io.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::coordinator {
 namespace {
@@ -59,6 +60,7 @@ leveldb::Status CarefulEnv::NewWritableFile(const std::string& name, leveldb::Wr
     made_.insert(name);
   }
   auto made = target()->NewWritableFile(name, file);
+  crash_point("log.file.made");
   if (!made.ok() || !has_suffix(name, ".log")) return made;
   auto named = synced(folder_of(name));
   if (!named.ok()) {
@@ -69,7 +71,10 @@ leveldb::Status CarefulEnv::NewWritableFile(const std::string& name, leveldb::Wr
 }
 
 leveldb::Status CarefulEnv::RemoveFile(const std::string& name) {
-  return keeps(name) ? target()->RenameFile(name, kept_name(name)) : target()->RemoveFile(name);
+  if (!keeps(name)) return target()->RemoveFile(name);
+  auto kept = target()->RenameFile(name, kept_name(name));
+  crash_point("log.file.kept");
+  return kept;
 }
 
 leveldb::Status CarefulEnv::RenameFile(const std::string& from, const std::string& to) {
@@ -82,6 +87,7 @@ leveldb::Status CarefulEnv::RenameFile(const std::string& from, const std::strin
     if (!status.ok()) return status;
   }
   auto renamed = target()->RenameFile(from, to);
+  crash_point("log.file.renamed");
   return renamed.ok() ? synced(folder_of(to)) : renamed;
 }
 

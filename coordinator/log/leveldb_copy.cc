@@ -11,6 +11,7 @@
 #include "coordinator/log/file_io.h"
 #include "coordinator/log/high_water_mark.h"
 #include "coordinator/log/leveldb_reader.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::coordinator {
 namespace {
@@ -103,9 +104,13 @@ Result<> copy_log(leveldb::DB& db, LogId log_id, std::uint64_t top, const fs::pa
   }
   fs::permissions(unfinished, fs::perms::owner_all, why);
   if (why) return cannot("keep others out of", unfinished, why);
+  crash_point("log.copy.folder_made");
   auto done = mark_as_copy(log_id, unfinished / "backup");
+  crash_point("log.copy.marked");
   if (done) done = copy_database(db, unfinished / "decisions", go_on);
+  crash_point("log.copy.database_written");
   if (done) done = copy_mark(log_id, top, unfinished / "high_water_mark");
+  crash_point("log.copy.mark_written");
   if (done) done = sync_folder(unfinished);
   if (!done) {
     fs::remove_all(unfinished, why);  // it may have taken the last room there was
@@ -113,6 +118,7 @@ Result<> copy_log(leveldb::DB& db, LogId log_id, std::uint64_t top, const fs::pa
   }
   fs::rename(unfinished, to, why);
   if (why) return cannot("name the copy", to, why);
+  crash_point("log.copy.named");
   return sync_folder(to.parent_path());
 }
 

@@ -206,6 +206,7 @@ Result<> LevelDbLog::Impl::begin() {
   if (!raised) return raised;
   auto settled = store_->settle_doubts(log_id_);
   if (!settled) return settled;
+  crash_point("log.doubts.settled");
   auto marked = open_mark();
   if (!marked) return marked;
   known_ = state_.missing;
@@ -254,10 +255,10 @@ Result<> LevelDbLog::Impl::raise_epoch(std::vector<Missing>&& missing) {
   const bool broken = is_broken(missing);
   batch.add_opening(*epoch, {log_id_, opening_.nonce, std::move(missing)}, at);
   if (broken) batch.add_checkpoint();  // nobody has to come upon the break again
-  crash_point("log.opening_before_record");
+  crash_point("log.opening.before_record");
   auto written = write_durably(batch.writes());
   if (!written) return written;
-  crash_point("log.opening_after_record");
+  crash_point("log.opening.after_record");
   return {};
 }
 
@@ -267,7 +268,10 @@ Result<> LevelDbLog::Impl::open_mark() {
   if (!mark) return std::move(mark).error();
   mark_ = std::move(*mark);
   auto marked = mark_->write(state_.tail.top);
-  return marked ? mark_->sync() : marked;
+  crash_point("log.old_mark.written");
+  if (marked) marked = mark_->sync();
+  crash_point("log.old_mark.synced");
+  return marked;
 }
 
 void LevelDbLog::Impl::tell_opening(LogPast&& past) {
@@ -357,20 +361,21 @@ bool LevelDbLog::Impl::take(std::vector<Queued>& queued) {
 }
 
 Result<> LevelDbLog::Impl::write(const std::vector<Queued>& queued) {
-  crash_point("log.before_write");
-  const std::uint64_t top_before = state_.tail.top;
+  crash_point("log.write.before");
+  const LogTail before = state_.tail;
   Batch batch(store_->db(), log_id_, state_);
   auto filled = fill(batch, queued);
   if (!filled) return filled;
   auto written = write_durably(batch.writes());
   if (!written) return written;
+  if (state_.tail.checkpoint != before.checkpoint) crash_point("log.checkpoint.synced");
   tell_stats();
   if (removing_ && removing_->removals.empty()) end_removing();
-  crash_point("log.after_sync_before_mark");
-  if (state_.tail.top == top_before) return {};
+  crash_point("log.write.synced");
+  if (state_.tail.top == before.top) return {};
   auto marked = mark_->write(state_.tail.top);
   if (!marked) return marked;
-  crash_point("log.after_mark_before_durable");
+  crash_point("log.write.marked");
   top_ = state_.tail.top;
   return {};
 }
@@ -386,7 +391,9 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
     if (!removed) return removed;
   }
   const bool many = state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint;
-  if (many || time_) batch.add_checkpoint(time_.value_or(WallTime{}));
+  if (!many && !time_) return {};
+  crash_point("log.checkpoint.before");
+  batch.add_checkpoint(time_.value_or(WallTime{}));
   return {};
 }
 
@@ -400,8 +407,10 @@ Result<> LevelDbLog::Impl::remove_a_piece(Batch& batch) {
     state_.low_water = std::max(state_.low_water, low_water);
     batch.add_checkpoint();
     oldest = 0;
+    crash_point("log.removal.before_checkpoint");
     return {};
   }
+  crash_point("log.removal.before_piece");
   for (std::size_t i = 0; i < kRemovalsPerBatch && !removals.empty(); ++i) {
     auto removed = batch.remove(removals.back());
     if (!removed) return removed;
@@ -411,6 +420,7 @@ Result<> LevelDbLog::Impl::remove_a_piece(Batch& batch) {
 }
 
 void LevelDbLog::Impl::end_removing() {
+  crash_point("log.removal.done");
   removing_.reset();
   {
     const std::lock_guard lock(mutex_);
@@ -455,7 +465,7 @@ void LevelDbLog::Impl::report(const std::vector<Queued>& queued) {
     if (one.token) durable.push_back(*one.token);
   }
   if (!durable.empty()) listener_.durable(std::move(durable));
-  crash_point("log.after_durable");
+  crash_point("log.write.told");
 }
 
 /// What the verification in the background found missing, for the next opening. Nothing to be done
@@ -485,7 +495,9 @@ void LevelDbLog::Impl::fail(const Error& error) {
 void LevelDbLog::Impl::keep(const LogState& found) {
   yield_to_others();
   if (!verify(found) || !wait_to_presume()) return;
+  crash_point("log.kept_files.before_removal");
   store_->stop_keeping();
+  crash_point("log.kept_files.removed");
   if (retention_ > Duration{}) remove_what_is_old();
 }
 
@@ -561,7 +573,9 @@ void LevelDbLog::Impl::free_space(std::uint64_t first, std::uint64_t last) {
   const std::string end = record_key(last);
   const leveldb::Slice from(begin);
   const leveldb::Slice to(end);
+  crash_point("log.space.before_freeing");
   store_->db().CompactRange(&from, &to);
+  crash_point("log.space.freed");
 }
 
 void LevelDbLog::Impl::wake_keeper() {

@@ -28,13 +28,13 @@ namespace assent::coordinator {
 /// next opening knows the truth (R12, F 5, F 6). Appends are dropped then, lookups are
 /// kLogUnavailable. The same holds when the verification in the background finds a break.
 ///
-/// Crash points (protocol/base/crash_point.h):
-///   log.opening_before_record        the log was verified, its epoch is not yet raised
-///   log.opening_after_record         the epoch is raised, the mark doesn't know
-///   log.before_write                 a batch was taken from the queue
-///   log.after_sync_before_mark       it is durable, the mark doesn't know
-///   log.after_mark_before_durable    nobody has been told
-///   log.after_durable                everybody has been told
+/// Crash points (protocol/base/crash_points.h) that matter for money:
+///   log.opening.before_record    the log was verified, its epoch is not yet raised
+///   log.opening.after_record     the epoch is raised, the mark doesn't know
+///   log.write.before             a batch was taken from the queue
+///   log.write.synced             it is durable, the mark doesn't know
+///   log.write.marked             nobody has been told
+///   log.write.told               everybody has been told
 class LevelDbLog : public DecisionLog {
  public:
   struct Options {

@@ -9,6 +9,7 @@
 
 #include "coordinator/log/file_io.h"
 #include "coordinator/log/leveldb_reader.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::coordinator {
 namespace {
@@ -120,8 +121,10 @@ Result<> LevelDbStore::take_folder() {
     if (why) return file_error("keep others out of", dir_, why);
     auto named = sync_folder(dir_.parent_path());
     if (!named) return named;
+    crash_point("log.folder.made");
   }
   const auto status = env_.LockFile((dir_ / "LOCK").string(), &lock_);
+  crash_point("log.folder.locked");
   if (status.ok()) return {};
   return log_unavailable(
       fmt::format("it is in use: a log has one coordinator. Stop the other one, or give this one a "
@@ -184,6 +187,7 @@ Result<> LevelDbStore::settle_doubts(LogId log_id) {
     if (why && why != std::errc::no_such_file_or_directory) {
       return file_error("rename", mark_path(), why);
     }
+    crash_point("log.damaged_mark.kept");
     auto made = HighWaterMark::create(mark_path(), log_id);
     if (!made) return made;
   }
@@ -205,6 +209,7 @@ Result<> LevelDbStore::open_db() {
   }
   filter_.reset(leveldb::NewBloomFilterPolicy(kBloomBitsPerKey));
   cache_.reset(leveldb::NewLRUCache(kBlockCache));
+  crash_point("log.database.before_open");
   auto status = open_leveldb(true);
   if (status.IsCorruption()) {
     auto left_out = leave_out_damage();
@@ -212,6 +217,7 @@ Result<> LevelDbStore::open_db() {
     status = open_leveldb(true);
   }
   if (!status.ok()) return log_unavailable("LevelDB refuses it", status);
+  crash_point("log.database.opened");
   std::error_code why;
   if (fs::exists(unread_path(), why)) doubts_.push_back(Missing::Why::kUnread);
   return sync_folder(dir_);  // the database's own name, when it is new

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "coordinator/server/crash_points.h"
 #include "protocol/channel/tcp.h"
 #include "protocol/wire/convert.h"
 
@@ -73,7 +74,10 @@ void AgentLink::start() {
 void AgentLink::send(const AgentRequest& request) {
   if (incarnation_ != request.incarnation) return;
   lowest_unfinished_ = request.lowest_unfinished;
+  const PointsAround points = points_around(request);
+  crash_point(points.before);
   if (const auto sent = channel_->send(request); sent.has_error()) channel_->close(sent.error());
+  channel_->crash_point_when_sent(points.after);
 }
 
 void AgentLink::close(const Error& why) {
@@ -96,8 +100,10 @@ void AgentLink::on_connected(Result<std::unique_ptr<Transport>> connected) {
   limits.hello_max = kHelloMax;
   channel_ = Channel::make(executor_, std::move(*connected), limits);
   channel_->start(weak_from_this(), &AgentLink::on_body, &AgentLink::on_closed);
+  crash_point("coordinator.hello.before_send");
   if (const auto sent = channel_->send(make_hello_()); sent.has_error())
     channel_->close(sent.error());
+  channel_->crash_point_when_sent("coordinator.hello.sent");
 }
 
 void AgentLink::on_body(std::string_view body) {

@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "coordinator/server/crash_points.h"
+
 namespace assent::coordinator {
 namespace {
 
@@ -152,11 +154,14 @@ void ClientSession::refuse(const Error& error) {
 }
 
 void ClientSession::send_reply(RequestId request, ClientReply reply) {
+  const PointsAround points = points_around(reply);
+  crash_point(points.before);
   ClientCallReply message{static_cast<std::uint64_t>(request), std::move(reply)};
   auto sent = channel_->send(message);
   // Longer than a frame.
   while (sent.has_error() && shorten(message.reply)) sent = channel_->send(message);
   if (sent.has_error()) channel_->close(sent.error());
+  channel_->crash_point_when_sent(points.after);
 }
 
 }  // namespace assent::coordinator

@@ -1,29 +1,21 @@
 #pragma once
 
-#include <string_view>
+#include "coordinator/core/effects.h"
+#include "coordinator/core/events.h"
+#include "protocol/base/crash_point.h"
 
-/// The places where a test can make assentd die as if by SIGKILL (protocol/base/crash_point.h), in
-/// the order in which one payment passes them.
+/// Which crash points the driver passes with what it carries to and fro.
 
-namespace assent::coordinator::crash {
+namespace assent::coordinator {
 
-inline constexpr std::string_view kSubmitReceived = "coordinator.submit.received";
-/// One message with work has left; counted for each branch.
-inline constexpr std::string_view kWorkSent = "coordinator.work.sent";
-inline constexpr std::string_view kVoteReceived = "coordinator.vote.received";
-/// A decision is about to be handed to the log.
-inline constexpr std::string_view kAppendBefore = "coordinator.append.before";
-/// A decision is durable and nobody has been told.
-inline constexpr std::string_view kDurableReceived = "coordinator.durable.received";
-inline constexpr std::string_view kCommitBeforeSend = "coordinator.commit.before_send";
-/// One commit message has left; counted for each branch.
-inline constexpr std::string_view kCommitAfterSend = "coordinator.commit.after_send";
-/// A client is about to be told an outcome.
-inline constexpr std::string_view kAnswerBefore = "coordinator.answer.before";
-inline constexpr std::string_view kAnswerAfter = "coordinator.answer.after";
-/// One branch is finished; counted for each.
-inline constexpr std::string_view kFinishedReceived = "coordinator.finished.received";
-/// The end record is queued, not yet durable.
-inline constexpr std::string_view kEndAppended = "coordinator.end.appended";
+struct PointsAround {
+  CrashPoint before;
+  CrashPoint after;  ///< the bytes have left
+};
 
-}  // namespace assent::coordinator::crash
+CrashPoint point_of(const Event& event);
+CrashPoint point_of(const Record& record);
+PointsAround points_around(const AgentRequest& request);
+PointsAround points_around(const ClientReply& reply);
+
+}  // namespace assent::coordinator

@@ -5,18 +5,11 @@
 #include <variant>
 
 #include "coordinator/server/crash_points.h"
-#include "protocol/base/crash_point.h"
+#include "coordinator/server/overloaded.h"
 #include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
-
-template <typename... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <typename... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 /// What the log is to be asked for, if anything: the request's key, or the gtrid that it names.
 /// CommitTransaction's key was looked up when its Begin came in, and the core has held it since;
@@ -55,18 +48,6 @@ Answer cannot_tell(const Error& why) {
   answer.error = why;
   answer.error->effect = assent::Effect::kUnknown;
   return answer;
-}
-
-void pass_before(const Event& event) {
-  if (const auto* requested = std::get_if<ClientRequested>(&event)) {
-    if (std::holds_alternative<Submit>(requested->body)) crash_point(crash::kSubmitReceived);
-  } else if (const auto* replied = std::get_if<AgentReplied>(&event)) {
-    if (std::holds_alternative<Voted>(replied->reply.body)) crash_point(crash::kVoteReceived);
-    if (std::holds_alternative<Finished>(replied->reply.body))
-      crash_point(crash::kFinishedReceived);
-  } else if (std::holds_alternative<LogDurable>(event)) {
-    crash_point(crash::kDurableReceived);
-  }
 }
 
 }  // namespace
@@ -163,7 +144,7 @@ void Driver::run_waiting() {
 }
 
 void Driver::take(Event event) {
-  pass_before(event);
+  crash_point(point_of(event));
   // The log is asked when the core is about to see the request, not when it arrived: a transaction
   // that leaves the core's table in between is in the log by then, so its key is always in one of
   // the two.
@@ -226,34 +207,26 @@ void Driver::carry_out(Effect& effect) {
 }
 
 void Driver::carry_out_send(SendToAgent& send) {
-  const bool work = std::holds_alternative<Work>(send.request.body);
-  const bool commit = std::holds_alternative<Commit>(send.request.body);
-  if (commit) crash_point(crash::kCommitBeforeSend);
   auto* list = std::get_if<ListPrepared>(&send.request.body);
   if (list != nullptr && list->log_top == kLogTop) list->log_top = log_.top();
   if (list != nullptr && mutant("the fence row is told too much")) list->log_top += 10;
   agents_.send(send.participant, std::move(send.request));
-  if (work) host_.crash_point_after_sends(crash::kWorkSent);
-  if (commit) host_.crash_point_after_sends(crash::kCommitAfterSend);
 }
 
 void Driver::carry_out_reply(ReplyToClient& reply) {
-  const bool answer = std::holds_alternative<Answer>(reply.reply);
-  if (answer) crash_point(crash::kAnswerBefore);
   if (auto* status = std::get_if<CoordinatorStatus>(&reply.reply)) complete(*status);
   clients_.reply(reply.session, reply.request, std::move(reply.reply));
-  if (answer) host_.crash_point_after_sends(crash::kAnswerAfter);
 }
 
 void Driver::carry_out_append(AppendForced& append) {
-  crash_point(crash::kAppendBefore);
+  crash_point(point_of(append.record));
   log_.append_forced(std::move(append.record), core_.log_time(), append.token);
 }
 
 void Driver::carry_out_append(AppendUnforced& append) {
-  const bool end = std::holds_alternative<EndRecord>(append.record);
+  const CrashPoint appended = point_of(append.record);
   log_.append(std::move(append.record), core_.log_time());
-  if (end) crash_point(crash::kEndAppended);
+  crash_point(appended);
 }
 
 void Driver::carry_out_find(FindDecision& find) {

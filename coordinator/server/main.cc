@@ -9,6 +9,7 @@
 
 #include "coordinator/server/options.h"
 #include "coordinator/server/server.h"
+#include "protocol/base/crash_point.h"
 
 namespace {
 
@@ -29,12 +30,15 @@ int serve(const std::string& file, bool restored) {
   options->restored = restored;
   auto server = Server::make(*options);
   if (server.has_error()) return refuse(server.error(), kWrongConfiguration);
+  assent::crash_point("coordinator.start.listening");
   if (const auto opened = (*server)->open_log(); opened.has_error()) {
     const bool unfit = opened.error().code == assent::ErrorCode::kInvalid;
     return refuse(opened.error(), unfit ? kWrongConfiguration : kLogFailed);
   }
+  assent::crash_point("coordinator.start.log_open");
   fmt::print("assentd name={} ready on {}\n", options->core.name, to_string((*server)->address()));
   std::fflush(stdout);
+  assent::crash_point("coordinator.start.ready");
   return (*server)->run() ? 0 : kLogFailed;
 }
 

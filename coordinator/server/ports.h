@@ -3,7 +3,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "coordinator/core/effects.h"
 #include "coordinator/core/events.h"
@@ -40,9 +39,6 @@ class HostPort {
   /// happens. Replaces the wish before it.
   virtual void wake_at(std::optional<Instant> due) = 0;
   virtual void note(const Note& note) = 0;
-  /// A crash point that means "the bytes have left": passed when all that was sent so far has been
-  /// handed to the network.
-  virtual void crash_point_after_sends(std::string_view name) = 0;
   /// Calls it when whatever else has come meanwhile has had its turn. Never from within.
   virtual void later(std::function<void()> call) = 0;
   /// Calls `work` on a thread of its own, one after another if there are several, then `done` as

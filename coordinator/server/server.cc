@@ -68,8 +68,7 @@ Server::Server(const ServerOptions& options)
       patience_(turn_.executor()),
       disk_(turn_.executor()),
       clients_(turn_.executor(), {options.sessions_max, options.session_requests_max}),
-      agents_(turn_.executor()),
-      crash_points_(std::getenv("ASSENT_CRASH_POINT") != nullptr) {}
+      agents_(turn_.executor()) {}
 
 Result<> Server::read_tokens() {
   for (const auto& participant : options_.participants) {
@@ -112,6 +111,7 @@ bool Server::run() {
   const auto stays = boost::asio::make_work_guard(io_);  // every end stops it
   io_.run();
   turn_.close();
+  crash_point("coordinator.stop.sessions_ended");
   log_->end_copies();
   return !driver_->halted();
 }
@@ -185,7 +185,9 @@ void Server::tell_what_holds_up() {
 }
 
 void Server::drained() {
-  if (stop_ == Stop::kDraining) stop_sessions();
+  if (stop_ != Stop::kDraining) return;
+  crash_point("coordinator.stop.drained");
+  stop_sessions();
 }
 
 void Server::stop_sessions() {
@@ -268,12 +270,6 @@ void Server::on_timer() {
 
 void Server::note(const Note& note) {
   spdlog::log(level_of(note.level), "{}", note.text);
-}
-
-void Server::crash_point_after_sends(std::string_view name) {
-  if (!crash_points_) return;
-  // What a channel sends leaves after the thing that sent it, and this after that.
-  turn_.run_from_loop([this, name] { turn_.run_from_loop([name] { crash_point(name); }); });
 }
 
 void Server::later(std::function<void()> call) {

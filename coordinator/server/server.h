@@ -59,7 +59,6 @@ class Server final : private HostPort {
   Now now() override;
   void wake_at(std::optional<Instant> due) override;
   void note(const Note& note) override;
-  void crash_point_after_sends(std::string_view name) override;
   void later(std::function<void()> call) override;
   void beside(std::function<Result<>()> work, std::function<void(Result<>)> done) override;
   void drained() override;
@@ -84,7 +83,6 @@ class Server final : private HostPort {
 
   std::optional<Instant> due_;    ///< what the core wants
   std::optional<Instant> armed_;  ///< what the timer is set to, never later than due_
-  const bool crash_points_;
   enum class Stop { kNo, kDraining, kClosing } stop_ = Stop::kNo;
   std::vector<std::string> holding_up_;  ///< as last told
   bool space_ = true;

@@ -5,7 +5,6 @@
 #include <map>
 #include <utility>
 
-#include "participant_agents/rm/crash_points.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -86,11 +85,13 @@ FinishReport BranchSession::commit(const Xid& xid, const BranchProof& proof, Pre
   if (by != PreparedBy::kThisIncarnation) {
     const auto seen = look(xid);
     if (!seen) return unfinished(Completion::kUnreached, Evidence::kNone, seen.error());
+    crash_point("rm.commit.looked");
     const bool is_it = seen->listed && seen->database.id == proof.database.id &&
                        is_the_one_that_voted(*seen, proof);
     if (!is_it) return settled(*seen, std::nullopt);
   }
   const odbc::Answer answer = link_->run(say_commit(xid));
+  crash_point("rm.commit.answered");
   if (!answer.failure) return after_commit(xid, by);
   const Failed failed = look_after(xid, *answer.failure);
   if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
@@ -104,6 +105,7 @@ FinishReport BranchSession::rollback(const Xid& xid, const std::optional<BranchP
   if (!answer.failure) return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
   const Failed failed = look_after(xid, *answer.failure);
   if (!failed.seen) return unfinished(Completion::kUnreached, Evidence::kNone, failed.why);
+  crash_point("rm.rollback.looked");
   if (failed.seen->listed)
     return unfinished(Completion::kStillPrepared, Evidence::kListed, failed.why);
   if (proof && proof->database.id != failed.seen->database.id)
@@ -232,8 +234,9 @@ WorkReport BranchSession::give_up(const Xid& xid, Reached reached, const odbc::A
                                   WorkReport report) {
   open_ = false;
   report.proof = {};
-  if (reached == Reached::kPrepared) crash_point(crash::kBeforeUndoPrepared);
+  if (reached == Reached::kPrepared) crash_point("rm.undo_prepared.before");
   const bool gone = reached == Reached::kNothing || (!link_->lost() && undo(xid, reached, answer));
+  if (reached == Reached::kPrepared) crash_point("rm.undo_prepared.after");
   spoilt_ = spoilt_ || !gone;  // nobody knows what is still open on it
   report.vote = gone ? Vote::kRolledBack : Vote::kUnknown;
   report.error->effect = gone ? Effect::kNone : Effect::kUnknown;

@@ -17,6 +17,7 @@
 #include "participant_agents/rm/mariadb_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::rm {
 namespace {
@@ -755,6 +756,7 @@ Result<> MariadbControl::create_schema() {
   for (const std::string& statement : statements) {
     const odbc::Answer made = link_->run(statement);
     if (made.failure) return link_->error(*made.failure, Effect::kUnknown);
+    crash_point("rm.schema.part_made");
   }
   return {};
 }

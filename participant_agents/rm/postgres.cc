@@ -19,6 +19,7 @@
 #include "participant_agents/rm/postgres_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
 #include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::rm {
 namespace {
@@ -716,6 +717,7 @@ Result<Takeover> PostgresControl::record_takeover() {
       ", pg_current_xact_id()::text::bigint, pg_current_wal_lsn() - '0/0', now()) RETURNING "
       "transaction_id");
   if (!rows) return rows.error();
+  crash_point("rm.takeover.recorded");
   takeover_.number = number;
   return takeover_;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "participant_agents/server/crash_points.h"
 #include "protocol/base/crash_point.h"
 
 namespace assent::agent {
@@ -19,9 +18,9 @@ rm::Fence row_of(const FenceTop& top) {
 FenceRaised raise_fence(rm::Control& control, const RaiseFence& raise) {
   FenceRaised raised;
   raised.link = raise.link;
-  crash_point(crash::kFenceBefore);
+  crash_point("agent.fence.before");
   auto answer = control.raise_fence(row_of(raise.fence));
-  crash_point(crash::kFenceAfter);
+  crash_point("agent.fence.after");
   if (!answer) {
     raised.error = answer.error();
     return raised;
@@ -44,12 +43,14 @@ ListEnded list_prepared(rm::Control& control, const StartList& list) {
   ListEnded ended;
   ended.link = list.link;
   ended.scan = list.scan;
+  crash_point("agent.list.before");
   if (list.fence) {
     auto raised = control.raise_fence(row_of(*list.fence));
     ended.error = raised ? std::move(raised->refused) : raised.error();
     ended.put_back = raised && raised->put_back;
     if (ended.error) return ended;
     ended.fence_top = std::max(raised->top, list.fence->log_top);
+    crash_point("agent.list.fence_raised");
   }
   if (auto scan = control.list_prepared(list.logs)) {
     ended.branches = std::move(scan->branches);
@@ -57,6 +58,7 @@ ListEnded list_prepared(rm::Control& control, const StartList& list) {
   } else {
     ended.error = scan.error();
   }
+  crash_point("agent.list.after");
   return ended;
 }
 

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "participant_agents/core/refusal.h"
+#include "participant_agents/server/crash_points.h"
 #include "protocol/base/check.h"
 
 namespace assent::agent {
@@ -30,6 +31,7 @@ void CoordinatorLinks::on_body(LinkId id, std::string_view body) {
     if (!at->second.introduced) {
       return refuse(id, {refusal(ErrorCode::kUnauthorized, "a link begins with a hello")});
     }
+    crash_point(point_of(*request));
     return hooks_.tell(RequestArrived{id, std::move(*request)});
   }
   if (at->second.introduced) {
@@ -47,6 +49,7 @@ void CoordinatorLinks::on_hello(LinkId id, Hello hello) {
   }
   link.introduced = true;
   link.channel->established();
+  crash_point("agent.hello.received");
   hooks_.tell(HelloArrived{id, std::move(hello)});
 }
 
@@ -57,6 +60,7 @@ void CoordinatorLinks::on_closed(LinkId id, const Error& reason) {
   links_.erase(at);
   if (!introduced) return;
   spdlog::info("link={} closed: {}", static_cast<std::uint64_t>(id), reason.message);
+  crash_point("agent.link.gone");
   hooks_.tell(LinkGone{id});
 }
 
@@ -69,8 +73,10 @@ void CoordinatorLinks::close_all(const Error& why) {
 void CoordinatorLinks::welcome(LinkId link, const Welcome& welcome) {
   const auto at = links_.find(link);
   if (at == links_.end()) return;
+  crash_point("agent.welcome.before_send");
   const auto sent = at->second.channel->send(welcome);
   ASSENT_CHECK(sent.has_value());  // a welcome is short
+  at->second.channel->crash_point_when_sent("agent.welcome.sent");
 }
 
 void CoordinatorLinks::refuse(LinkId link, const Refused& refused) {
@@ -91,7 +97,10 @@ void CoordinatorLinks::reply(LinkId link, const AgentReply& reply) {
   const auto at = links_.find(link);
   if (at == links_.end()) return;
   Channel& channel = *at->second.channel;
+  const PointsAround points = points_around(reply);
+  crash_point(points.before);
   if (!channel.send(reply)) send_reply_without_results(channel, reply);
+  channel.crash_point_when_sent(points.after);
 }
 
 /// Rows of many statements can be longer together than a frame may be. The coordinator has to get

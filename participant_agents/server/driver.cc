@@ -5,9 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "participant_agents/server/crash_points.h"
-#include "protocol/base/crash_point.h"
-
 namespace assent::agent {
 
 Driver::Driver(AgentConfig config, Ports ports) : core_(std::move(config)), ports_(ports) {}
@@ -32,7 +29,6 @@ void Driver::carry_out(Effects effects) {
 }
 
 void Driver::carry_out(SendWelcome&& effect) {
-  crash_point(crash::kWelcomeBeforeSend);
   ports_.links.welcome(effect.link, effect.welcome);
 }
 
@@ -41,10 +37,6 @@ void Driver::carry_out(SendRefused&& effect) {
 }
 
 void Driver::carry_out(SendReply&& effect) {
-  if (std::holds_alternative<Voted>(effect.reply.body)) crash_point(crash::kVoteBeforeSend);
-  if (std::holds_alternative<Finished>(effect.reply.body)) {
-    crash_point(crash::kFinishedBeforeSend);
-  }
   ports_.links.reply(effect.link, effect.reply);
 }
 

@@ -8,6 +8,7 @@
 #include "participant_agents/server/control_work.h"
 #include "participant_agents/server/random_bits.h"
 #include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::agent {
 namespace {
@@ -64,6 +65,7 @@ void IncarnationLife::on_taken(Result<ControlTaken> taken) {
   }
   if (ending_) return control_.ask_exit();
   taken_ = std::move(*taken);
+  crash_point("agent.start.in_control");
   for (const std::string& warning : taken_->warnings) spdlog::warn("{}", warning);
   on_heartbeat();
   sessions_.begin();
@@ -85,6 +87,7 @@ void IncarnationLife::on_opened() {
 void IncarnationLife::end(Error why) {
   if (ending_) return;
   ending_ = std::move(why);
+  crash_point("agent.incarnation.ending");
   hooks_.ending(*ending_);
   // Without control its thread is still trying to take it; on_taken goes on from there.
   if (taken_) sessions_.end();
@@ -166,7 +169,10 @@ void IncarnationLife::list(StartList&& list) {
 void IncarnationLife::delete_witnesses(DeleteWitnesses&& witnesses) {
   control_.run<Result<>>(
       [gtrids = std::move(witnesses.gtrids)](rm::Control& control) {
-        return control.forget_witnesses(gtrids);
+        crash_point("agent.witnesses.before");
+        auto deleted = control.forget_witnesses(gtrids);
+        crash_point("agent.witnesses.after");
+        return deleted;
       },
       [this](Result<> deleted) {
         if (deleted) return;
@@ -182,6 +188,7 @@ void IncarnationLife::see_gone(rm::SessionId session, std::function<void()> gone
       [session](rm::Control& control) { return control.end_session(session, kGoneWait); },
       [this, session, gone = std::move(gone)](Result<> ended) {
         if (ending_) return;
+        if (ended) crash_point("agent.session.seen_gone");
         if (ended) return gone();
         spdlog::warn("session {} is still there: {}", static_cast<std::uint64_t>(session),
                      ended.error().message);

@@ -11,6 +11,7 @@
 #include "participant_agents/core/refusal.h"
 #include "participant_agents/server/hello_check.h"
 #include "participant_agents/server/random_bits.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::agent {
 namespace {
@@ -74,6 +75,7 @@ Result<> Server::listen() {
       [this](std::unique_ptr<Transport> transport) { links_.accept(std::move(transport)); });
   if (!opened) return opened.error();
   listener_ = std::move(*opened);
+  crash_point("agent.start.listening");
   return {};
 }
 
@@ -103,6 +105,7 @@ void Server::begin_life() {
 void Server::on_serving() {
   spdlog::info("in control of the database");
   backoff_.reset();
+  crash_point("agent.start.serving");
   if (!std::exchange(served_, true)) ready_(listener_->address());
 }
 
@@ -114,6 +117,8 @@ void Server::on_life_ending(const Error& why) {
 
 void Server::on_life_over(const Error& why) {
   life_.reset();
+  crash_point(stopping_ ? CrashPoint("agent.stop.control_left")
+                        : CrashPoint("agent.incarnation.over"));
   if (stopping_) return finish(std::nullopt);
   if (is_final(why)) return finish(why);
   go_on_after(why);
@@ -142,6 +147,7 @@ void Server::go_on_after(const Error& why) {
 
 void Server::stop() {
   spdlog::info("stopping");
+  crash_point("agent.stop.asked");
   stopping_ = true;
   listener_.reset();
   next_life_.cancel();

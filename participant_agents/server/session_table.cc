@@ -9,6 +9,7 @@
 #include "participant_agents/core/refusal.h"
 #include "participant_agents/server/random_bits.h"
 #include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::agent {
 namespace {
@@ -434,6 +435,7 @@ void SessionTable::reopen(Slot& slot) {
 void SessionTable::cut(Slot& slot, Error why) {
   if (slot.cut) return;
   slot.cut = std::move(why);
+  crash_point("agent.session.cut");
   slot.thread->interrupt();
 }
 

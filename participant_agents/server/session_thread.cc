@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "participant_agents/server/crash_points.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -73,6 +72,7 @@ void SessionThread::replace_session(std::unique_ptr<rm::Session> session) {
 Report SessionThread::act(OpenSession&) {
   auto opened = manager_.open_session();
   if (!opened) return opened.error();
+  crash_point("rm.session.opened");
   replace_session(std::move(*opened));
   return std::monostate();
 }
@@ -83,39 +83,45 @@ Report SessionThread::act(CloseSession&) {
 }
 
 Report SessionThread::act(RunWork& job) {
-  crash_point(crash::kWorkBefore);
+  crash_point("agent.work.before");
   auto report = session_->work(job.work);
-  crash_point(crash::kWorkAfter);
+  crash_point("agent.work.after");
   return report;
 }
 
 Report SessionThread::act(RunPrepare& job) {
-  crash_point(crash::kPrepareBefore);
+  crash_point("agent.prepare.before");
   auto report = session_->prepare(job.xid);
-  crash_point(crash::kPrepareAfter);
+  crash_point("agent.prepare.after");
   return report;
 }
 
 Report SessionThread::act(RunRollBackOpen& job) {
-  return session_->roll_back_open(job.xid);
+  crash_point("agent.open_rollback.before");
+  auto report = session_->roll_back_open(job.xid);
+  crash_point("agent.open_rollback.after");
+  return report;
 }
 
 Report SessionThread::act(RunCommit& job) {
-  crash_point(crash::kCommitBefore);
+  crash_point("agent.commit.before");
   auto report = session_->commit(job.xid, job.proof, job.by);
-  crash_point(crash::kCommitAfter);
+  crash_point("agent.commit.after");
   return report;
 }
 
 Report SessionThread::act(RunRollback& job) {
-  crash_point(crash::kRollbackBefore);
+  crash_point("agent.rollback.before");
   auto report = session_->rollback(job.xid, job.proof);
-  crash_point(crash::kRollbackAfter);
+  crash_point("agent.rollback.after");
   return report;
 }
 
 Report SessionThread::act(RunInspect& job) {
-  return session_->inspect(job.logs, job.branches);
+  crash_point("agent.inspect.before");
+  auto report = session_->inspect(job.logs, job.branches);
+  crash_point("agent.inspect.after");
+  return report;
 }
 
 }  // namespace assent::agent

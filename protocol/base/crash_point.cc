@@ -15,7 +15,7 @@ namespace {
 
 struct Chosen {
   std::string name;
-  std::atomic<long> left{0};
+  mutable std::atomic<long> left{0};
 
   Chosen() {
     const char* text = std::getenv("ASSENT_CRASH_POINT");
@@ -31,12 +31,20 @@ struct Chosen {
   }
 };
 
+const Chosen& chosen() {
+  static const Chosen chosen;
+  return chosen;
+}
+
 }  // namespace
 
-void crash_point(std::string_view name) {
-  static Chosen chosen;
-  if (chosen.name.empty() || name != chosen.name) return;
-  if (chosen.left.fetch_sub(1) == 1) ::kill(::getpid(), SIGKILL);
+bool crash_points_armed() {
+  return !chosen().name.empty();
+}
+
+void crash_point(CrashPoint point) {
+  if (!crash_points_armed() || point.name() != chosen().name) return;
+  if (chosen().left.fetch_sub(1) == 1) ::kill(::getpid(), SIGKILL);
 }
 
 }  // namespace assent

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 
 #include "protocol/base/check.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent {
 namespace {
@@ -92,6 +93,14 @@ void Channel::schedule_flush() {
   boost::asio::post(executor_, [this, alive = shared_from_this()] {
     flush_scheduled_ = false;
     flush();
+  });
+}
+
+void Channel::crash_point_when_sent(CrashPoint point) {
+  if (!crash_points_armed()) return;
+  boost::asio::post(executor_, [this, alive = shared_from_this(), point] {
+    flush();
+    crash_point(point);
   });
 }
 

@@ -20,6 +20,8 @@
 
 namespace assent {
 
+class CrashPoint;
+
 /// Limits of one link (R14).
 struct ChannelLimits {
   /// What may wait to be sent. More means that the peer does not read: the link is closed with
@@ -87,6 +89,10 @@ class Channel final : public std::enable_shared_from_this<Channel>, private Tran
 
   /// The same for bytes that are a body already.
   [[nodiscard]] Result<> send_body(std::string_view body);
+
+  /// A crash point that is passed when all that was sent until now has left, as far as the system
+  /// takes it.
+  void crash_point_when_sent(CrashPoint point);
 
   /// At once: what is queued is dropped, no body is given from here on (R6).
   void close(Error reason);

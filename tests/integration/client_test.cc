@@ -450,8 +450,9 @@ TEST_CASE("a request too long for an agent's frame is refused and costs nobody t
 }
 
 TEST_CASE("the coordinator is killed in the middle of a submit and comes back: one outcome") {
-  const std::string point = GENERATE("coordinator.submit.received", "coordinator.vote.received",
-                                     "coordinator.durable.received", "coordinator.answer.before");
+  const std::string point =
+      GENERATE("coordinator.submit.received", "coordinator.vote.received",
+               "coordinator.durable.received", "coordinator.committed.before_answer");
   INFO(point);
   auto& coordinator = house().sandbox().coordinator();
   house().sandbox().kill("coordinator");
@@ -529,7 +530,7 @@ TEST_CASE(
   const bool keyed = GENERATE(true, false);
   auto& coordinator = house().sandbox().coordinator();
   house().sandbox().kill("coordinator");
-  coordinator.start({{"ASSENT_CRASH_POINT", "coordinator.answer.before:1"}});
+  coordinator.start({{"ASSENT_CRASH_POINT", "coordinator.committed.before_answer:1"}});
   REQUIRE(house().wait_until_linked());
   const auto card = house().fresh_card();
   Client client = house().connect();

@@ -58,7 +58,7 @@ std::vector<std::string> prepared(House& house, const std::string& participant) 
   return {};
 }
 
-constexpr const char* kUndecided = "coordinator.append.before";
+constexpr const char* kUndecided = "coordinator.commit_record.before";
 constexpr const char* kDecided = "coordinator.durable.received";
 
 std::string fence_table(House& house) {

@@ -87,8 +87,8 @@ Said parse(const std::string& output) {
 }
 
 TEST_CASE("killed at a crash point: nobody was told what is not there", "[log][crash]") {
-  const auto point = GENERATE(as<std::string>(), "log.before_write", "log.after_sync_before_mark",
-                              "log.after_mark_before_durable", "log.after_durable");
+  const auto point = GENERATE(as<std::string>(), "log.write.before", "log.write.synced",
+                              "log.write.marked", "log.write.told");
   const auto passing = GENERATE(1U, 2U, kLast);
   INFO(point << ":" << passing);
   const testing::TemporaryFolder folder;
@@ -98,7 +98,7 @@ TEST_CASE("killed at a crash point: nobody was told what is not there", "[log][c
   REQUIRE(WTERMSIG(ended.status) == SIGKILL);
   const Said said = parse(ended.output);
   REQUIRE(said.opened);
-  CHECK((said.durable == passing - 1 || (point == "log.after_durable" && said.durable == passing)));
+  CHECK((said.durable == passing - 1 || (point == "log.write.told" && said.durable == passing)));
 
   testing::Reports reports;
   const auto opened = LevelDbLog::open({.dir = dir}, reports.listener());
@@ -107,7 +107,7 @@ TEST_CASE("killed at a crash point: nobody was told what is not there", "[log][c
   CHECK(log.opening().log_id == said.log_id);
   CHECK(log.opening().epoch > said.epoch);
   // The batch in which it died is there as a whole from its sync on, and not at all before.
-  const auto there = point == "log.before_write" ? passing - 1 : passing;
+  const auto there = point == "log.write.before" ? passing - 1 : passing;
   CHECK(log.opening().unfinished.size() == there);
   for (std::uint64_t i = 1; i <= kLast; ++i) {
     const auto found = log.find_key(example_key(i));
@@ -121,7 +121,7 @@ TEST_CASE("killed at a crash point: nobody was told what is not there", "[log][c
 
 TEST_CASE("killed while it is opened: the next opening is a later epoch", "[log][crash]") {
   const auto point =
-      GENERATE(as<std::string>(), "log.opening_before_record", "log.opening_after_record");
+      GENERATE(as<std::string>(), "log.opening.before_record", "log.opening.after_record");
   const bool new_log = GENERATE(true, false);
   INFO(point << (new_log ? ", a new log" : ", an old log"));
   const testing::TemporaryFolder folder;

@@ -31,7 +31,6 @@ class Host : public HostPort {
   Now now() override { return now_; }
   void wake_at(std::optional<Instant>) override {}
   void note(const Note&) override {}
-  void crash_point_after_sends(std::string_view) override {}
   void later(std::function<void()>) override {}
   void beside(std::function<Result<>()>, std::function<void(Result<>)>) override {}
   void drained() override {}
