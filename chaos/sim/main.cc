@@ -50,11 +50,16 @@ void show_violations(std::uint64_t seed, const RunResult& result) {
   std::fflush(stdout);
 }
 
+std::string lived(double seconds) {
+  const double days = seconds / 86'400;
+  return days < 365 ? fmt::format("{:.1f} days", days) : fmt::format("{:.1f} years", days / 365.25);
+}
+
 void show(const Totals& totals, double took) {
   fmt::print(
-      "{} runs, {} payments, {} committed, {} events, {:.1f} days lived in {:.0f} s: {:.0f} times "
-      "real time\n",
-      totals.runs, totals.payments, totals.committed, totals.events, totals.seconds / 86'400, took,
+      "{} runs, {} payments, {} committed, {} events, {} lived in {:.0f} s: {:.0f} times real "
+      "time\n",
+      totals.runs, totals.payments, totals.committed, totals.events, lived(totals.seconds), took,
       totals.seconds / took);
   for (const auto& [name, count] : totals.faults) fmt::print("  {:>9} {}\n", count, name);
   fmt::print("all quiet after healing: within {:.1f} s at most\n",

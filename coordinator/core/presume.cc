@@ -9,6 +9,7 @@
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/request_rules.h"
 #include "coordinator/core/wording.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -119,6 +120,7 @@ void Coordinator::record_loss(LossRecord loss) {
 
 /// False: it was known.
 bool Coordinator::miss(const std::string& what, std::uint64_t to) {
+  if (mutant("a loss is passed over")) return false;
   missing_to_ = std::max(missing_to_, to);
   if (std::find(missing_.begin(), missing_.end(), what) != missing_.end()) return false;
   // In order, whoever is heard first: people compare.
@@ -189,6 +191,7 @@ std::optional<std::string> Coordinator::why_not_orphan(const Participant& partic
 
 /// Its decision may be in what a person has given up: from then on only a person can end it.
 bool Coordinator::given_up(const Gtrid& gtrid) const {
+  if (mutant("what was given up is presumed")) return false;
   if (gtrid.log_id != log_id_) return given_up_logs_.contains(gtrid.log_id);
   return gtrid.epoch <= given_up_epoch_;
 }

@@ -60,7 +60,7 @@ FenceAnswer answer_of(const std::vector<FenceRow>& rows, const Fence& fence) {
   answer.epoch = ours->epoch;
   if (answer.refused) return answer;
   answer.deposed = is_of_another(*ours, fence) && !mutant("the epoch is ignored");
-  answer.missing = !answer.deposed && is_missing(*ours, fence);
+  answer.missing = !answer.deposed && is_missing(*ours, fence) && !mutant("fences miss nothing");
   answer.up_to_date = ours->epoch == fence.epoch && ours->opening_nonce == fence.opening_nonce &&
                       ours->top >= fence.log_top;
   return answer;
