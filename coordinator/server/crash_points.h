@@ -8,11 +8,6 @@
 
 namespace assent::coordinator {
 
-struct PointsAround {
-  CrashPoint before;
-  CrashPoint after;  ///< the bytes have left
-};
-
 CrashPoint point_of(const Event& event);
 CrashPoint point_of(const Record& record);
 PointsAround points_around(const AgentRequest& request);

@@ -7,11 +7,6 @@
 
 namespace assent::agent {
 
-struct PointsAround {
-  CrashPoint before;
-  CrashPoint after;  ///< the bytes have left
-};
-
 CrashPoint point_of(const AgentRequest& request);
 PointsAround points_around(const AgentReply& reply);
 

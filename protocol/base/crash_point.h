@@ -27,6 +27,12 @@ class CrashPoint {
   std::string_view name_;
 };
 
+/// Of a message that is sent.
+struct PointsAround {
+  CrashPoint before;
+  CrashPoint after;  ///< the bytes have left
+};
+
 /// The environment has chosen one.
 bool crash_points_armed();
 
