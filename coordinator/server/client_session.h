@@ -59,7 +59,7 @@ class ClientSession final : public std::enable_shared_from_this<ClientSession> {
   std::shared_ptr<Channel> channel_;
   bool greeted_ = false;
   std::uint64_t last_request_ = 0;  ///< ids rise
-  std::size_t waiting_ = 0;  ///< requests not yet answered
+  std::size_t waiting_ = 0;         ///< requests not yet answered
 };
 
 }  // namespace assent::coordinator
