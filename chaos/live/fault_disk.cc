@@ -1,7 +1,6 @@
 // What befalls a disk: the decision log's, and the databases'.
 
-#include <algorithm>
-
+#include "chaos/live/fault_part.h"
 #include "chaos/live/faults.h"
 
 namespace assent::live {
@@ -11,7 +10,7 @@ constexpr const char* kCoordinator = "coordinator";
 constexpr int kDiskMib = 2048;  // only what is written takes room
 constexpr std::uint64_t kSlowestSyncMs = 500;
 
-class OfOneDisk : public Fault {
+class OfOneDisk : public OfOnePart {
  public:
   std::optional<std::string> missing() const override { return LoopDisk::why_not(); }
 
@@ -21,19 +20,12 @@ class OfOneDisk : public Fault {
       spec.disks["db-" + participant.name] = kDiskMib;
   }
 
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
+ private:
+  std::vector<std::string> candidates(const Sandbox& sandbox) const override {
     std::vector<std::string> with_disk;
     for (const auto& [part, mib] : sandbox.spec().disks) with_disk.push_back(part);
-    part_ = random.one_of(with_disk);
-    return part_;
+    return with_disk;
   }
-  std::vector<std::string> parts() const override { return {part_}; }
-
- protected:
-  const std::string& part() const { return part_; }
-
- private:
-  std::string part_;
 };
 
 class PowerCut : public OfOneDisk {

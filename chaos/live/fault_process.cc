@@ -1,23 +1,15 @@
 // What befalls a process: each of the sandbox, the databases too.
 
+#include "chaos/live/fault_part.h"
 #include "chaos/live/faults.h"
 
 namespace assent::live {
 namespace {
 
-class OfOneProcess : public Fault {
- public:
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
-    part_ = random.one_of(sandbox.names());
-    return part_;
+class OfOneProcess : public OfOnePart {
+  std::vector<std::string> candidates(const Sandbox& sandbox) const override {
+    return sandbox.names();
   }
-  std::vector<std::string> parts() const override { return {part_}; }
-
- protected:
-  const std::string& part() const { return part_; }
-
- private:
-  std::string part_;
 };
 
 class Kill : public OfOneProcess {
