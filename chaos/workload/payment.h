@@ -6,7 +6,7 @@
 
 #include "chaos/workload/transaction.h"
 
-/// Point payments, as the sandbox's tables are made for (chaos/live/schema.h): each lowers a
+/// Point payments, as the sandbox's tables are made for (chaos/sandbox/schema.h): each lowers a
 /// balance in every participant that it names.
 
 namespace assent::workload {

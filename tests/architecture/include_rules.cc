@@ -31,7 +31,12 @@ const std::map<std::string, Areas, std::less<>>& arrows() {
       {"participant_agents/server",
        {"participant_agents/core", "participant_agents/rm", "protocol/channel"}},
       {"chaos/workload", {"protocol/message"}},
-      {"chaos/live", {"chaos/workload", "coordinator/client"}},
+      {"chaos/proxy", {"protocol/wire"}},
+      {"chaos/sandbox", {"chaos/proxy"}},
+      {"chaos/load", {"chaos/workload", "chaos/sandbox", "coordinator/client"}},
+      {"chaos/faults", {"chaos/load"}},
+      {"chaos/campaign", {"chaos/faults"}},
+      {"chaos/demo", {"chaos/load"}},
       {"chaos/sim", {"chaos/workload", "coordinator/server", "participant_agents/server"}},
   };
   return table;
@@ -62,7 +67,7 @@ const std::vector<Wrapped>& wrapped_headers() {
        {"boost/asio"},
        {},
        {"protocol/channel/", "coordinator/server/", "coordinator/client/",
-        "participant_agents/server/", "chaos/live/", "tests/"}},
+        "participant_agents/server/", "chaos/proxy/", "chaos/load/", "chaos/faults/", "tests/"}},
   };
   return table;
 }

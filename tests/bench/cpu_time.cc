@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "chaos/live/process.h"
+#include "chaos/sandbox/process.h"
 
 namespace assent::bench {
 namespace {

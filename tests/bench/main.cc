@@ -15,8 +15,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "chaos/live/ports.h"
-#include "chaos/live/sandbox.h"
+#include "chaos/sandbox/ports.h"
+#include "chaos/sandbox/sandbox.h"
 #include "tests/bench/assent_payer.h"
 #include "tests/bench/bare_commit.h"
 #include "tests/bench/cpu_time.h"

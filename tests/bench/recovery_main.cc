@@ -22,10 +22,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "chaos/live/evidence.h"
-#include "chaos/live/payers.h"
-#include "chaos/live/ports.h"
-#include "chaos/live/sandbox.h"
+#include "chaos/load/evidence.h"
+#include "chaos/load/payers.h"
+#include "chaos/sandbox/ports.h"
+#include "chaos/sandbox/sandbox.h"
 #include "chaos/workload/checker.h"
 #include "chaos/workload/evidence.h"
 #include "chaos/workload/history.h"

@@ -8,7 +8,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/process.h"
+#include "chaos/sandbox/process.h"
 #include "tests/integration/support_agent.h"
 
 using namespace assent;

@@ -6,9 +6,9 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/campaign.h"
-#include "chaos/live/report.h"
-#include "chaos/live/schedule.h"
+#include "chaos/campaign/campaign.h"
+#include "chaos/campaign/report.h"
+#include "chaos/faults/schedule.h"
 
 using namespace assent;
 

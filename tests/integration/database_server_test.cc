@@ -1,6 +1,6 @@
 // The private databases that every other test of this folder stands on.
 
-#include "chaos/live/database_server.h"
+#include "chaos/sandbox/database_server.h"
 
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/ports.h"
+#include "chaos/sandbox/ports.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace assent::live;

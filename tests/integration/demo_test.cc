@@ -12,7 +12,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/process.h"
+#include "chaos/sandbox/process.h"
 #include "tests/integration/support_house.h"
 #include "tests/integration/support_program.h"
 
@@ -32,7 +32,7 @@ struct Demo {
   live::ProcessSpec spec;
 
   explicit Demo(const std::string& payments) {
-    const std::string program = ASSENT_BINARY_DIR "/chaos/live/assent-demo";
+    const std::string program = ASSENT_BINARY_DIR "/chaos/demo/assent-demo";
     spec.argv = {program, "--payments-count", payments, "--clients", "4"};
     spec.environment["TMPDIR"] = folder.path();
     spec.log_file = folder.path() / "said";

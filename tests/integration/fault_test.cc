@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/faults.h"
+#include "chaos/faults/faults.h"
 #include "tests/integration/support_till.h"
 
 using namespace assent;

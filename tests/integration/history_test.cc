@@ -12,7 +12,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/postgres_standby.h"
+#include "chaos/sandbox/postgres_standby.h"
 #include "tests/integration/support_assentctl.h"
 #include "tests/integration/support_untold.h"
 #include "tests/support/print_result.h"

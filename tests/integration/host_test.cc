@@ -1,4 +1,4 @@
-#include "chaos/live/host.h"
+#include "chaos/sandbox/host.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/process.h"
+#include "chaos/sandbox/process.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace assent;

@@ -1,4 +1,4 @@
-#include "chaos/live/loop_disk.h"
+#include "chaos/sandbox/loop_disk.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/process.h"
+#include "chaos/sandbox/process.h"
 #include "tests/support/skip.h"
 #include "tests/support/temporary_folder.h"
 

@@ -1,7 +1,7 @@
 // The proxy's faults, each on a server that sends back what it gets, then on a real house: whatever
 // a network does to its links, payments stay whole, and all is quiet when it is over.
 
-#include "chaos/live/proxy.h"
+#include "chaos/proxy/proxy.h"
 
 #include <poll.h>
 
@@ -22,7 +22,7 @@
 #include <boost/asio/write.hpp>
 #include <catch2/catch.hpp>
 
-#include "chaos/live/fault_link.h"
+#include "chaos/faults/fault_link.h"
 #include "protocol/wire/convert.h"
 #include "protocol/wire/frame.h"
 #include "tests/integration/support_till.h"

@@ -14,7 +14,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/host.h"
+#include "chaos/sandbox/host.h"
 #include "tests/integration/support_document.h"
 #include "tests/integration/support_house.h"
 

@@ -1,6 +1,6 @@
 // The sandbox itself: what it makes, what its verbs do, and that it leaves nothing behind.
 
-#include "chaos/live/sandbox.h"
+#include "chaos/sandbox/sandbox.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/ports.h"
+#include "chaos/sandbox/ports.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace assent::live;
@@ -77,7 +77,7 @@ struct Command {
 
   CommandResult operator()(std::vector<std::string> words) const {
     ProcessSpec command;
-    command.argv = {ASSENT_BINARY_DIR "/chaos/live/assent-sandbox"};
+    command.argv = {ASSENT_BINARY_DIR "/chaos/sandbox/assent-sandbox"};
     command.argv.insert(command.argv.end(), words.begin(), words.end());
     command.argv.insert(command.argv.end(), {"--dir", place.directory.string()});
     return run_command(command, "", seconds(100));

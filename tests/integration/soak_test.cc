@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/use.h"
+#include "chaos/load/use.h"
 #include "tests/integration/support_till.h"
 
 using namespace assent;

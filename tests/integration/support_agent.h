@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "chaos/live/database_server.h"
-#include "chaos/live/ports.h"
-#include "chaos/live/service.h"
+#include "chaos/sandbox/database_server.h"
+#include "chaos/sandbox/ports.h"
+#include "chaos/sandbox/service.h"
 #include "protocol/message/agent.h"
 #include "protocol/wire/convert.h"
 #include "protocol/wire/frame.h"

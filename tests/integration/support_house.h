@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "chaos/live/evidence.h"
-#include "chaos/live/payers.h"
-#include "chaos/live/ports.h"
-#include "chaos/live/sandbox.h"
+#include "chaos/load/evidence.h"
+#include "chaos/load/payers.h"
+#include "chaos/sandbox/ports.h"
+#include "chaos/sandbox/sandbox.h"
 #include "chaos/workload/checker.h"
 #include "chaos/workload/payment.h"
 #include "coordinator/client/client.h"

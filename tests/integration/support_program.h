@@ -7,7 +7,7 @@
 #include <regex>
 #include <string>
 
-#include "chaos/live/sandbox.h"
+#include "chaos/sandbox/sandbox.h"
 
 /// Running assentd and assent-agentd by hand, with configurations that were tampered with.
 

@@ -15,7 +15,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/programs.h"
+#include "chaos/sandbox/programs.h"
 #include "tests/integration/support_assentctl.h"
 #include "tests/integration/support_print_begin.h"
 #include "tests/integration/support_program.h"

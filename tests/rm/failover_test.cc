@@ -10,7 +10,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/postgres_standby.h"
+#include "chaos/sandbox/postgres_standby.h"
 #include "tests/rm/rm_fixture.h"
 
 using namespace assent;

@@ -9,7 +9,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "chaos/live/process.h"
+#include "chaos/sandbox/process.h"
 
 namespace assent::rm::testing {
 namespace {

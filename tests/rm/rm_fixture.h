@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "chaos/live/database_server.h"
-#include "chaos/live/ports.h"
+#include "chaos/sandbox/database_server.h"
+#include "chaos/sandbox/ports.h"
 #include "participant_agents/rm/resource_manager.h"
 #include "tests/support/temporary_folder.h"
 

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chaos/faults/fault.h"
+
+// Every fault that there is.
+namespace assent::live {
+
+// fault_process.cc
+std::unique_ptr<Fault> make_kill();     // SIGKILL; heal starts it again
+std::unique_ptr<Fault> make_pause();    // SIGSTOP, SIGCONT
+std::unique_ptr<Fault> make_restart();  // stopped in good order; heal starts it again
+
+// fault_clock.cc, fault_clients.cc, fault_foreign.cc, fault_hand.cc
+std::unique_ptr<Fault> make_clock();      // the coordinator's host: by seconds, or by days
+std::unique_ptr<Fault> make_idle();       // 1,000 connections on which nobody says anything
+std::unique_ptr<Fault> make_malformed();  // connections on which anything is said
+std::unique_ptr<Fault> make_foreign();    // a prepared branch of somebody else
+std::unique_ptr<Fault> make_exhausted();  // max_prepared_transactions of them
+std::unique_ptr<Fault> make_hand();       // ROLLBACK PREPARED of one of ours: damage
+
+// fault_link.cc: delay, throttle, cut, unreachable, black-hole, one-way, half-open; of frames
+// duplicate, reorder, flip, truncate
+std::vector<std::unique_ptr<Fault>> make_link_faults();
+
+// fault_disk.cc: each part with data has a disk of its own then
+std::unique_ptr<Fault> make_power_cut();    // what was not synced is lost; heal starts it again
+std::unique_ptr<Fault> make_full_disk();    // heal makes room and starts it again
+std::unique_ptr<Fault> make_slow_sync();    // the coordinator's, by up to half a second
+std::unique_ptr<Fault> make_failed_sync();  // the coordinator's next; heal starts it again
+
+// Those of these names, in their order; all when there are none. Throws SandboxError, listing them,
+// for a name that no fault has.
+std::vector<std::unique_ptr<Fault>> make_faults(const std::vector<std::string>& names);
+
+}  // namespace assent::live

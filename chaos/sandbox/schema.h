@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+
+#include "chaos/sandbox/sandbox.h"
+
+namespace assent::live {
+
+// The statements that make the tables of a participant, and their rows.
+std::string schema_sql(Schema schema, DatabaseKind kind);
+
+}  // namespace assent::live
