@@ -47,10 +47,10 @@ class LogFixture {
   bool has(std::uint64_t i);
   bool has_all(std::uint64_t first, std::uint64_t last);
 
-  // What the log does in the background. False: not within 30 s, or the log has failed.
+  // What the log does in the background. False: not within kPatience, or the log has failed.
   template <typename Condition>
   bool comes_true(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (!condition()) {
       if (!reports_->failures().empty()) return false;
       if (std::chrono::steady_clock::now() > deadline) return false;

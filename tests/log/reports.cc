@@ -1,13 +1,6 @@
 #include "tests/log/reports.h"
 
-#include <chrono>
-
 namespace assent::testing {
-namespace {
-
-constexpr auto kPatience = std::chrono::minutes(5);
-
-}  // namespace
 
 coordinator::DecisionLog::Listener Reports::listener() {
   return {.durable =

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -9,12 +10,15 @@
 
 namespace assent::testing {
 
+// For what a log does by itself. Only a test that fails waits for as long, whatever slows it down.
+inline constexpr std::chrono::minutes kPatience{5};
+
 // What a log told its listener. Any thread; outlives the log.
 class Reports {
  public:
   coordinator::DecisionLog::Listener listener();
 
-  // Waits until `count` tokens were reported, or a failure; false: neither within 30 s.
+  // Waits until `count` tokens were reported, or a failure; false: neither within kPatience.
   bool wait_for(std::size_t count);
   bool wait_for_failure();
 
