@@ -1,144 +1,22 @@
 #include "coordinator/server/options.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <fstream>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
-#include <toml.hpp>
 
 #include "protocol/base/xid.h"
+#include "protocol/settings/toml_file.h"
 
 namespace assent::coordinator {
 namespace {
 
-constexpr std::int64_t kCountMax = 1'000'000;
-constexpr std::int64_t kMillisecondsMax = 24LL * 3600 * 1000;
-constexpr std::int64_t kRetentionHoursMax = 24LL * 366;
-constexpr std::size_t kTokenBytesMin = 16;
-constexpr std::size_t kTokenBytesMax = 1024;
-
-Error invalid(std::string message) {
-  Error error;
-  error.code = ErrorCode::kInvalid;
-  error.message = std::move(message);
-  return error;
-}
-
-/// What is wrong with the file, told in the order of its lines.
-class Complaints {
- public:
-  explicit Complaints(std::string file) : file_(std::move(file)) {}
-
-  void add(const toml::value& where, std::string_view key, std::string_view what) {
-    found_.emplace_back(where.location().line(), fmt::format("{}: {}", key, what));
-  }
-
-  bool empty() const { return found_.empty(); }
-
-  Error error() {
-    std::stable_sort(found_.begin(), found_.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::string text;
-    for (const auto& [line, what] : found_) {
-      if (!text.empty()) text += '\n';
-      text += fmt::format("{}:{}: {}", file_, line, what);
-    }
-    return invalid(std::move(text));
-  }
-
- private:
-  std::string file_;
-  std::vector<std::pair<std::uint_least32_t, std::string>> found_;
-};
-
-/// One table of the file. Remembers which keys were asked for, so that `finish` knows the others.
-class Table {
- public:
-  Table(const toml::value& value, std::string name, Complaints& complaints)
-      : value_(value), name_(std::move(name)), complaints_(complaints) {
-    if (!value_.is_table()) complaints_.add(value_, name_, "must be a table");
-  }
-
-  std::optional<std::string> text(const std::string& key) {
-    const toml::value* found = required(key);
-    if (found == nullptr) return std::nullopt;
-    if (!found->is_string() || found->as_string().str.empty()) {
-      wrong(*found, key, "must be a text in quotes that is not empty");
-      return std::nullopt;
-    }
-    return found->as_string().str;
-  }
-
-  /// Keeps what `into` holds when the key is missing.
-  template <typename Number>
-  void count(const std::string& key, Number& into, std::int64_t min = 1) {
-    const auto number = whole_number(key, kCountMax, min);
-    if (number) into = static_cast<Number>(*number);
-  }
-
-  void milliseconds(const std::string& key, Duration& into) {
-    const auto number = whole_number(key, kMillisecondsMax);
-    if (number) into = std::chrono::milliseconds(*number);
-  }
-
-  void hours(const std::string& key, Duration& into) {
-    const auto number = whole_number(key, kRetentionHoursMax);
-    if (number) into = std::chrono::hours(*number);
-  }
-
-  void wrong(const std::string& key, std::string_view what) { wrong(*find(key), key, what); }
-
-  void finish() {
-    if (!value_.is_table()) return;
-    for (const auto& [key, value] : value_.as_table()) {
-      if (!asked_.contains(key)) wrong(value, key, "there is no such key");
-    }
-  }
-
- private:
-  const toml::value* find(const std::string& key) {
-    asked_.insert(key);
-    if (!value_.is_table()) return nullptr;
-    const auto found = value_.as_table().find(key);
-    return found == value_.as_table().end() ? nullptr : &found->second;
-  }
-
-  const toml::value* required(const std::string& key) {
-    const toml::value* found = find(key);
-    if (found == nullptr && value_.is_table()) wrong(value_, key, "is missing");
-    return found;
-  }
-
-  std::optional<std::int64_t> whole_number(const std::string& key, std::int64_t max,
-                                           std::int64_t min = 1) {
-    const toml::value* found = find(key);
-    if (found == nullptr) return std::nullopt;
-    if (!found->is_integer() || found->as_integer() < min || found->as_integer() > max) {
-      wrong(*found, key, fmt::format("must be a whole number from {} to {}", min, max));
-      return std::nullopt;
-    }
-    return found->as_integer();
-  }
-
-  void wrong(const toml::value& where, std::string_view key, std::string_view what) {
-    complaints_.add(where, fmt::format("{}.{}", name_, key), what);
-  }
-
-  const toml::value& value_;
-  std::string name_;
-  Complaints& complaints_;
-  std::set<std::string, std::less<>> asked_;
-};
+using settings::Complaints;
+using settings::Table;
 
 std::optional<Address> read_address(Table& table, const std::string& key) {
   const auto text = table.text(key);
@@ -243,35 +121,10 @@ void read_root(const toml::value& root, const std::filesystem::path& file, Compl
     complaints.add(root, "participant", "is missing: name at least one database's agent");
 }
 
-Result<toml::value> parse(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    return invalid(fmt::format("{}: can't be read: {}", file.string(), std::strerror(errno)));
-  }
-  try {
-    return toml::parse(stream, file.string());
-  } catch (const toml::exception& wrong) {
-    // what() is a drawing of several lines; the sentence is its first.
-    std::string_view what = wrong.what();
-    what = what.substr(0, what.find('\n'));
-    if (what.starts_with("[error] ")) what.remove_prefix(8);
-    return invalid(fmt::format("{}:{}: {}", file.string(), wrong.location().line(), what));
-  } catch (const std::exception& wrong) {
-    return invalid(fmt::format("{}: can't be read: {}", file.string(), wrong.what()));
-  }
-}
-
-std::string_view without_space_around(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
 }  // namespace
 
 Result<ServerOptions> read_options(const std::filesystem::path& file) {
-  auto root = parse(file);
+  auto root = settings::read_toml(file);
   if (root.has_error()) return root.error();
   ServerOptions options;
   Complaints complaints(file.string());
@@ -283,28 +136,6 @@ Result<ServerOptions> read_options(const std::filesystem::path& file) {
     return error;
   }
   return options;
-}
-
-Result<std::string> read_token(const std::filesystem::path& file) {
-  struct stat status {};
-  if (::stat(file.c_str(), &status) != 0)
-    return invalid(
-        fmt::format("token file {} can't be read: {}", file.string(), std::strerror(errno)));
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return invalid(fmt::format("token file {} may be read by others than its owner: chmod 600 {}",
-                               file.string(), file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  std::string text(kTokenBytesMax + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!stream.is_open() || stream.bad())
-    return invalid(
-        fmt::format("token file {} can't be read: {}", file.string(), std::strerror(errno)));
-  const auto token = without_space_around(
-      std::string_view(text.data(), static_cast<std::size_t>(stream.gcount())));
-  if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax)
-    return invalid(fmt::format("token file {} must hold {} to {} characters", file.string(),
-                               kTokenBytesMin, kTokenBytesMax));
-  return std::string(token);
 }
 
 }  // namespace assent::coordinator

@@ -43,8 +43,4 @@ struct ServerOptions {
 /// too. Reads the configuration file only: no effect.
 Result<ServerOptions> read_options(const std::filesystem::path& file);
 
-/// The secret shared with an agent: the file's text without white space around it. Refused when
-/// others than its owner may read it.
-Result<std::string> read_token(const std::filesystem::path& file);
-
 }  // namespace assent::coordinator

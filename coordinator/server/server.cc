@@ -15,6 +15,7 @@
 
 #include "coordinator/log/leveldb_log.h"
 #include "protocol/base/crash_point.h"
+#include "protocol/settings/token_file.h"
 
 namespace assent::coordinator {
 namespace {
@@ -72,7 +73,7 @@ Server::Server(const ServerOptions& options)
 
 Result<> Server::read_tokens() {
   for (const auto& participant : options_.participants) {
-    auto token = read_token(participant.token_file);
+    auto token = settings::read_token(participant.token_file);
     if (token.has_error()) return token.error();
     tokens_[participant.name] = std::move(*token);
   }

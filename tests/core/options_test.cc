@@ -10,6 +10,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "protocol/settings/token_file.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace assent;
@@ -186,16 +187,16 @@ TEST_CASE("A configuration that the core refuses is refused with the file's name
 
 TEST_CASE("A token is the text of its file, readable by its owner only") {
   const Folder folder;
-  const auto token = read_token(folder.write("good", "0123456789abcdef\n"));
+  const auto token = settings::read_token(folder.write("good", "0123456789abcdef\n"));
   REQUIRE(token.has_value());
   CHECK(*token == "0123456789abcdef");
 
-  CHECK_THAT(read_token(folder.write("open", "0123456789abcdef\n", 0644)).error().message,
+  CHECK_THAT(settings::read_token(folder.write("open", "0123456789abcdef\n", 0644)).error().message,
              Catch::Contains("chmod 600"));
-  CHECK_THAT(read_token(folder.write("short", "12345\n")).error().message,
+  CHECK_THAT(settings::read_token(folder.write("short", "12345\n")).error().message,
              Catch::Contains("16 to 1024 characters"));
-  CHECK_THAT(read_token(folder.write("long", std::string(2000, 'x'))).error().message,
+  CHECK_THAT(settings::read_token(folder.write("long", std::string(2000, 'x'))).error().message,
              Catch::Contains("16 to 1024 characters"));
-  CHECK_THAT(read_token(folder.folder.path() / "none").error().message,
+  CHECK_THAT(settings::read_token(folder.folder.path() / "none").error().message,
              Catch::Contains("No such file"));
 }
