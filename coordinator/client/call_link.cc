@@ -102,12 +102,14 @@ void CallLink::close() {
   closed_ = true;
   timer_.cancel();
   timer_set_.reset();
-  if (channel_) {
-    channel_->close(was_closed(Effect::kUnknown));
-  } else {
-    boost::asio::post(
-        io_, [self = shared_from_this()] { self->tell_connected(was_closed(Effect::kNone)); });
-  }
+  if (channel_) channel_->close(was_closed(Effect::kUnknown));
+  // Not kept here until the loop's next turn: those who wait keep this link alive, and a loop that
+  // never runs again would free neither.
+  boost::asio::post(
+      io_, [connecting = std::exchange(connecting_, {}), pending = std::exchange(pending_, {})] {
+        for (const auto& waiting : connecting) waiting.done(was_closed(Effect::kNone));
+        for (const auto& [id, call] : pending) call.done(was_closed(Effect::kUnknown));
+      });
 }
 
 void CallLink::on_body(std::string_view body) {

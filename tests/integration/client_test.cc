@@ -410,6 +410,28 @@ TEST_CASE("a client that is destroyed while it connects: refused at once") {
   CHECK(is(answer, Outcome::kRefused, ErrorCode::kConnectionLost, Effect::kNone));
 }
 
+// Its loop never runs again, so nobody is told; what the call holds is freed all the same.
+TEST_CASE("a call goes with its client and its loop") {
+  const DeafListener deaf;
+  FakeCoordinator silent({FakeCoordinator::say_nothing()});
+  for (const std::string& address : {deaf.address(), silent.address()}) {
+    auto held = std::make_shared<int>(7);
+    const std::weak_ptr<int> seen = held;
+    {
+      Async async(address);
+      const auto call = [](AsyncClient& client,
+                           std::shared_ptr<int>) -> boost::asio::awaitable<void> {
+        co_await client.submit(submission("k"));
+      };
+      boost::asio::co_spawn(async.io, call(*async.client, std::exchange(held, {})),
+                            boost::asio::detached);
+      async.io.run_for(100ms);
+      CHECK_FALSE(seen.expired());
+    }
+    CHECK(seen.expired());
+  }
+}
+
 TEST_CASE("connecting takes no longer than the call may: refused, nothing was sent") {
   const DeafListener listener;
   Async async(listener.address(), 60s);
