@@ -5,21 +5,16 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <utility>
 
+#include "chaos/campaign/deployment.h"
 #include "chaos/campaign/report.h"
 #include "chaos/campaign/report_page.h"
-#include "chaos/faults/faults.h"
+#include "chaos/campaign/sandbox_house.h"
 #include "chaos/load/evidence.h"
 #include "chaos/load/payers.h"
 #include "chaos/sandbox/interrupt.h"
-#include "chaos/sandbox/ports.h"
-#include "chaos/sandbox/private_folder.h"
-#include "chaos/sandbox/programs.h"
-#include "chaos/workload/log_evidence.h"
 #include "chaos/workload/mix.h"
-#include "chaos/workload/workloads.h"
 
 namespace assent::live {
 namespace {
@@ -28,7 +23,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using workload::Violation;
 
-constexpr std::uint16_t kPorts = 24;  // a sandbox uses base .. base + 20
 constexpr seconds kWarmUp{2};         // not counted
 constexpr seconds kHealthy{4};        // before the first fault, and after the last
 constexpr seconds kHealedWithin{60};  // linked, decided, quiet: each
@@ -37,57 +31,32 @@ Instant now() {
   return read_clocks().steady;
 }
 
-std::vector<Participant> three_participants() {
-  return {{"points", DatabaseKind::kPostgres, Schema::kCards},
-          {"payments", DatabaseKind::kMariadb, Schema::kCards},
-          {"vouchers", DatabaseKind::kPostgres, Schema::kCards}};
-}
-
-std::vector<std::string> names_of(const std::vector<Participant>& participants) {
-  std::vector<std::string> names;
-  for (const Participant& each : participants) names.push_back(each.name);
-  return names;
-}
-
 void add(std::vector<Violation>& all, std::vector<Violation> more) {
   for (Violation& each : more) all.push_back(std::move(each));
 }
 
-CommandResult assentctl(const std::vector<std::string>& arguments) {
-  ProcessSpec command;
-  command.argv = {find_built("assentctl", "coordinator/tools").string()};
-  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-  return run_command(command, "", std::chrono::minutes(2));
+std::unique_ptr<House> make_house(const CampaignOptions& options) {
+  return options.config.empty() ? make_sandbox_house(options.faults)
+                                : make_deployment(options.config, options.faults);
 }
 
 class Run {
  public:
   explicit Run(const CampaignOptions& options)
-      : faults_(make_faults(options.faults)),
-        sandbox_(spec(faults_)),
-        mix_(workload::make_workloads(names_of(three_participants())), options.seed) {
+      : house_(make_house(options)), mix_(house_->workloads(), options.seed) {
     campaign_.options = options;
-    leave_out_what_is_missing();
+    campaign_.skipped = house_->skipped();
   }
-
-  // In good order, because a killed PostgreSQL leaves its shared memory behind.
-  ~Run() {
-    try {
-      sandbox_.stop_all();
-    } catch (const SandboxError&) {
-      for (const auto& name : sandbox_.names()) sandbox_.kill(name);
-    }
-    faults_.clear();  // with what parts of the sandbox stood on
-    sandbox_.remove();
-  }
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
 
   Campaign run() {
-    set_up();
+    house_->set_up(mix_.workloads());
+    looked_ = house_->look();
+    before_ = read_evidence(looked_, mix_.workloads());
+    note_what_is_there();
+    check_interrupted();
     {
       Meter meter;
-      Sampler sampler(sandbox_, meter);
+      Sampler sampler(*house_, meter);
       Payers payers(payers_spec(meter), [this] { return mix_.next(); });
       campaign_.began = now();
       grow_warm(sampler);
@@ -102,34 +71,17 @@ class Run {
       campaign_.holds = sampler.holds();
     }
     look_while_it_lives();
-    look_when_it_is_stopped();
+    close_books();
     count();
     if (!campaign_.options.out.empty()) write_files();
+    if (campaign_.has_passed()) house_->clear_away(mix_.workloads());
     return std::move(campaign_);
   }
 
  private:
-  SandboxSpec spec(const std::vector<std::unique_ptr<Fault>>& faults) const {
-    SandboxSpec spec;
-    spec.directory = folder_.path() / "sandbox";
-    spec.base_port = ports_.first();
-    spec.participants = three_participants();
-    for (const auto& fault : faults) {
-      if (!fault->missing()) fault->prepare(spec);
-    }
-    return spec;
-  }
-
-  void leave_out_what_is_missing() {
-    for (const auto& fault : faults_) {
-      if (const auto why = fault->missing()) campaign_.skipped.push_back({fault->name(), *why});
-    }
-    std::erase_if(faults_, [](const auto& fault) { return fault->missing().has_value(); });
-  }
-
   PayersSpec payers_spec(Meter& meter) {
     PayersSpec spec;
-    spec.coordinator = sandbox_.coordinator_address();
+    spec.coordinator = house_->coordinator_address();
     spec.clients = campaign_.options.clients;
     spec.patience = milliseconds(300);  // then another: its participants may be well
     spec.vanish_every = 50;
@@ -140,17 +92,12 @@ class Run {
 
   // ---- the steps
 
-  void set_up() {
-    sandbox_.create();
-    check_interrupted();
-    for (const auto& workload : mix_.workloads()) {
-      for (const Participant& each : sandbox_.spec().participants)
-        sandbox_.database(each.name).query(each.name, workload->setup_sql(each.name),
-                                           Role::kApplication);
+  // Prepared branches that others have left: they may stay.
+  void note_what_is_there() {
+    for (const auto& each : before_.front()) {
+      for (const std::string& branch : each.prepared)
+        injected_.foreign.push_back({each.participant, branch});
     }
-    sandbox_.start_all();
-    before_ = read_evidence(sandbox_, mix_.workloads());
-    check_interrupted();
   }
 
   void pass(Duration time) {
@@ -171,14 +118,19 @@ class Run {
 
   void inject(Sampler& sampler) {
     Injector injector(
-        scene_, faults_,
-        make_schedule(campaign_.options.seed, faults_.size(), campaign_.options.time));
+        scene_, house_->faults(),
+        make_schedule(campaign_.options.seed, house_->faults().size(), campaign_.options.time));
     const Instant end = campaign_.first_fault + campaign_.options.time;
-    while (now() < end) {
-      check_interrupted();
-      injector.turn(now() - campaign_.first_fault);
-      tell_what_is_foreign(sampler);
-      sleep_briefly();
+    try {
+      while (now() < end) {
+        check_interrupted();
+        injector.turn(now() - campaign_.first_fault);
+        tell_what_is_foreign(sampler);
+        sleep_briefly();
+      }
+    } catch (...) {  // on its way: no deployment stays as faults have left it
+      injector.heal_all();
+      throw;
     }
     injector.heal_all();
     campaign_.faults = injector.events();
@@ -215,7 +167,7 @@ class Run {
 
   std::optional<Client> connect() {
     auto client =
-        Client::connect({.coordinator = sandbox_.coordinator_address(), .application = "chaos"});
+        Client::connect({.coordinator = house_->coordinator_address(), .application = "chaos"});
     if (!client) return std::nullopt;
     return std::move(*client);
   }
@@ -234,53 +186,31 @@ class Run {
     wait_until(
         [&] {
           check_interrupted();
-          left = workload::check_left_behind(read_evidence(sandbox_, mix_.workloads()).front(),
+          left = workload::check_left_behind(read_evidence(looked_, mix_.workloads()).front(),
                                              injected_.foreign);
           return left.empty();
         },
         kHealedWithin);
     add(campaign_.violations, std::move(left));
-    for (const std::string& part : sandbox_.reap())
+    for (const std::string& part : house_->reap())
       campaign_.violations.push_back({"alive", part + " ended by itself"});
   }
 
-  // F 9: a branch that answered OK and was not committed is prepared again after a restart of its
-  // database, and nobody is there now to free it.
-  void look_when_it_is_stopped() {
-    for (const std::string& part : sandbox_.names()) sandbox_.stop(part);
-    read_log();
-    sandbox_.start_databases();
-    const auto after = read_evidence(sandbox_, mix_.workloads());
-    for (const Participant& each : sandbox_.spec().participants) {
-      for (auto& row : read_witnesses(sandbox_, each)) log_.witnesses.push_back(std::move(row));
-    }
-    const workload::Damaged damaged = workload::damaged_by_hand(log_, injected_);
+  void close_books() {
+    const House::Books books = house_->close_books(mix_.workloads());
+    log_text_ = books.log_text;
+    campaign_.log_was_read = books.log.has_value();
+    const workload::LogEvidence log = books.log.value_or(workload::LogEvidence{});
+    const workload::Damaged damaged = workload::damaged_by_hand(log, injected_);
+    campaign_.log_records = log.records.size();
     campaign_.damaged = damaged.size();
     workload::Evidence all;
-    for (const auto& each : after) all.insert(all.end(), each.begin(), each.end());
+    for (const auto& each : books.evidence) all.insert(all.end(), each.begin(), each.end());
     auto& found = campaign_.violations;
-    add(found, workload::check(mix_.workloads(), before_, history_, after, damaged));
-    add(found, workload::check_left_behind(after.front(), injected_.foreign));
-    add(found, workload::check_log(log_, history_, all, damaged));
-    add(found, workload::check_injected(log_, injected_, after.front()));
-  }
-
-  void read_log() {
-    const std::string folder = (sandbox_.spec().directory / "coordinator").string();
-    const CommandResult verified = assentctl({"log", "verify", folder});
-    if (!verified.end.succeeded())
-      log_.wrong.push_back(verified.standard_output + verified.standard_error);
-    const CommandResult dumped = assentctl({"log", "dump", folder});
-    if (!dumped.end.succeeded()) throw SandboxError("assentctl log dump: " + dumped.standard_error);
-    log_text_ = dumped.standard_output;
-    std::istringstream lines(log_text_);
-    for (std::string line; std::getline(lines, line);) {
-      if (auto record = workload::parse_log_line(line)) {
-        log_.records.push_back(std::move(*record));
-      } else {
-        log_.wrong.push_back(line);
-      }
-    }
+    add(found, workload::check(mix_.workloads(), before_, history_, books.evidence, damaged));
+    add(found, workload::check_left_behind(books.evidence.front(), injected_.foreign));
+    add(found, workload::check_injected(log, injected_, books.evidence.front()));
+    if (campaign_.log_was_read) add(found, workload::check_log(log, history_, all, damaged));
   }
 
   void count() {
@@ -288,7 +218,6 @@ class Run {
     for (const auto& [key, entry] : history_.entries()) campaign_.tellings += entry.tellings.size();
     campaign_.committed = history_.count(workload::Verdict::kCommitted);
     campaign_.no_effect = history_.count(workload::Verdict::kNoEffect);
-    campaign_.log_records = log_.records.size();
   }
 
   void write_files() {
@@ -302,23 +231,18 @@ class Run {
     std::ofstream(out / "report.html") << to_page(report);
     if (campaign_.has_passed()) return;
     // What happened is in the words of the processes, too.
-    std::filesystem::copy(sandbox_.spec().directory / "log", out / "log",
-                          std::filesystem::copy_options::recursive |
-                              std::filesystem::copy_options::overwrite_existing);
+    house_->keep_logs(out / "log");
   }
 
-  PrivateFolder folder_{"assent-chaos"};
-  PortLease ports_{kPorts};
-  std::vector<std::unique_ptr<Fault>> faults_;
-  Sandbox sandbox_;
+  std::unique_ptr<House> house_;
   workload::Mix mix_;
   workload::Injected injected_;
-  Scene scene_{sandbox_, injected_};
+  Scene scene_{*house_, injected_};
   std::size_t foreign_told_ = 0;
   Campaign campaign_;
+  std::vector<Looked> looked_;
   std::vector<workload::Evidence> before_;
   workload::History history_;
-  workload::LogEvidence log_;
   std::string log_text_;
 };
 

@@ -50,6 +50,10 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.1, 1'440.0))
       ->capture_default_str();
   app.add_option("--seed", options.seed, "what is asked and done, and when")->capture_default_str();
+  app.add_option(
+         "--config", options.config,
+         "a deployment that stands, and what may be done to it; unless told a sandbox is made")
+      ->check(CLI::ExistingFile);
   app.add_option("--faults", options.faults, "their names, commas between them; unless told all")
       ->delimiter(',');
   app.add_option("--clients", options.clients, "that ask at the same time")

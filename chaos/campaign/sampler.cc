@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <utility>
 
 #include "chaos/load/evidence.h"
@@ -22,20 +21,12 @@ void wait_for_next_look(const std::atomic<bool>& stopping) {
   wait_until([&] { return stopping.load(); }, kBetweenLooks);
 }
 
-std::vector<std::string> ours_of(const Sandbox& sandbox) {
-  std::vector<std::string> ours;
-  for (const std::string& name : sandbox.names()) {
-    if (!name.starts_with("db-")) ours.push_back(name);
-  }
-  return ours;
-}
-
 }  // namespace
 
 // ---- prepared branches
 
-PreparedWatch::PreparedWatch(DatabaseServer& database, std::string participant)
-    : database_(database), participant_(std::move(participant)), thread_([this] { watch(); }) {}
+PreparedWatch::PreparedWatch(std::unique_ptr<DatabaseView> database)
+    : database_(std::move(database)), thread_([this] { watch(); }) {}
 
 PreparedWatch::~PreparedWatch() {
   stopping_ = true;
@@ -45,7 +36,7 @@ PreparedWatch::~PreparedWatch() {
 void PreparedWatch::watch() {
   while (!stopping_) {
     try {
-      take(prepared_branches(database_, participant_));
+      take(prepared_branches(*database_));
     } catch (const SandboxError&) {  // it is down, or stands still
       const std::lock_guard lock(mutex_);
       answered_ = false;
@@ -89,10 +80,9 @@ void PreparedWatch::leave_out(std::set<std::string> foreign) {
 
 // ---- all of it
 
-Sampler::Sampler(Sandbox& sandbox, Meter& meter)
-    : pids_(sandbox.spec().directory / "pids"), parts_(ours_of(sandbox)), meter_(meter) {
-  for (const auto& [name, kind, schema] : sandbox.spec().participants)
-    watches_[name] = std::make_unique<PreparedWatch>(sandbox.database(name), name);
+Sampler::Sampler(House& house, Meter& meter) : house_(house), meter_(meter) {
+  for (auto& [participant, database] : house.look())
+    watches_[participant] = std::make_unique<PreparedWatch>(std::move(database));
   thread_ = std::thread([this] { run(); });
 }
 
@@ -119,12 +109,7 @@ Sample Sampler::take_sample() {
   sample.at = now();
   sample.calls = meter_.read();
   for (const auto& [participant, watch] : watches_) sample.prepared[participant] = watch->seen();
-  for (const std::string& part : parts_) {
-    std::ifstream file(pids_ / (part + ".pid"));
-    pid_t pid = 0;
-    if (!(file >> pid)) continue;
-    if (const auto use = use_of(pid)) sample.use[part] = *use;
-  }
+  sample.use = house_.use();
   return sample;
 }
 

@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "chaos/campaign/house.h"
 #include "chaos/load/meter.h"
-#include "chaos/sandbox/sandbox.h"
 #include "chaos/workload/health.h"
 
 // How the house does, looked at twice a second from outside, whatever befalls it.
@@ -26,8 +26,7 @@ class PreparedWatch {
     Duration oldest{};  // for how long the one has been seen that was seen for longest
   };
 
-  // The database outlives the watch, and has been made by now.
-  PreparedWatch(DatabaseServer& database, std::string participant);
+  explicit PreparedWatch(std::unique_ptr<DatabaseView> database);
   ~PreparedWatch();
   PreparedWatch(const PreparedWatch&) = delete;
   PreparedWatch& operator=(const PreparedWatch&) = delete;
@@ -44,8 +43,7 @@ class PreparedWatch {
   void watch();
   void take(const std::vector<std::string>& branches);
 
-  DatabaseServer& database_;
-  const std::string participant_;
+  const std::unique_ptr<DatabaseView> database_;
   std::mutex mutex_;
   std::map<std::string, Instant> since_;
   std::vector<Duration> holds_;
@@ -66,7 +64,7 @@ struct Sample {
 class Sampler {
  public:
   // Both outlive it.
-  Sampler(Sandbox& sandbox, Meter& meter);
+  Sampler(House& house, Meter& meter);
   ~Sampler();
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
@@ -85,8 +83,7 @@ class Sampler {
   void run();
   Sample take_sample();
 
-  const std::filesystem::path pids_;
-  const std::vector<std::string> parts_;  // of ours
+  const House& house_;
   Meter& meter_;
   std::map<std::string, std::unique_ptr<PreparedWatch>> watches_;  // by participant
   std::mutex mutex_;

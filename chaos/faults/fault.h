@@ -5,25 +5,26 @@
 #include <string>
 #include <vector>
 
+#include "chaos/faults/site.h"
 #include "chaos/sandbox/sandbox.h"
 #include "chaos/workload/injected.h"
 #include "chaos/workload/random.h"
 
-// What can be done to a sandbox while it is under load. A fault is one class, usually a file
+// What can be done to a house under load. A fault is one class, usually a file
 // fault_X.cc of its own, and a line in faults.h; nothing else has to know it.
 namespace assent::live {
 
-// Where a fault happens. Of the one thread that has the sandbox.
+// Where a fault happens. Of the one thread that has the site.
 struct Scene {
-  Sandbox& sandbox;
+  Site& site;
   workload::Injected& injected;  // what the checker has to know of it
 };
 
-// In this order, all by the thread that has the sandbox:
-//   missing; prepare, before there is a sandbox; then any number of times aim, start,
-//   heal; the end of the object, when all parts of the sandbox have stopped.
-// An object is started once at a time. Different faults overlap, but never on one part of the
-// sandbox. What goes wrong is thrown as SandboxError: the run has failed then.
+// In this order, all by the thread that has the site:
+//   missing; prepare and enter, where the site is a sandbox; then any number of times aim, start,
+//   heal; the end of the object, when all parts of a sandbox have stopped.
+// An object is started once at a time. Different faults overlap, but never on one part. What goes
+// wrong is thrown as SandboxError: the run has failed then.
 class Fault {
  public:
   Fault() = default;
@@ -38,12 +39,14 @@ class Fault {
   // do: the fault counts as skipped. Empty: it can be injected.
   virtual std::optional<std::string> missing() const { return std::nullopt; }
 
-  // What it needs of the sandbox from the start, a link to put itself on, say.
+  // What it needs of the sandbox from the start, a link to put itself on, say; and the sandbox,
+  // which need not be made yet.
   virtual void prepare(SandboxSpec&) {}
+  virtual void enter(Sandbox&) {}
 
   // Chooses what the next start() hits, by nothing but `random` and the names of the parts, so that
   // a seed repeats it: "agent-points", or whatever a person is to read in the time line.
-  virtual std::string aim(workload::Random& random, const Sandbox& sandbox) = 0;
+  virtual std::string aim(workload::Random& random, Site& site) = 0;
 
   // The parts, by name, that no other fault may touch while this one lasts. After aim().
   virtual std::vector<std::string> parts() const = 0;

@@ -64,13 +64,13 @@ class Idle : public Fault {
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
 
-  std::string aim(workload::Random&, const Sandbox&) override {
+  std::string aim(workload::Random&, Site&) override {
     return "coordinator, by " + std::to_string(kIdle) + " clients";
   }
   std::vector<std::string> parts() const override { return {}; }
 
   void start(Scene& scene) override {
-    const std::uint16_t port = scene.sandbox.coordinator().spec().port;
+    const std::uint16_t port = scene.site.servers().front().port;
     for (std::size_t i = 0; i < kIdle; ++i) callers_.call(port);
   }
   void heal(Scene&) override { callers_.hang_up(); }
@@ -81,26 +81,19 @@ class Idle : public Fault {
 class Malformed : public Fault {
   std::string name() const override { return "malformed"; }
 
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
-    part_ = "coordinator";
-    const auto& participants = sandbox.spec().participants;
-    if (random.one_in(2))
-      participant_ = random.one_of(participants).name;
-    else
-      participant_.clear();
-    if (!participant_.empty()) part_ = "agent-" + participant_;
+  std::string aim(workload::Random& random, Site& site) override {
+    const auto servers = site.servers();
+    called_ = random.one_in(2) ? servers.front() : random.one_of(servers);
     words_.clear();
     for (std::size_t i = 0; i < kRude; ++i) words_.push_back(draw_words(random));
-    return part_;
+    return called_.name;
   }
   std::vector<std::string> parts() const override { return {}; }
 
   // Half of them hang up at once.
-  void start(Scene& scene) override {
-    Service& server =
-        participant_.empty() ? scene.sandbox.coordinator() : scene.sandbox.agent(participant_);
+  void start(Scene&) override {
     for (std::size_t i = 0; i < words_.size(); ++i) {
-      if (!callers_.call(server.spec().port)) return;
+      if (!callers_.call(called_.port)) return;
       callers_.say(words_[i]);
       if (i % 2 == 0) callers_.hang_up_last();
     }
@@ -115,8 +108,7 @@ class Malformed : public Fault {
     return words;
   }
 
-  std::string part_;
-  std::string participant_;  // empty: the coordinator
+  Site::Server called_;
   std::vector<std::string> words_;
   Callers callers_;
 };

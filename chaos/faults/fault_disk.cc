@@ -1,7 +1,7 @@
 // What befalls a disk: the decision log's, and the databases'.
 
-#include "chaos/faults/fault_part.h"
 #include "chaos/faults/faults.h"
+#include "chaos/faults/sandbox_fault.h"
 
 namespace assent::live {
 namespace {
@@ -21,32 +21,32 @@ class OfOneDisk : public OfOnePart {
   }
 
  private:
-  std::vector<std::string> candidates(const Sandbox& sandbox) const override {
+  std::vector<std::string> candidates() const override {
     std::vector<std::string> with_disk;
-    for (const auto& [part, mib] : sandbox.spec().disks) with_disk.push_back(part);
+    for (const auto& [part, mib] : sandbox().spec().disks) with_disk.push_back(part);
     return with_disk;
   }
 };
 
 class PowerCut : public OfOneDisk {
   std::string name() const override { return "power"; }
-  void start(Scene& scene) override { scene.sandbox.cut_power(part()); }
-  void heal(Scene& scene) override { scene.sandbox.launch(part()); }
+  void start(Scene&) override { sandbox().cut_power(part()); }
+  void heal(Scene&) override { sandbox().launch(part()); }
 };
 
 /// A part whose disk is full may end, now or later, or wait for ever: it is started again.
 class FullDisk : public OfOneDisk {
   std::string name() const override { return "full"; }
   bool ends_parts() const override { return true; }
-  void start(Scene& scene) override { scene.sandbox.disk(part()).fill(); }
-  void heal(Scene& scene) override {
-    scene.sandbox.disk(part()).free();
-    scene.sandbox.kill(part());
-    scene.sandbox.launch(part());
+  void start(Scene&) override { sandbox().disk(part()).fill(); }
+  void heal(Scene&) override {
+    sandbox().disk(part()).free();
+    sandbox().kill(part());
+    sandbox().launch(part());
   }
 };
 
-class OfTheLog : public Fault {
+class OfTheLog : public SandboxFault {
  public:
   void prepare(SandboxSpec& spec) override { spec.changes_host = true; }
   std::vector<std::string> parts() const override { return {kCoordinator}; }
@@ -54,12 +54,12 @@ class OfTheLog : public Fault {
 
 class SlowSync : public OfTheLog {
   std::string name() const override { return "slow-sync"; }
-  std::string aim(workload::Random& random, const Sandbox&) override {
+  std::string aim(workload::Random& random, Site&) override {
     by_ = std::chrono::milliseconds(random.below(kSlowestSyncMs) + 1);
     return "coordinator, by " + std::to_string(by_.count()) + " ms";
   }
-  void start(Scene& scene) override { scene.sandbox.host().slow_syncs(by_); }
-  void heal(Scene& scene) override { scene.sandbox.host().slow_syncs({}); }
+  void start(Scene&) override { sandbox().host().slow_syncs(by_); }
+  void heal(Scene&) override { sandbox().host().slow_syncs({}); }
 
   std::chrono::milliseconds by_{};
 };
@@ -67,13 +67,13 @@ class SlowSync : public OfTheLog {
 /// The coordinator ends at it, unless nothing had to be synced meanwhile.
 class FailedSync : public OfTheLog {
   std::string name() const override { return "failed-sync"; }
-  std::string aim(workload::Random&, const Sandbox&) override { return kCoordinator; }
+  std::string aim(workload::Random&, Site&) override { return kCoordinator; }
   bool ends_parts() const override { return true; }
-  void start(Scene& scene) override { scene.sandbox.host().fail_syncs(1); }
-  void heal(Scene& scene) override {
-    scene.sandbox.host().fail_syncs(0);
-    scene.sandbox.kill(kCoordinator);
-    scene.sandbox.launch(kCoordinator);
+  void start(Scene&) override { sandbox().host().fail_syncs(1); }
+  void heal(Scene&) override {
+    sandbox().host().fail_syncs(0);
+    sandbox().kill(kCoordinator);
+    sandbox().launch(kCoordinator);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "chaos/faults/faults.h"
+#include "chaos/faults/sandbox_fault.h"
 #include "chaos/load/evidence.h"
 #include "protocol/base/xid.h"
 
@@ -34,13 +35,13 @@ std::string listed(Sandbox& sandbox, const Participant& at, const std::string& t
   return "";
 }
 
-class OnParticipant : public Fault {
+class OnParticipant : public SandboxFault {
  public:
   std::vector<std::string> parts() const override { return {"db-" + at_.name}; }
 
  protected:
   const Participant& at() const { return at_; }
-  DatabaseServer& database(Scene& scene) const { return scene.sandbox.database(at_.name); }
+  DatabaseServer& database() const { return sandbox().database(at_.name); }
   void choose(const Participant& participant) { at_ = participant; }
 
  private:
@@ -51,8 +52,8 @@ class OnParticipant : public Fault {
 class Foreign : public OnParticipant {
   std::string name() const override { return "foreign"; }
 
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
-    choose(random.one_of(sandbox.spec().participants));
+  std::string aim(workload::Random& random, Site&) override {
+    choose(random.one_of(sandbox().spec().participants));
     const Xid xid{{kOtherLog, Epoch{1}, Sequence{++drawn_}}, at().name};
     const bool like_ours = random.one_in(2);
     const bool postgres = at().kind == DatabaseKind::kPostgres;
@@ -63,8 +64,8 @@ class Foreign : public OnParticipant {
   }
 
   void start(Scene& scene) override {
-    database(scene).query(at().name, kTable + prepare_sql(at().kind, quoted_));
-    const std::string branch = listed(scene.sandbox, at(), token_);
+    database().query(at().name, kTable + prepare_sql(at().kind, quoted_));
+    const std::string branch = listed(sandbox(), at(), token_);
     if (branch.empty()) throw SandboxError("db-" + at().name + " does not list " + token_);
     mine_ = scene.injected.foreign.size();
     scene.injected.foreign.push_back({at().name, branch});
@@ -75,9 +76,9 @@ class Foreign : public OnParticipant {
   void heal(Scene& scene) override {
     ForeignBranch& mine = scene.injected.foreign.at(mine_);
     const auto take_back = [&] {
-      const auto ended = database(scene).run_sql(at().name, rollback_sql(at().kind, quoted_));
+      const auto ended = database().run_sql(at().name, rollback_sql(at().kind, quoted_));
       mine.taken_back = ended.end.succeeded();
-      return mine.taken_back || listed(scene.sandbox, at(), token_).empty();
+      return mine.taken_back || listed(sandbox(), at(), token_).empty();
     };
     wait_until(take_back, kTakenBackWithin);
   }
@@ -92,9 +93,9 @@ class Foreign : public OnParticipant {
 class Exhausted : public OnParticipant {
   std::string name() const override { return "exhausted"; }
 
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
+  std::string aim(workload::Random& random, Site&) override {
     std::vector<Participant> candidates =
-        sandbox.spec().participants;  // a MariaDB has no such limit
+        sandbox().spec().participants;  // a MariaDB has no such limit
     std::erase_if(candidates,
                   [](const Participant& each) { return each.kind != DatabaseKind::kPostgres; });
     if (!candidates.empty()) choose(random.one_of(candidates));
@@ -102,30 +103,29 @@ class Exhausted : public OnParticipant {
   }
 
   void start(Scene& scene) override {
-    DatabaseServer& postgres = database(scene);
+    DatabaseServer& postgres = database();
     const std::string most =
         postgres.query_value(at().name, "SELECT current_setting('max_prepared_transactions');");
     std::string sql = kTable;
     for (int i = 0; i < std::stoi(most); ++i)
       sql += prepare_sql(at().kind, "'filler-" + std::to_string(i) + "'");
     postgres.run_sql(at().name, sql);  // until there is no room: ours are in the way
-    for (const std::string& branch : fillers(scene))
+    for (const std::string& branch : fillers())
       scene.injected.foreign.push_back({at().name, branch});
   }
 
   void heal(Scene& scene) override {
     std::string sql;
-    for (const std::string& branch : fillers(scene))
-      sql += rollback_sql(at().kind, "'" + branch + "'");
-    const bool ended = database(scene).run_sql(at().name, sql).end.succeeded();
+    for (const std::string& branch : fillers()) sql += rollback_sql(at().kind, "'" + branch + "'");
+    const bool ended = database().run_sql(at().name, sql).end.succeeded();
     for (ForeignBranch& each : scene.injected.foreign) {
       if (each.participant == at().name && each.name.starts_with("filler-"))
         each.taken_back = ended;
     }
   }
 
-  std::vector<std::string> fillers(Scene& scene) const {
-    std::vector<std::string> all = prepared_branches(scene.sandbox, at());
+  std::vector<std::string> fillers() const {
+    std::vector<std::string> all = prepared_branches(sandbox(), at());
     std::erase_if(all, [](const std::string& name) { return !name.starts_with("filler-"); });
     return all;
   }

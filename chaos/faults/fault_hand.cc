@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "chaos/faults/faults.h"
+#include "chaos/faults/sandbox_fault.h"
 #include "coordinator/client/client.h"
 #include "protocol/base/xid.h"
 
@@ -22,12 +23,12 @@ constexpr const char* kPrepared =
     "t.locktype = 'transactionid' AND t.transactionid = p.transaction AND r.locktype = 'relation' "
     "AND r.relation = to_regclass('node')) LIMIT 1;";
 
-class Hand : public Fault {
+class Hand : public SandboxFault {
   std::string name() const override { return "hand"; }
 
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
+  std::string aim(workload::Random& random, Site&) override {
     std::vector<std::string> candidates;
-    for (const Participant& each : sandbox.spec().participants) {
+    for (const Participant& each : sandbox().spec().participants) {
       if (each.kind == DatabaseKind::kPostgres) candidates.push_back(each.name);
     }
     if (!candidates.empty()) at_ = random.one_of(candidates);
@@ -41,20 +42,20 @@ class Hand : public Fault {
   void start(Scene& scene) override {
     bool found = false;
     for (int i = 0; i < kTries && !found; ++i) {
-      scene.sandbox.pause("coordinator");
+      sandbox().pause("coordinator");
       wait_until([] { return false; }, kInFlight);
       found = roll_one_back(scene);
-      scene.sandbox.resume("coordinator");
+      sandbox().resume("coordinator");
     }
   }
-  void heal(Scene& scene) override {
-    if (gtrid_) wait_until([&] { return is_dealt_with(scene); }, kNoticedWithin);
+  void heal(Scene&) override {
+    if (gtrid_) wait_until([&] { return is_dealt_with(); }, kNoticedWithin);
     gtrid_.reset();
   }
 
   // It was noticed, and allowed; or its transaction was rolled back anyway.
-  bool is_dealt_with(Scene& scene) const {
-    auto client = Client::connect({.coordinator = scene.sandbox.coordinator_address()});
+  bool is_dealt_with() const {
+    auto client = Client::connect({.coordinator = sandbox().coordinator_address()});
     if (!client) return false;
     Allow allow;
     allow.what = Allowance::kViolation;
@@ -66,7 +67,7 @@ class Hand : public Fault {
   }
 
   bool roll_one_back(Scene& scene) {
-    DatabaseServer& postgres = scene.sandbox.database(at_);
+    DatabaseServer& postgres = sandbox().database(at_);
     const std::vector<Row> prepared = postgres.query(at_, kPrepared);
     if (prepared.empty()) return false;
     const std::string& gid = prepared.front().front();

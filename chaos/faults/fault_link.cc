@@ -19,9 +19,8 @@ class OnLink : public Fault {
     if (!spec.proxy_seed) spec.proxy_seed = 1;
   }
 
-  std::string aim(workload::Random& random, const Sandbox& sandbox) override {
-    const auto links = links_of(sandbox.spec().participants);
-    link_ = random.one_of(links);
+  std::string aim(workload::Random& random, Site& site) override {
+    link_ = random.one_of(links_of(site.proxy()));
     other_way_ = random.one_in(2);
     return "link to " + link_;
   }
@@ -29,15 +28,15 @@ class OnLink : public Fault {
   // The server's: a link whose end is gone has nothing to suffer.
   std::vector<std::string> parts() const override { return {link_}; }
 
-  void start(Scene& scene) override { what_.inject(scene.sandbox.proxy().link(link_), other_way_); }
-  void heal(Scene& scene) override { scene.sandbox.proxy().link(link_).heal(); }
+  void start(Scene& scene) override { what_.inject(scene.site.proxy().link(link_), other_way_); }
+  void heal(Scene& scene) override { scene.site.proxy().link(link_).heal(); }
 
  private:
-  std::vector<std::string> links_of(const std::vector<Participant>& participants) const {
-    std::vector<std::string> links{"coordinator"};
-    for (const auto& participant : participants) {
-      links.push_back("agent-" + participant.name);
-      if (!what_.of_frames) links.push_back("db-" + participant.name);
+  std::vector<std::string> links_of(Proxy& proxy) const {
+    std::vector<std::string> links = proxy.names();
+    if (what_.of_frames) {
+      std::erase_if(
+          links, [&](const auto& name) { return proxy.link(name).carries() == Carries::kBytes; });
     }
     return links;
   }

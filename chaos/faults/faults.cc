@@ -6,42 +6,55 @@
 namespace assent::live {
 namespace {
 
-std::vector<std::unique_ptr<Fault>> make_all() {
-  std::vector<std::unique_ptr<Fault>> all;
+Faults make_all() {
+  Faults all;
   all.push_back(make_kill());
   all.push_back(make_pause());
   all.push_back(make_restart());
   all.push_back(make_clock());
-  all.push_back(make_idle());
-  all.push_back(make_malformed());
   all.push_back(make_foreign());
   all.push_back(make_exhausted());
   all.push_back(make_hand());
-  for (auto& fault : make_link_faults()) all.push_back(std::move(fault));
   all.push_back(make_power_cut());
   all.push_back(make_full_disk());
   all.push_back(make_slow_sync());
   all.push_back(make_failed_sync());
+  for (auto& fault : make_faults_for_any_site()) all.push_back(std::move(fault));
   return all;
+}
+
+std::string names_of(const Faults& faults) {
+  std::string names;
+  for (const auto& each : faults) names += " " + each->name();
+  return names;
 }
 
 }  // namespace
 
-std::vector<std::unique_ptr<Fault>> make_faults(const std::vector<std::string>& names) {
-  auto all = make_all();
-  if (names.empty()) return all;
-  std::vector<std::unique_ptr<Fault>> chosen;
+Faults choose_faults(Faults all, const std::vector<std::string>& names) {
+  const std::string known = names_of(all);
+  Faults chosen;
   for (const std::string& name : names) {
     const auto found = std::find_if(all.begin(), all.end(),
                                     [&](const auto& each) { return each && each->name() == name; });
-    if (found == all.end()) {
-      std::string text = "there is no fault '" + name + "', or it is named twice; there are:";
-      for (const auto& each : make_all()) text += " " + each->name();
-      throw SandboxError(text);
-    }
+    if (found == all.end())
+      throw SandboxError("there is no fault '" + name +
+                         "', or it is named twice; there are:" + known);
     chosen.push_back(std::move(*found));
   }
   return chosen;
+}
+
+Faults make_faults(const std::vector<std::string>& names) {
+  return names.empty() ? make_all() : choose_faults(make_all(), names);
+}
+
+Faults make_faults_for_any_site() {
+  Faults all;
+  all.push_back(make_idle());
+  all.push_back(make_malformed());
+  for (auto& fault : make_link_faults()) all.push_back(std::move(fault));
+  return all;
 }
 
 }  // namespace assent::live

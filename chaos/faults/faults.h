@@ -32,8 +32,15 @@ std::unique_ptr<Fault> make_full_disk();    // heal makes room and starts it aga
 std::unique_ptr<Fault> make_slow_sync();    // the coordinator's, by up to half a second
 std::unique_ptr<Fault> make_failed_sync();  // the coordinator's next; heal starts it again
 
-// Those of these names, in their order; all when there are none. Throws SandboxError, listing them,
-// for a name that no fault has.
-std::vector<std::unique_ptr<Fault>> make_faults(const std::vector<std::string>& names);
+using Faults = std::vector<std::unique_ptr<Fault>>;
+
+// Those of these names, in their order. Throws SandboxError, listing all, for a name that none has.
+Faults choose_faults(Faults all, const std::vector<std::string>& names);
+
+// The same, of all of the above; all when there are no names.
+Faults make_faults(const std::vector<std::string>& names);
+
+// Those that need nothing of a sandbox: idle, malformed, and what befalls links.
+Faults make_faults_for_any_site();
 
 }  // namespace assent::live

@@ -1,6 +1,7 @@
 #include "chaos/faults/injector.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace assent::live {
@@ -20,11 +21,9 @@ Injector::Injector(Scene& scene, const std::vector<std::unique_ptr<Fault>>& faul
 
 void Injector::turn(Duration since) {
   look_for_crashes();
-  const auto due = std::partition(under_way_.begin(), under_way_.end(),
-                                  [&](const UnderWay& each) { return each.until > since; });
-  const std::vector<UnderWay> over(due, under_way_.end());
-  under_way_.erase(due, under_way_.end());
-  for (const UnderWay& each : over) heal(each);
+  const auto lasting = std::partition(under_way_.begin(), under_way_.end(),
+                                      [&](const UnderWay& each) { return each.until <= since; });
+  for (auto over = lasting - under_way_.begin(); over > 0; --over) heal_first();
   for (Waiting& each : std::exchange(waiting_, {})) {
     each.why = begin(each.planned, since);
     if (!each.why.empty()) waiting_.push_back(std::move(each));
@@ -44,19 +43,20 @@ std::string Injector::begin(const Planned& planned, Duration since) {
   if (is_under_way) return "it lasts already";
   if (under_way_.size() >= kAtOnce) return "enough else is wrong";
   workload::Random random(planned.seed);
-  FaultEvent event{fault.name(), fault.aim(random, scene_.sandbox), now(), {}, ""};
+  FaultEvent event{fault.name(), fault.aim(random, scene_.site), now(), {}, ""};
   std::string why = why_not(fault);
   if (!why.empty()) return why;
-  fault.start(scene_);
+  // First: what has begun and failed has to be healed, too.
   under_way_.push_back({&fault, events_.size(), since + planned.lasts});
   events_.push_back(std::move(event));
+  fault.start(scene_);
   return why;
 }
 
 std::string Injector::why_not(const Fault& fault) const {
   for (const std::string& part : fault.parts()) {
     if (hitting(part) != nullptr) return "something else is wrong with " + part;
-    if (!scene_.sandbox.is_running(part)) return part + " does not run";
+    if (!scene_.site.is_running(part)) return part + " does not run";
   }
   return "";
 }
@@ -69,26 +69,36 @@ const Fault* Injector::hitting(const std::string& part) const {
   return nullptr;
 }
 
-void Injector::heal(const UnderWay& under_way) {
-  under_way.fault->heal(scene_);
-  events_[under_way.event].healed = now();
+void Injector::heal_first() {
+  const UnderWay first = under_way_.front();
+  under_way_.erase(under_way_.begin());
+  first.fault->heal(scene_);
+  events_[first.event].healed = now();
 }
 
 void Injector::look_for_crashes() {
-  for (const std::string& part : scene_.sandbox.reap()) {
+  for (const std::string& part : scene_.site.reap()) {
     const Fault* fault = hitting(part);
     if (fault != nullptr && fault->ends_parts()) continue;
     crashes_.push_back({"alive", part + " ended by itself"});
-    scene_.sandbox.launch(part);
+    scene_.site.launch(part);
   }
 }
 
 void Injector::heal_all() {
-  for (const UnderWay& each : std::exchange(under_way_, {})) heal(each);
+  std::exception_ptr failed;
+  while (!under_way_.empty()) {
+    try {
+      heal_first();
+    } catch (const SandboxError&) {  // told when the others are healed
+      failed = std::current_exception();
+    }
+  }
+  if (failed) std::rethrow_exception(failed);
   for (const Waiting& each : waiting_)
     events_.push_back({faults_[each.planned.fault]->name(), "", now(), {}, each.why});
-  for (const std::string& part : scene_.sandbox.names()) {
-    if (!scene_.sandbox.is_running(part)) scene_.sandbox.launch(part);
+  for (const std::string& part : scene_.site.parts()) {
+    if (!scene_.site.is_running(part)) scene_.site.launch(part);
   }
 }
 

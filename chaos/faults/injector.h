@@ -11,7 +11,7 @@
 
 namespace assent::live {
 
-// What was done to the sandbox, for the time line.
+// What was done to the site, for the time line.
 struct FaultEvent {
   std::string name;
   std::string target;
@@ -21,7 +21,7 @@ struct FaultEvent {
 };
 
 // Carries out a schedule: starts and heals, and sees to it that no part is hit twice at a time,
-// which may make a fault wait, and that nothing ends by itself. Of the thread that has the sandbox.
+// which may make a fault wait, and that nothing ends by itself. Of the thread that has the site.
 class Injector {
  public:
   // `scene` and the faults outlive it.
@@ -31,7 +31,8 @@ class Injector {
   // Does what is due `since` the beginning. Every few milliseconds.
   void turn(Duration since);
   // Heals what is under way, and starts what does not run. What could not be done at all until now
-  // is among the events, as left out.
+  // is among the events, as left out. Where healing one fails, the others are healed before that is
+  // thrown.
   void heal_all();
 
   const std::vector<FaultEvent>& events() const { return events_; }
@@ -52,7 +53,8 @@ class Injector {
   // Empty: it is under way; otherwise why it can't be now.
   std::string begin(const Planned& planned, Duration since);
   std::string why_not(const Fault& fault) const;
-  void heal(const UnderWay& under_way);
+  // It is under way no more, even if that throws.
+  void heal_first();
   void look_for_crashes();
   // What is wrong with it now; nullptr: nothing.
   const Fault* hitting(const std::string& part) const;

@@ -21,24 +21,7 @@ const char* branches_sql(DatabaseKind kind) {
                                          : "XA RECOVER FORMAT='SQL'";
 }
 
-using Rows = std::vector<Row>;
-
-// The rows of each question, in one conversation: a client that starts costs more than its answers.
-std::vector<Rows> ask(DatabaseServer& database, const std::string& name,
-                      const std::vector<std::string>& questions) {
-  const Row end{"end of answer"};
-  std::string sql;
-  for (const auto& question : questions) sql += question + "; SELECT '" + end.front() + "';\n";
-  std::vector<Rows> answers(1);
-  for (Row& row : database.query(name, sql)) {
-    if (row == end) {
-      answers.emplace_back();
-    } else {
-      answers.back().push_back(std::move(row));
-    }
-  }
-  return answers;
-}
+using Rows = DatabaseView::Rows;
 
 std::vector<std::string> branches_in(const Rows& rows) {
   std::vector<std::string> branches;
@@ -57,17 +40,17 @@ void add_locked(const std::string& table, const Rows& all, const Rows& free,
 
 // For each table its rows, and with the first of them what is common to all.
 std::vector<workload::ParticipantEvidence> read_participant(
-    Sandbox& sandbox, const Participant& participant, const std::vector<workload::Table>& tables) {
+    const Looked& looked, const std::vector<workload::Table>& tables) {
   const std::string if_free = " FOR UPDATE SKIP LOCKED";
   // What is held comes first: when that is nothing, the rows read after it stay as they are.
-  std::vector<std::string> questions{branches_sql(participant.kind),
+  std::vector<std::string> questions{branches_sql(looked.database->kind()),
                                      "SELECT id FROM ledger" + if_free};
   for (const auto& table : tables)
     questions.push_back("SELECT " + table.id + " FROM " + table.name + if_free);
   questions.emplace_back("SELECT id, tx_key, card_id, amount FROM ledger");
   for (const auto& table : tables)
     questions.push_back("SELECT " + table.id + ", " + table.value + " FROM " + table.name);
-  const auto answers = ask(sandbox.database(participant.name), participant.name, questions);
+  const auto answers = looked.database->ask(questions);
   const Rows& ledger = answers.at(2 + tables.size());
   std::vector<workload::ParticipantEvidence> all(tables.size());
   auto& first = all.front();
@@ -79,14 +62,13 @@ std::vector<workload::ParticipantEvidence> read_participant(
     const Rows& values = answers.at(3 + tables.size() + i);
     add_locked(tables[i].name, values, answers.at(2 + i), first.locked);
     for (const Row& row : values) all[i].balances[std::stoll(row.at(0))] = std::stoll(row.at(1));
-    all[i].participant = participant.name;
+    all[i].participant = looked.participant;
   }
   return all;
 }
 
 // Gives each workload its rows, by the beginnings of their keys.
-void deal(const std::vector<std::unique_ptr<workload::Workload>>& workloads,
-          std::vector<workload::ParticipantEvidence>& all) {
+void deal(const Workloads& workloads, std::vector<workload::ParticipantEvidence>& all) {
   for (workload::LedgerRow& row : std::exchange(all.front().ledger, {})) {
     const auto is_its = [&](const auto& each) { return row.key.starts_with(each->name() + "-"); };
     const auto whose = std::find_if(workloads.begin(), workloads.end(), is_its);
@@ -98,46 +80,56 @@ void deal(const std::vector<std::unique_ptr<workload::Workload>>& workloads,
 
 }  // namespace
 
-std::vector<std::string> prepared_branches(DatabaseServer& server, const std::string& database) {
-  return branches_in(server.query(database, std::string(branches_sql(server.kind())) + ";"));
+std::vector<Looked> look_at(Sandbox& sandbox) {
+  std::vector<Looked> all;
+  for (const Participant& each : sandbox.spec().participants)
+    all.push_back(
+        {each.name, std::make_unique<ServerView>(sandbox.database(each.name), each.name)});
+  return all;
+}
+
+std::vector<std::string> prepared_branches(DatabaseView& database) {
+  return branches_in(database.ask({branches_sql(database.kind())}).front());
 }
 
 std::vector<std::string> prepared_branches(Sandbox& sandbox, const Participant& participant) {
-  return prepared_branches(sandbox.database(participant.name), participant.name);
+  ServerView database(sandbox.database(participant.name), participant.name);
+  return prepared_branches(database);
 }
 
 // As docs/DATABASE_FORMAT.md has them.
-std::vector<workload::WitnessRow> read_witnesses(Sandbox& sandbox, const Participant& participant) {
-  if (participant.kind != DatabaseKind::kMariadb) return {};
+std::vector<workload::WitnessRow> read_witnesses(const Looked& looked) {
+  if (looked.database->kind() != DatabaseKind::kMariadb) return {};
   std::vector<workload::WitnessRow> witnesses;
-  for (const Row& row :
-       sandbox.database(participant.name)
-           .query(participant.name, "SELECT log_id, epoch, sequence FROM assent_witness;")) {
+  const auto answers = looked.database->ask({"SELECT log_id, epoch, sequence FROM assent_witness"});
+  for (const Row& row : answers.front()) {
     const Gtrid gtrid{LogId{std::stoull(row.at(0))},
                       Epoch{static_cast<std::uint32_t>(std::stoul(row.at(1)))},
                       Sequence{std::stoull(row.at(2))}};
-    witnesses.push_back({participant.name, to_string(gtrid)});
+    witnesses.push_back({looked.participant, to_string(gtrid)});
   }
   return witnesses;
 }
 
-workload::Evidence read_evidence(Sandbox& sandbox) {
-  workload::Evidence evidence;
-  for (const Participant& each : sandbox.spec().participants)
-    evidence.push_back(read_participant(sandbox, each, {table_of(each.schema)}).front());
-  return evidence;
-}
-
-std::vector<workload::Evidence> read_evidence(
-    Sandbox& sandbox, const std::vector<std::unique_ptr<workload::Workload>>& workloads) {
+std::vector<workload::Evidence> read_evidence(const std::vector<Looked>& all,
+                                              const Workloads& workloads) {
   std::vector<workload::Table> tables;
   for (const auto& each : workloads) tables.push_back(each->table());
   std::vector<workload::Evidence> evidence(workloads.size());
-  for (const Participant& participant : sandbox.spec().participants) {
-    auto all = read_participant(sandbox, participant, tables);
-    deal(workloads, all);
-    for (std::size_t i = 0; i < all.size(); ++i) evidence[i].push_back(std::move(all[i]));
+  for (const Looked& looked : all) {
+    auto read = read_participant(looked, tables);
+    deal(workloads, read);
+    for (std::size_t i = 0; i < read.size(); ++i) evidence[i].push_back(std::move(read[i]));
   }
+  return evidence;
+}
+
+workload::Evidence read_evidence(Sandbox& sandbox) {
+  workload::Evidence evidence;
+  const auto& participants = sandbox.spec().participants;
+  const std::vector<Looked> all = look_at(sandbox);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    evidence.push_back(read_participant(all[i], {table_of(participants[i].schema)}).front());
   return evidence;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chaos/workload/checker.h"
@@ -23,7 +25,9 @@ struct Table {
 
 class Workload {
  public:
-  Workload() = default;
+  /// `run` stands in every key: a coordinator that remembers another run must not take one for the
+  /// other. May be empty where it remembers nothing.
+  explicit Workload(std::string run) : run_(std::move(run)) {}
   virtual ~Workload() = default;
   Workload(const Workload&) = delete;
   Workload& operator=(const Workload&) = delete;
@@ -33,9 +37,9 @@ class Workload {
 
   virtual Table table() const = 0;
 
-  /// SQL that makes the table and its rows in one participant, as both databases understand it;
-  /// empty: the sandbox has it. The ledger is there.
-  virtual std::string setup_sql(const std::string& participant) const = 0;
+  /// The statements that make the table and its rows in one participant, as both databases
+  /// understand them; none: the sandbox has it. The ledger is there.
+  virtual std::vector<std::string> setup_sql(const std::string& participant) const = 0;
 
   /// The next transaction, drawn from nothing but `random` and what was drawn before. Never twice
   /// the same key.
@@ -46,6 +50,14 @@ class Workload {
   /// and its rows of the ledgers.
   virtual std::vector<Violation> check_state(const Evidence& before, const History& history,
                                              const Evidence& after, const Damaged& damaged) const;
+
+ protected:
+  /// "transfers-17", or with a run "transfers-5f3a-17".
+  std::string next_key();
+
+ private:
+  const std::string run_;
+  std::uint64_t drawn_ = 0;
 };
 
 }  // namespace assent::workload

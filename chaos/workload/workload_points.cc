@@ -12,15 +12,16 @@ constexpr std::uint64_t kAmountMax = 30;  // taken, or given back: so it lasts f
 
 class Points : public Workload {
  public:
-  explicit Points(std::vector<std::string> participants) : participants_(std::move(participants)) {}
+  Points(std::vector<std::string> participants, std::string run)
+      : Workload(std::move(run)), participants_(std::move(participants)) {}
 
   std::string name() const override { return "points"; }
   Table table() const override { return {"card", "id", "points"}; }
-  std::string setup_sql(const std::string&) const override { return ""; }
+  std::vector<std::string> setup_sql(const std::string&) const override { return {}; }
 
   Transaction draw(Random& random) override {
     Payment payment;
-    payment.key = "points-" + std::to_string(++drawn_);
+    payment.key = next_key();
     payment.amount = static_cast<std::int64_t>(1 + random.below(kAmountMax));
     if (random.one_in(2)) payment.amount = -payment.amount;
     const std::uint64_t first = random.below(participants_.size());
@@ -35,13 +36,12 @@ class Points : public Workload {
 
  private:
   const std::vector<std::string> participants_;
-  std::uint64_t drawn_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Workload> make_points(std::vector<std::string> participants) {
-  return std::make_unique<Points>(std::move(participants));
+std::unique_ptr<Workload> make_points(std::vector<std::string> participants, std::string run) {
+  return std::make_unique<Points>(std::move(participants), std::move(run));
 }
 
 }  // namespace assent::workload

@@ -24,27 +24,27 @@ Error not_a_number() {
 
 class Ring : public Workload {
  public:
-  explicit Ring(std::vector<std::string> participants) : participants_(std::move(participants)) {}
+  Ring(std::vector<std::string> participants, std::string run)
+      : Workload(std::move(run)), participants_(std::move(participants)) {}
 
   std::string name() const override { return "ring"; }
   Table table() const override { return {"node", "id", "next"}; }
 
-  std::string setup_sql(const std::string& participant) const override {
+  std::vector<std::string> setup_sql(const std::string& participant) const override {
     std::string rows;
     for (std::int64_t node = 0; node < kNodes; ++node) {
       if (home_of(node) != participant) continue;
       rows += (rows.empty() ? "(" : ", (") + std::to_string(node) + ", " +
               std::to_string((node + 1) % kNodes) + ")";
     }
-    return "CREATE TABLE node (id bigint PRIMARY KEY, next bigint NOT NULL);\n"
-           "INSERT INTO node VALUES " +
-           rows + ";\n";
+    return {"CREATE TABLE node (id bigint PRIMARY KEY, next bigint NOT NULL)",
+            "INSERT INTO node VALUES " + rows};
   }
 
   /// Leaves a mark everywhere: which nodes it comes to, it reads.
   Transaction draw(Random& random) override {
     Transaction transaction;
-    transaction.key = "ring-" + std::to_string(++drawn_);
+    transaction.key = next_key();
     transaction.interactive = true;
     const auto first = static_cast<std::int64_t>(random.below(kNodes));
     for (const std::string& participant : participants_)
@@ -118,13 +118,12 @@ class Ring : public Workload {
   }
 
   const std::vector<std::string> participants_;
-  std::uint64_t drawn_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Workload> make_ring(std::vector<std::string> participants) {
-  return std::make_unique<Ring>(std::move(participants));
+std::unique_ptr<Workload> make_ring(std::vector<std::string> participants, std::string run) {
+  return std::make_unique<Ring>(std::move(participants), std::move(run));
 }
 
 }  // namespace assent::workload

@@ -18,25 +18,26 @@ std::int64_t sum(const Evidence& evidence) {
 
 class Transfers : public Workload {
  public:
-  explicit Transfers(std::vector<std::string> participants)
-      : participants_(std::move(participants)) {}
+  Transfers(std::vector<std::string> participants, std::string run)
+      : Workload(std::move(run)), participants_(std::move(participants)) {}
 
   std::string name() const override { return "transfers"; }
   Table table() const override { return {"account", "id", "balance"}; }
 
-  std::string setup_sql(const std::string&) const override {
+  std::vector<std::string> setup_sql(const std::string&) const override {
     std::string rows;
     for (std::int64_t id = 1; id <= kAccounts; ++id)
       rows += (id == 1 ? "(" : ", (") + std::to_string(id) + ", " + std::to_string(kOpening) + ")";
-    return "CREATE TABLE account (id bigint PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= "
-           "0));\nINSERT INTO account VALUES " +
-           rows + ";\n";
+    return {
+        "CREATE TABLE account (id bigint PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= "
+        "0))",
+        "INSERT INTO account VALUES " + rows};
   }
 
   /// One participant gives what the others get, in parts.
   Transaction draw(Random& random) override {
     Transaction transaction;
-    transaction.key = "transfers-" + std::to_string(++drawn_);
+    transaction.key = next_key();
     transaction.interactive = random.one_in(6);
     const std::uint64_t giver = random.below(participants_.size());
     std::int64_t given = 0;
@@ -70,13 +71,12 @@ class Transfers : public Workload {
   }
 
   const std::vector<std::string> participants_;
-  std::uint64_t drawn_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Workload> make_transfers(std::vector<std::string> participants) {
-  return std::make_unique<Transfers>(std::move(participants));
+std::unique_ptr<Workload> make_transfers(std::vector<std::string> participants, std::string run) {
+  return std::make_unique<Transfers>(std::move(participants), std::move(run));
 }
 
 }  // namespace assent::workload

@@ -7,12 +7,16 @@ std::vector<Violation> Workload::check_state(const Evidence& before, const Histo
   return check_balances(before, history, after, damaged);
 }
 
-std::vector<std::unique_ptr<Workload>> make_workloads(
-    const std::vector<std::string>& participants) {
+std::string Workload::next_key() {
+  return name() + "-" + (run_.empty() ? "" : run_ + "-") + std::to_string(++drawn_);
+}
+
+std::vector<std::unique_ptr<Workload>> make_workloads(const std::vector<std::string>& participants,
+                                                      const std::string& run) {
   std::vector<std::unique_ptr<Workload>> all;
-  all.push_back(make_points(participants));
-  all.push_back(make_transfers(participants));
-  all.push_back(make_ring(participants));
+  all.push_back(make_points(participants, run));
+  all.push_back(make_transfers(participants, run));
+  all.push_back(make_ring(participants, run));
   return all;
 }
 

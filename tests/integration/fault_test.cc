@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "chaos/faults/faults.h"
+#include "chaos/faults/sandbox_site.h"
 #include "tests/integration/support_till.h"
 
 using namespace assent;
@@ -20,13 +21,15 @@ TEST_CASE("after every fault all is well again") {
   });
   workload::Random random(20261122);
   workload::Injected injected;
-  live::Scene scene{till.sandbox(), injected};
+  live::SandboxSite site(till.sandbox());
+  live::Scene scene{site, injected};
   for (const auto& fault : faults) {
+    fault->enter(till.sandbox());
     if (const auto missing = fault->missing()) {
       WARN(fault->name() << " is not tried: " << *missing);
       continue;
     }
-    INFO(fault->name() << " of " << fault->aim(random, till.sandbox()));
+    INFO(fault->name() << " of " << fault->aim(random, site));
     const auto payers = till.pay(100);
     live::wait_until([&] { return payers->counts().answered > 10; }, kPatience);
     fault->start(scene);
