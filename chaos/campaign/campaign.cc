@@ -210,7 +210,9 @@ class Run {
     add(found, workload::check(mix_.workloads(), before_, history_, books.evidence, damaged));
     add(found, workload::check_left_behind(books.evidence.front(), injected_.foreign));
     add(found, workload::check_injected(log, injected_, books.evidence.front()));
-    if (campaign_.log_was_read) add(found, workload::check_log(log, history_, all, damaged));
+    if (!campaign_.log_was_read) return;
+    add(found, workload::check_log(log, history_, all, damaged));
+    add(found, workload::check_durability(books.syncs, books.commits));
   }
 
   void count() {

@@ -9,6 +9,7 @@
 
 #include "chaos/faults/fault.h"
 #include "chaos/load/evidence.h"
+#include "chaos/workload/durability.h"
 #include "chaos/workload/health.h"
 #include "chaos/workload/log_evidence.h"
 
@@ -29,6 +30,9 @@ class House : public Site {
     // nullopt: nobody but its owner can read it here.
     std::optional<workload::LogEvidence> log;
     std::string log_text;  // as `assentctl log dump` prints it
+    // Where the log was read: its syncs, and the commits on the coordinator's links.
+    std::vector<workload::Sync> syncs;
+    std::vector<workload::CommitSent> commits;
   };
 
   // What the clients call: a link of the proxy's.

@@ -31,6 +31,7 @@ constexpr Invariant kInvariants[] = {
     {"I5", "exactly once per key"},
     {"I6", "nobody was told two outcomes, and none was forgotten"},
     {"I7", "log, ledgers, witness rows and what was told agree; the log is dense", true},
+    {"I8", "no commit leaves before its record is durable", true},
     {"I11", "foreign branches are untouched"},
     {"I12", "no heuristic outcome without an injected cause, and every one noticed", true},
     {"L1", "no prepared branch of ours is left"},

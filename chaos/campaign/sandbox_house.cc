@@ -12,6 +12,7 @@
 #include "chaos/sandbox/private_folder.h"
 #include "chaos/sandbox/programs.h"
 #include "chaos/workload/workloads.h"
+#include "protocol/base/xid.h"
 
 namespace assent::live {
 namespace {
@@ -29,6 +30,11 @@ CommandResult assentctl(const std::vector<std::string>& arguments) {
   command.argv = {find_built("assentctl", "coordinator/tools").string()};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   return run_command(command, "", std::chrono::minutes(2));
+}
+
+// Of the steady clock.
+Instant instant(std::chrono::nanoseconds since_start) {
+  return {std::chrono::duration_cast<Duration>(since_start)};
 }
 
 class SandboxHouse : public House {
@@ -97,6 +103,7 @@ class SandboxHouse : public House {
   Books close_books(const Workloads& workloads) override {
     for (const std::string& part : sandbox_.names()) sandbox_.stop(part);
     Books books = read_log();
+    note_timing(books);
     sandbox_.start_databases();
     const std::vector<Looked> all = look();
     books.evidence = read_evidence(all, workloads);
@@ -125,6 +132,7 @@ class SandboxHouse : public House {
     spec.base_port = ports_.first();
     spec.participants = three_participants();
     spec.proxy_seed = 1;
+    spec.changes_host = true;  // which notes the syncs
     for (const auto& fault : faults_) {
       if (!fault->missing()) fault->prepare(spec);
     }
@@ -150,6 +158,15 @@ class SandboxHouse : public House {
       }
     }
     return books;
+  }
+
+  void note_timing(Books& books) {
+    for (const SyncOfLog& sync : sandbox_.host().syncs_of_logs())
+      books.syncs.push_back({instant(std::chrono::nanoseconds(sync.began_ns)),
+                             instant(std::chrono::nanoseconds(sync.ended_ns))});
+    for (const auto& [gtrid, decided] : sandbox_.proxy().decided())
+      books.commits.push_back({to_string(gtrid), instant(decided.voted.time_since_epoch()),
+                               instant(decided.commit.time_since_epoch())});
   }
 
   PrivateFolder folder_{"assent-chaos"};

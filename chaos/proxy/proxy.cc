@@ -206,23 +206,37 @@ class Proxy::Impl {
 
   std::shared_ptr<ProxyLink::Impl> add(Carries carries, std::uint16_t server_port) {
     const std::uint64_t seed = seed_ + (++links_ << 32U);
-    auto see = [this](const Frame& frame) {
-      if (const auto* commit = message_in<Commit>(frame))
-        commits_.try_emplace(commit->xid.gtrid, Clock::now());
-    };
+    auto see = [this](const Frame& frame) { note(frame); };
     return live::in_thread(io_, [&] {
       return std::make_shared<ProxyLink::Impl>(io_, carries, server_port, seed, std::move(see));
     });
   }
 
-  std::map<Gtrid, Clock::time_point> commits() {
-    return live::in_thread(io_, [&] { return commits_; });
+  std::map<Gtrid, Decided> decided() {
+    return live::in_thread(io_, [&] { return decided_; });
   }
 
  private:
+  void note(const Frame& frame) {
+    if (const auto* voted = message_in<Voted>(frame); voted && voted->vote == Vote::kPrepared) {
+      votes_[voted->xid.gtrid].try_emplace(voted->xid.bqual, Clock::now());
+    } else if (const auto* commit = message_in<Commit>(frame)) {
+      note_decided(commit->xid.gtrid);
+    }
+  }
+
+  void note_decided(const Gtrid& gtrid) {
+    const auto [decided, is_first] = decided_.try_emplace(gtrid, Decided{{}, Clock::now()});
+    if (!is_first) return;
+    for (const auto& [branch, at] : votes_[gtrid])
+      decided->second.voted = std::max(decided->second.voted, at);
+    votes_.erase(gtrid);
+  }
+
   const std::uint64_t seed_;
   std::uint64_t links_ = 0;
-  std::map<Gtrid, Clock::time_point> commits_;
+  std::map<Gtrid, std::map<std::string, Clock::time_point>> votes_;  // the first of each branch
+  std::map<Gtrid, Decided> decided_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::thread thread_{[this] { io_.run(); }};  // last: it uses all the others
@@ -258,8 +272,8 @@ void Proxy::heal() {
   for (auto& [name, link] : links_) link.heal();
 }
 
-std::map<Gtrid, Clock::time_point> Proxy::first_commits() const {
-  return impl_->commits();
+std::map<Gtrid, Decided> Proxy::decided() const {
+  return impl_->decided();
 }
 
 }  // namespace assent::live

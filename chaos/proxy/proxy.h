@@ -93,6 +93,14 @@ class ProxyLink {
   std::shared_ptr<Impl> impl_;
 };
 
+// When the messages around a decision came to the proxy.
+struct Decided {
+  // The last of its branches' first votes: the coordinator has had them all no sooner. The clock's
+  // zero: they came by before this proxy, or not at all.
+  Clock::time_point voted;
+  Clock::time_point commit;  // the first commit message: not before it was sent
+};
+
 class Proxy {
  public:
   // What is drawn of delays and mangled frames depends on the seed, on the link and on which of its
@@ -113,9 +121,8 @@ class Proxy {
 
   void heal();
 
-  // When the first commit message of each transaction came from the coordinator: not before it was
-  // sent.
-  std::map<Gtrid, Clock::time_point> first_commits() const;
+  // Of the transactions for which a commit message has come from the coordinator.
+  std::map<Gtrid, Decided> decided() const;
 
  private:
   class Impl;

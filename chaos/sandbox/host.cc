@@ -59,6 +59,14 @@ void Host::fail_syncs(int next) {
   write(offsetof(HostState, syncs_to_fail), next);
 }
 
+std::vector<SyncOfLog> Host::syncs_of_logs() const {
+  std::vector<SyncOfLog> syncs;
+  std::ifstream file(file_.string() + kSyncsSuffix, std::ios::binary);
+  for (SyncOfLog sync; file.read(reinterpret_cast<char*>(&sync), sizeof sync);)
+    syncs.push_back(sync);
+  return syncs;
+}
+
 // In place: who has the file mapped sees the old or the new value.
 void Host::write(std::size_t offset, std::int64_t value) const {
   const int fd = ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);

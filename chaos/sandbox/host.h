@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 // What processes see of their host, as far as we change it while they run: the clock that people
 // set, and how the disk takes a sync. It holds for those that were started with environment(), from
@@ -23,6 +24,15 @@ struct HostState {
   std::int64_t syncs_to_fail = 0;  // the next so many, with EIO
 };
 
+// From before it was asked for until it had returned, on the steady clock.
+struct SyncOfLog {
+  std::int64_t began_ns = 0;
+  std::int64_t ended_ns = 0;
+};
+
+// Where they are noted, as they are in memory, beside the file of a Host.
+inline constexpr const char* kSyncsSuffix = ".syncs";
+
 class Host {
  public:
   // Its state is kept in `file`, made here. Throws SandboxError.
@@ -35,6 +45,9 @@ class Host {
   void set_clock(std::chrono::nanoseconds off);
   void slow_syncs(std::chrono::nanoseconds by);
   void fail_syncs(int next);  // each of these is not synced
+
+  // Of files named *.log, oldest first: those that have succeeded until now.
+  std::vector<SyncOfLog> syncs_of_logs() const;
 
  private:
   void write(std::size_t offset, std::int64_t value) const;

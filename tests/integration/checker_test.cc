@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "chaos/workload/durability.h"
 #include "chaos/workload/health.h"
 #include "chaos/workload/log_evidence.h"
 #include "chaos/workload/payment.h"
@@ -342,4 +343,31 @@ TEST_CASE("a key without a final outcome is named") {
   CHECK(check_finality(run.history).front().invariant == "L4");
   run.told("a", Outcome::kRolledBack);
   CHECK(check_finality(run.history).empty());
+}
+
+// ---- what was on the wire, and when
+
+namespace {
+
+Instant at_ms(int ms) {
+  return Instant{} + std::chrono::milliseconds(ms);
+}
+
+std::size_t too_early(const std::vector<Sync>& syncs, int voted, int sent) {
+  return check_durability(syncs, {{kFirst, at_ms(voted), at_ms(sent)}}).size();
+}
+
+}  // namespace
+
+TEST_CASE("a commit on the wire before its sync is named") {
+  const std::vector<Sync> syncs{
+      {at_ms(50), at_ms(60)}, {at_ms(10), at_ms(20)}, {at_ms(55), at_ms(57)}};
+  CHECK(too_early(syncs, 9, 20) == 0);
+  CHECK(too_early(syncs, 10, 20) == 0);
+  CHECK(too_early(syncs, 11, 60) == 0);
+  CHECK(too_early(syncs, 40, 58) == 0);     // the third ended before the one that began before it
+  CHECK(too_early(syncs, 9, 19) == 1);      // under way
+  CHECK(too_early(syncs, 11, 49) == 1);     // it began before the vote
+  CHECK(too_early(syncs, 56, 1'000) == 1);  // none at all
+  CHECK(too_early({}, 0, 10) == 1);
 }

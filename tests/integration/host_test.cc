@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -67,6 +68,36 @@ TEST_CASE("A host's disk takes long for a sync, or fails at it") {
   const auto began = Clock::now();
   CHECK(syncs());
   CHECK(Clock::now() - began >= std::chrono::milliseconds(100));
+}
+
+TEST_CASE("A host knows when which log was synced") {
+  const TemporaryFolder folder;
+  Host host(folder.path() / "host");
+  const auto sync = [&](const std::string& name) {
+    std::ofstream(folder.path() / name) << "content";
+    ProcessSpec spec;
+    spec.argv = {"sync", "--data", folder.path() / name};
+    spec.environment = host.environment();
+    return run_command(spec, "", std::chrono::seconds(20)).end.succeeded();
+  };
+  const auto ns = [](Clock::time_point at) {
+    return std::chrono::nanoseconds(at.time_since_epoch()).count();
+  };
+  CHECK(sync("000003.ldb"));
+  CHECK(host.syncs_of_logs().empty());
+  const auto before = Clock::now();
+  CHECK(sync("000004.log"));
+  const auto between = Clock::now();
+  CHECK(sync("000004.log"));
+  const auto syncs = host.syncs_of_logs();
+  REQUIRE(syncs.size() == 2);
+  CHECK(syncs[0].began_ns >= ns(before));
+  CHECK(syncs[0].ended_ns >= syncs[0].began_ns);
+  CHECK(syncs[0].ended_ns <= ns(between));
+  CHECK(syncs[1].began_ns >= ns(between));
+  host.fail_syncs(1);
+  CHECK_FALSE(sync("000004.log"));
+  CHECK(host.syncs_of_logs().size() == 2);
 }
 
 TEST_CASE("An offset of a clock is read, and what is none is refused") {

@@ -457,11 +457,11 @@ TEST_CASE("the first commit message of a transaction is noted") {
   const auto between = Clock::now();
   caller.send(commit(gtrid(7)) + commit(gtrid(8)));
   caller.receive(2 * commit(gtrid(7)).size());
-  const auto commits = line.proxy.first_commits();
-  REQUIRE(commits.size() == 2);
-  CHECK(commits.at(gtrid(7)) >= before);
-  CHECK(commits.at(gtrid(7)) <= between);
-  CHECK(commits.at(gtrid(8)) >= between);
+  const auto decided = line.proxy.decided();
+  REQUIRE(decided.size() == 2);
+  CHECK(decided.at(gtrid(7)).commit >= before);
+  CHECK(decided.at(gtrid(7)).commit <= between);
+  CHECK(decided.at(gtrid(8)).commit >= between);
 }
 
 // ---- a real house
@@ -530,7 +530,7 @@ TEST_CASE("every link at once, frames mangled in every way") {
   const LinkCounts counts = proxy.link("agent-points").counts();
   CHECK(counts.duplicated > 0);
   CHECK(counts.reordered > 0);
-  CHECK_FALSE(proxy.first_commits().empty());
+  CHECK_FALSE(proxy.decided().empty());
 }
 
 // The coordinator dies when its decision is durable and one agent is told, the other not.
