@@ -22,6 +22,10 @@ std::unique_ptr<Fault> make_foreign();    // a prepared branch of somebody else
 std::unique_ptr<Fault> make_exhausted();  // max_prepared_transactions of them
 std::unique_ptr<Fault> make_hand();       // ROLLBACK PREPARED of one of ours: damage
 
+// fault_limits.cc
+std::unique_ptr<Fault> make_no_connections();  // the agent's sessions end, and it gets no others
+std::unique_ptr<Fault> make_no_descriptors();  // a process of ours can open nothing more
+
 // fault_link.cc: delay, throttle, cut, unreachable, black-hole, one-way, half-open; of frames
 // duplicate, reorder, flip, truncate
 std::vector<std::unique_ptr<Fault>> make_link_faults();
