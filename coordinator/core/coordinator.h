@@ -223,7 +223,7 @@ class Coordinator {
   void freeze_for_violations();
   std::vector<Xid> violations() const;
   void allow_violations(const std::vector<Xid>& seen);
-  bool shows_nothing(Evidence evidence, std::uint64_t number) const;
+  bool shows_nothing(Evidence evidence, std::uint64_t number, const Gtrid& gtrid) const;
   Duration ago(WallTime when) const;
 
   // ---- damage (damage.cc)

@@ -440,7 +440,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
   switch (finished.completion) {
     case Completion::kCommitted:
     case Completion::kRolledBack:
-      if (commit && shows_nothing(finished.evidence, tx.number)) {
+      if (commit && shows_nothing(finished.evidence, tx.number, tx.gtrid)) {
         const std::string why =
             "not listed and without a witness row, which was told to go if it had ended: the log "
             "lacks records in which its end may be; find out whether the branch's effects are "
@@ -499,9 +499,11 @@ void Coordinator::violate(Transaction& tx, Branch& branch, const Finished& finis
 }
 
 /// Only where the log has all ends does the absence of a witness row show that the commit of this
-/// number was rolled back.
-bool Coordinator::shows_nothing(Evidence evidence, std::uint64_t number) const {
-  return evidence == Evidence::kNoWitnessRow && number != 0 && number < ends_missing_below_;
+/// number was rolled back. Another opening of the log may have ended what it found in it, too.
+bool Coordinator::shows_nothing(Evidence evidence, std::uint64_t number, const Gtrid& gtrid) const {
+  if (evidence != Evidence::kNoWitnessRow) return false;
+  const bool end_may_be_missing = number != 0 && number < ends_missing_below_;
+  return end_may_be_missing || deposed_ || given_up(gtrid);
 }
 
 void Coordinator::freeze(const Error& why) {

@@ -158,7 +158,7 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
   // What can't be told, or not be relied on, is of another history.
   const bool told = prepared || sight->completion == Completion::kRolledBack;
   const bool explained = (told && (history.newest_unfinished || against)) ||
-                         shows_nothing(sight->evidence, history.newest->number);
+                         shows_nothing(sight->evidence, history.newest->number, newest.gtrid);
   if (!committed && !explained) return history_changed(participant, what);
   if (const auto why = set_back(participant, *sight)) return history_changed(participant, *why);
   if (committed && may_lack_by_hand(participant)) return doubt_by_hand(participant);
