@@ -61,11 +61,6 @@ std::vector<std::string> prepared(House& house, const std::string& participant) 
 constexpr const char* kUndecided = "coordinator.commit_record.before";
 constexpr const char* kDecided = "coordinator.durable.received";
 
-std::string fence_table(House& house) {
-  return house.database("points").kind() == live::DatabaseKind::kPostgres ? "assent.fence"
-                                                                          : "assent_fence";
-}
-
 /// Prepared at points, and the coordinator ends before anybody is told what was decided.
 void leave_prepared(House& house, const workload::Payment& payment,
                     const std::string& crash_point) {
@@ -77,10 +72,7 @@ void leave_prepared(House& house, const workload::Payment& payment,
   std::erase_if(submission.steps, [](const Step& step) { return step.participant != "points"; });
   const auto is_ready = [&] {  // and points has been told how far the log goes
     const auto status = client.status();
-    if (!status || !status->ready) return false;
-    const std::string told = house.database("points").query_value(
-        "points", "SELECT MAX(log_top) FROM " + fence_table(house) + ";");
-    return told != "NULL" && std::stoull(told) >= status->log.top;
+    return status && status->ready && house.knows_log_top(client, "points");
   };
   const auto has_ended = [&] {
     if (coordinator.is_running()) client.submit(submission);

@@ -155,6 +155,17 @@ std::int64_t House::ledger_rows(const std::string& key) {
   return rows;
 }
 
+bool House::knows_log_top(Client& client, const std::string& participant) {
+  const auto status = client.status();
+  if (!status) return false;
+  live::DatabaseServer& server = database(participant);
+  const bool postgres = server.kind() == DatabaseKind::kPostgres;
+  const std::string told =
+      server.query_value(participant, std::string("SELECT MAX(log_top) FROM ") +
+                                          (postgres ? "assent.fence" : "assent_fence") + ";");
+  return told != "NULL" && std::stoull(told) >= status->log.top;
+}
+
 bool House::becomes_quiet() {
   return workload::is_quiet(live::read_when_quiet(sandbox_, kPatience));
 }

@@ -85,6 +85,10 @@ class House {
   /// Rows of the key in the ledger of each participant, added up.
   std::int64_t ledger_rows(const std::string& key);
 
+  /// This participant's fence row has the top of the log as the coordinator says it is: it is told
+  /// after a scan, so a little later than what the log decides.
+  bool knows_log_top(Client& client, const std::string& participant);
+
   /// No prepared branch, no row lock, in any database, within kPatience.
   bool becomes_quiet();
   /// The same, and what it found otherwise: branches and rows, for the report.

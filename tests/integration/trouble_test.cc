@@ -402,6 +402,10 @@ TEST_CASE("a coordinator on an old copy of the log is refused by every agent") {
   till().sandbox().stop("coordinator");
   till().sandbox().start("coordinator");
   check_all_is_well();
+  for (const char* participant : {"points", "payments"}) {
+    INFO(participant);
+    CHECK(comes_true([&] { return house().knows_log_top(house().client(), participant); }));
+  }
 
   const live::PortLease port{1};
   const auto address = "127.0.0.1:" + std::to_string(port.first());
