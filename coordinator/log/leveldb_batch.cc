@@ -8,6 +8,7 @@
 
 #include "coordinator/log/leveldb_keys.h"
 #include "coordinator/log/leveldb_reader.h"
+#include "protocol/base/crash_point.h"
 
 namespace assent::coordinator {
 namespace {
@@ -145,6 +146,26 @@ Result<> Batch::remove(const Removal& removal) {
     if (!removed) return removed;
   }
   return removal.key.empty() ? Result<>{} : remove_from_key_index(removal);
+}
+
+Result<> Batch::remove_a_piece(RemovableRecords& records, std::size_t removals_max) {
+  auto& [oldest, commit, low_water, removals] = records;
+  if (oldest != 0) {
+    state_.raise_oldest(oldest);
+    state_.removed_commit = std::max(state_.removed_commit, commit);
+    state_.low_water = std::max(state_.low_water, low_water);
+    add_checkpoint();
+    oldest = 0;
+    crash_point("log.removal.before_checkpoint");
+    return {};
+  }
+  crash_point("log.removal.before_piece");
+  for (std::size_t i = 0; i < removals_max && !removals.empty(); ++i) {
+    auto removed = remove(removals.back());
+    if (!removed) return removed;
+    removals.pop_back();
+  }
+  return {};
 }
 
 /// What was done by hand stays, behind a decision that is none any more.

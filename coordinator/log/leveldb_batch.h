@@ -2,6 +2,7 @@
 
 #include <leveldb/write_batch.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,6 +38,10 @@ class Batch {
   /// Only what the index entries name, so that nothing else of them is lost. kLogUnavailable: an
   /// index can't be read.
   Result<> remove(const Removal& removal);
+  /// A part of what goes, so that no decision waits for it. With the first one nothing goes yet,
+  /// but a checkpoint says so (`oldest` is 0 from then on): once that is durable whoever finds a
+  /// record gone finds the low water raised.
+  Result<> remove_a_piece(RemovableRecords& records, std::size_t removals_max);
 
   leveldb::WriteBatch& writes() { return writes_; }
 

@@ -27,6 +27,7 @@
 #include "coordinator/log/leveldb_verify.h"
 #include "coordinator/log/log_opening.h"
 #include "coordinator/log/log_state.h"
+#include "coordinator/log/log_time.h"
 #include "coordinator/log/record.h"
 #include "protocol/base/crash_point.h"
 #include "protocol/base/time.h"
@@ -37,10 +38,7 @@ namespace {
 constexpr std::uint64_t kRecordsPerCheckpoint = 10'000;
 constexpr std::size_t kRemovalsPerBatch = 64;          // about a millisecond
 constexpr std::uint64_t kRecordsPerFreeing = 200'000;  // some tables
-constexpr int kRecordsPerRetention = 8;                // at least, where nothing else is written
 constexpr auto kRemovalInterval = std::chrono::seconds(1);
-// Shorter than that is no jump (R15), and every start would cost a checkpoint.
-constexpr std::int64_t kAwayMs = 60'000;
 constexpr auto kUnforcedDelay = std::chrono::seconds(1);
 
 std::uint64_t random_nonce() {
@@ -111,7 +109,6 @@ class LevelDbLog::Impl {
   bool take(std::vector<Queued>& queued);
   Result<> write(const std::vector<Queued>& queued);
   Result<> fill(Batch& batch, const std::vector<Queued>& queued);
-  Result<> remove_a_piece(Batch& batch);
   Result<> write_durably(leveldb::WriteBatch& writes);
   void tell_stats();
   void report(const std::vector<Queued>& queued);
@@ -307,10 +304,10 @@ void LevelDbLog::Impl::begin_time(WallTime now) {
   if (retention_ == Duration{}) return;  // nothing ever gets old
   {
     const std::lock_guard lock(mutex_);
-    const std::int64_t away = now.ms_since_epoch - stats_.log_time.ms_since_epoch;
-    if (failed_ || away < kAwayMs) return;
+    const std::uint64_t away_ms = unproved_ms(stats_.log_time, now);
+    if (failed_ || away_ms == 0) return;
     time_due_ = now;
-    away_due_ms_ = static_cast<std::uint64_t>(away);
+    away_due_ms_ = away_ms;
   }
   wake_writer_.notify_one();
 }
@@ -319,7 +316,7 @@ void LevelDbLog::Impl::keep_time(WallTime now) {
   if (retention_ == Duration{}) return;  // nothing ever gets old
   {
     const std::lock_guard lock(mutex_);
-    if (failed_ || now < stats_.log_time + retention_ / kRecordsPerRetention) return;
+    if (failed_ || !is_time_due(stats_.log_time, now, retention_)) return;
     time_due_ = now;
   }
   wake_writer_.notify_one();
@@ -387,35 +384,13 @@ Result<> LevelDbLog::Impl::fill(Batch& batch, const std::vector<Queued>& queued)
     if (!added) return added;
   }
   if (removing_) {
-    auto removed = remove_a_piece(batch);
+    auto removed = batch.remove_a_piece(*removing_, kRemovalsPerBatch);
     if (!removed) return removed;
   }
   const bool many = state_.tail.newest - state_.tail.checkpoint >= kRecordsPerCheckpoint;
   if (!many && !time_) return {};
   crash_point("log.checkpoint.before");
   batch.add_checkpoint(time_.value_or(WallTime{}));
-  return {};
-}
-
-/// The checkpoint first, and durably: whoever finds a record gone must find the low water raised.
-/// Then a little with each batch, so that no decision waits for it.
-Result<> LevelDbLog::Impl::remove_a_piece(Batch& batch) {
-  auto& [oldest, commit, low_water, removals] = *removing_;
-  if (oldest != 0) {
-    state_.raise_oldest(oldest);
-    state_.removed_commit = std::max(state_.removed_commit, commit);
-    state_.low_water = std::max(state_.low_water, low_water);
-    batch.add_checkpoint();
-    oldest = 0;
-    crash_point("log.removal.before_checkpoint");
-    return {};
-  }
-  crash_point("log.removal.before_piece");
-  for (std::size_t i = 0; i < kRemovalsPerBatch && !removals.empty(); ++i) {
-    auto removed = batch.remove(removals.back());
-    if (!removed) return removed;
-    removals.pop_back();
-  }
   return {};
 }
 
