@@ -22,6 +22,14 @@ constexpr Duration kPingAfterSilence = seconds(2);
 constexpr Duration kCutAfterSilence = seconds(6);
 constexpr Duration kHelloMax = seconds(30);
 
+/// The branch that the note begins with.
+Xid xid_of(const coordinator::Note& note) {
+  const std::size_t end = note.text.find(' ');
+  const std::size_t slash = note.text.find('/');
+  const auto gtrid = parse_gtrid(note.text.substr(4, slash - 4));
+  return {gtrid.value(), note.text.substr(slash + 1, end - slash - 1)};
+}
+
 Error no_link(const char* why) {
   return {.code = ErrorCode::kConnectionLost, .effect = Effect::kNone, .message = why};
 }
@@ -207,17 +215,22 @@ void Coordinator::check_took_effect(const Gtrid& gtrid, const std::string& what)
 /// (F 13).
 void Coordinator::judge_note(const coordinator::Note& note) {
   if (hooks_.needs_a_person()) return;
-  const bool has_cause = note.text.starts_with("clock:") || !log_->has_disk();
-  if (note.level == coordinator::Note::Level::kError && !has_cause)
+  if (note.level == coordinator::Note::Level::kError && !has_cause(note))
     hooks_.violated("I12", "a person is called, and nothing has happened: " + note.text);
   if (note.text.find(" an orphan,") == std::string::npos) return;
-  const std::size_t end = note.text.find(' ');
-  const std::size_t slash = note.text.find('/');
-  const auto gtrid = parse_gtrid(note.text.substr(4, slash - 4));
-  const Xid xid{gtrid.value(), note.text.substr(slash + 1, end - slash - 1)};
+  const Xid xid = xid_of(note);
   const bool ours = xid.gtrid.epoch == log_->opening().epoch;
   if (ours && !hooks_.database(xid.bqual).has_come_back(xid))
     hooks_.violated("R5", to_string(xid) + " was lost sight of before its absence was proved");
+}
+
+/// R2: below the low water only a person can tell.
+bool Coordinator::has_cause(const coordinator::Note& note) const {
+  if (note.text.starts_with("clock:") || !log_->has_disk()) return true;
+  if (note.text.find("its decision may have been removed") == std::string::npos) return false;
+  hooks_.person_called();
+  const auto low_water = log_->low_water();
+  return low_water && xid_of(note).gtrid <= *low_water;
 }
 
 /// I8: nothing leaves that stands for a decision before that is durable.

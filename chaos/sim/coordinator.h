@@ -36,6 +36,8 @@ class Coordinator final : private coordinator::AgentsPort,
     std::function<const Database&(const std::string& participant)> database;
     /// Has something happened that a person has to be called for?
     std::function<bool()> needs_a_person;
+    /// One is called, and has cause to be.
+    std::function<void()> person_called;
   };
   using Hear = std::function<void(coordinator::RequestId, const ClientReply&)>;
 
@@ -80,6 +82,7 @@ class Coordinator final : private coordinator::AgentsPort,
   void judge_answer(Answer& answer);
   void judge_record(const coordinator::Record& record);
   void judge_note(const coordinator::Note& note);
+  bool has_cause(const coordinator::Note& note) const;
   void check_took_effect(const Gtrid& gtrid, const std::string& what);
   void check_durable(const Gtrid& gtrid, const std::string& what);
 

@@ -5,7 +5,10 @@
 #include <utility>
 #include <variant>
 
+#include "coordinator/log/leveldb_keys.h"
+#include "coordinator/log/leveldb_reader.h"
 #include "coordinator/log/log_opening.h"
+#include "coordinator/log/log_time.h"
 #include "protocol/base/check.h"
 #include "protocol/base/mutant.h"
 
@@ -16,40 +19,90 @@ using namespace coordinator;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-RecordPayload payload_of(Record&& record, const HandLink& last_hand) {
-  if (auto* hand = std::get_if<HandRecord>(&record))
-    return ChainedHand{std::move(*hand), last_hand};
-  return std::visit(
-      [](auto&& each) -> RecordPayload {
-        if constexpr (std::is_same_v<std::decay_t<decltype(each)>, HandRecord>) {
-          check_failed(__FILE__, __LINE__, "taken above");
-        } else {
-          return std::forward<decltype(each)>(each);
-        }
-      },
-      std::move(record));
+constexpr Duration kRemovalInterval = std::chrono::seconds(1);
+constexpr std::size_t kRemovalsPerBatch = 8;
+
+bool is_there(LeveldbMemory& db, std::uint64_t number) {
+  return read_value(db, record_key(number)).value().has_value();
 }
 
-/// Only hand records are chained by their bytes.
-std::string bytes_of(StoredRecord& record) {
-  std::string bytes;
-  if (const auto* hand = std::get_if<ChainedHand>(&record.payload))
-    encode_record(record.header, *hand, bytes);
-  return bytes;
+bool is_about(const StoredRecord& record, std::string_view key) {
+  const std::string* its_key = key_of(record.payload);
+  return its_key != nullptr && *its_key == key;
 }
 
 }  // namespace
+
+// ---------------------------------------------------------------- the disk
+
+void LogDisk::write(leveldb::WriteBatch& updates, const LogState& state) {
+  const std::uint64_t before = records.empty() ? 0 : records.rbegin()->first;
+  begins_.push_back(before + 1);
+  ASSENT_CHECK(db.Write({}, &updates).ok());
+  for (std::uint64_t number = before + 1; number <= state.tail.newest; ++number) {
+    if (is_there(db, number)) note(read_record(db, number).value());
+  }
+  if (state.oldest > 1) note_removed(state);
+}
+
+void LogDisk::note(StoredRecord record) {
+  const std::uint64_t number = record.header.number;
+  if (key_of(record.payload) != nullptr) decided[*gtrid_of(record.payload)] = number;
+  records.emplace(number, std::move(record));
+}
+
+void LogDisk::note_removed(const LogState& state) {
+  const auto end = records.lower_bound(state.oldest);
+  for (auto at = records.begin(); at != end; ++at) {
+    if (removed.contains(at->first) || is_there(db, at->first)) continue;
+    removed[at->first] = {db.writes() - 1, state.tail.newest, state.tail.log_time};
+  }
+}
+
+void LogDisk::lose_from(std::uint64_t number, bool restored) {
+  const auto behind = std::upper_bound(begins_.begin(), begins_.end(), number);
+  const auto write = static_cast<std::size_t>(behind - begins_.begin()) - 1;
+  const std::uint64_t first = begins_.at(write);
+  ASSENT_CHECK(first > 1);
+  db.lose_from(write);
+  begins_.resize(write);
+  std::erase_if(removed, [write](const auto& each) { return each.second.write >= write; });
+  for (auto at = records.lower_bound(first); at != records.end(); at = records.erase(at))
+    lost.push_back(at->second);
+  std::erase_if(decided, [first](const auto& each) { return each.second >= first; });
+  if (restored) marked = first - 1;
+}
+
+bool LogDisk::has_forgotten(std::string_view key) const {
+  return std::any_of(removed.begin(), removed.end(),
+                     [&](const auto& each) { return is_about(records.at(each.first), key); });
+}
+
+const StoredRecord* LogDisk::decision_of(std::string_view key) const {
+  const auto found = std::find_if(records.rbegin(), records.rend(), [&](const auto& each) {
+    return is_about(each.second, key) && !removed.contains(each.first);
+  });
+  return found == records.rend() ? nullptr : &found->second;
+}
+
+// ---------------------------------------------------------------- opening
 
 Log::Log(const Process& process, LogDisk& disk, Listener listener, Watch watch)
     : process_(process),
       disk_(disk),
       listener_(std::move(listener)),
       watch_(std::move(watch)),
+      db_(&disk.db),
       state_(disk.log_id) {
-  for (const auto& [number, record] : disk_.records) take(record);
-  write_opening();
+  LogPast past = read_recent(*db_, disk_.log_id).value();
+  state_ = past.state;
+  write_opening(std::move(past.missing));
+  known_ = state_.missing;
+  lookup_.emplace(*db_, disk_.log_id, known_);
+  tell_opening(std::move(past));
   reported_to_ = state_.tail.newest;
-  disk_.marked = state_.tail.top;
+  top_ = disk_.marked = state_.tail.top;
+  if (disk_.retention > Duration{}) keep();
 }
 
 Log::~Log() {
@@ -59,19 +112,17 @@ Log::~Log() {
 void Log::lose_disk() {
   write_a_part();
   has_disk_ = false;
-}
-
-void LogDisk::lose_from(std::uint64_t number, bool restored) {
-  for (auto at = records.lower_bound(number); at != records.end(); at = records.erase(at))
-    lost.push_back(at->second);
-  if (restored) marked = number - 1;
+  own_ = disk_.db.copy();
+  db_ = own_.get();
+  lookup_.emplace(*db_, disk_.log_id, known_);
 }
 
 /// What the mark says of the end, and the next epoch, as the real log has them.
-void Log::write_opening() {
+void Log::write_opening(std::vector<Missing> missing) {
   OpeningRecord opening;
   opening.log_id = disk_.log_id;
   opening.nonce = process_.world().random().bits();
+  opening.missing = std::move(missing);
   LogTail& tail = state_.tail;
   if (disk_.marked > tail.top) {
     opening.missing.push_back(
@@ -79,26 +130,21 @@ void Log::write_opening() {
     tail.newest = std::max(tail.newest, disk_.marked);
   }
   const bool is_new = tail.log_time == WallTime{};
-  tail.epoch = next_epoch(state_, !opening.missing.empty()).value();
-  write(opening, true, is_new ? process_.world().clocks().wall : tail.log_time);
-  tell_opening();
+  const Epoch epoch = next_epoch(state_, !opening.missing.empty()).value();
+  Batch batch(*db_, disk_.log_id, state_);
+  batch.add_opening(epoch, opening, is_new ? process_.world().clocks().wall : tail.log_time);
+  disk_.write(batch.writes(), state_);
   opening_.nonce = opening.nonce;
 }
 
-void Log::tell_opening() {
+void Log::tell_opening(LogPast&& past) {
+  const std::uint64_t nonce = opening_.nonce;
   opening_ = opening_of(disk_.log_id, state_);
-  for (const ListedRecord& listed : state_.checkpoint().unfinished) {
-    const StoredRecord& record = disk_.records.at(listed.number);
-    const auto& commit = std::get<CommitRecord>(record.payload);
-    opening_.unfinished.push_back(commit);
-    opening_.unfinished_at[commit.gtrid] = {listed.number, record.header.log_time};
-  }
-  for (const ListedRecord& listed : state_.checkpoint().damaged) {
-    const StoredRecord& record = disk_.records.at(listed.number);
-    const auto& damage = std::get<HeuristicRecord>(record.payload);
-    opening_.damaged.push_back(damage);
-    opening_.damaged_at[damage.xid] = {listed.number, record.header.log_time};
-  }
+  opening_.nonce = nonce;
+  opening_.unfinished = std::move(past.unfinished);
+  opening_.unfinished_at = std::move(past.unfinished_at);
+  opening_.damaged = std::move(past.damaged);
+  opening_.damaged_at = std::move(past.damaged_at);
 }
 
 // ---------------------------------------------------------------- writing
@@ -117,8 +163,24 @@ void Log::append(Record record, WallTime now) {
   process_.in(std::chrono::seconds(1), [this] { begin_batch(); });
 }
 
+void Log::begin_time(WallTime now) {
+  if (disk_.retention == Duration{}) return;
+  away_ms_ = unproved_ms(state_.tail.log_time, now);
+  if (away_ms_ == 0) return;
+  time_ = now;
+  begin_batch();
+}
+
+void Log::keep_time(WallTime now) {
+  if (disk_.retention == Duration{}) return;
+  if (!is_time_due(state_.tail.log_time, now, disk_.retention)) return;
+  time_ = now;
+  begin_batch();
+}
+
 void Log::begin_batch() {
-  if (busy_ || failed_ || queue_.empty()) return;
+  const bool any = !queue_.empty() || removing_ || time_;
+  if (busy_ || failed_ || !any) return;
   busy_ = true;
   writing_ = std::exchange(queue_, {});
   if (mutant("the sync is skipped")) report(take_tokens(writing_));
@@ -130,9 +192,10 @@ void Log::begin_batch() {
 }
 
 void Log::end_batch() {
-  busy_ = false;
-  if (mutant("a failed sync counts") && std::exchange(fails_, false))
+  if (mutant("a failed sync counts") && std::exchange(fails_, false)) {
+    busy_ = false;
     return report(take_tokens(writing_));
+  }
   if (fails_ || !has_disk_) {
     failed_ = true;
     write_a_part();
@@ -140,10 +203,11 @@ void Log::end_batch() {
                              .effect = assent::Effect::kUnknown,
                              .message = "the sync of the log has failed"});
   }
+  busy_ = false;
   Tokens tokens = take_tokens(writing_);
-  for (Queued& queued : std::exchange(writing_, {})) write(std::move(queued));
+  write(std::exchange(writing_, {}), true);
   reported_to_ = state_.tail.newest;
-  disk_.marked = state_.tail.top;
+  top_ = disk_.marked = state_.tail.top;
   begin_batch();
   report(std::move(tokens));
 }
@@ -161,93 +225,69 @@ void Log::report(Tokens tokens) {
 }
 
 void Log::write_a_part() {
-  if (writing_.empty() || !has_disk_) return;
-  const std::size_t part = process_.world().random().below(writing_.size() + 1);
-  for (std::size_t i = 0; i < part; ++i) write(std::move(writing_[i]));
-  writing_.clear();
+  if (!std::exchange(busy_, false) || !has_disk_) return;
+  const std::size_t part = process_.world().random().below(writing_.size() + 2);
+  const bool whole = part > writing_.size();
+  if (!whole) writing_.resize(part);
+  write(std::exchange(writing_, {}), whole);
 }
 
-void Log::write(Queued&& queued) {
-  write(payload_of(std::move(queued.record), state_.last_hand), queued.forced, queued.now);
+void Log::write(std::vector<Queued> batch, bool whole) {
+  Batch updates(*db_, disk_.log_id, state_);
+  if (away_ms_ != 0) state_.time_unproved(std::exchange(away_ms_, 0));
+  for (Queued& queued : batch)
+    ASSENT_CHECK(updates.add(queued.record, queued.forced, queued.now).has_value());
+  if (whole) add_upkeep(updates);
+  disk_.write(updates.writes(), state_);
+  if (removing_ && removing_->oldest == 0 && removing_->removals.empty()) removing_.reset();
 }
 
-void Log::write(RecordPayload payload, bool forced, WallTime now) {
-  StoredRecord record;
-  record.header.forced = forced;
-  record.header.epoch = state_.tail.epoch;
-  record.header.number = state_.tail.newest + 1;
-  record.header.log_time = std::max(now, state_.tail.log_time);
-  record.payload = std::move(payload);
-  take(record);
-  disk_.records.insert_or_assign(record.header.number, std::move(record));
+void Log::add_upkeep(Batch& batch) {
+  if (removing_) ASSENT_CHECK(batch.remove_a_piece(*removing_, kRemovalsPerBatch).has_value());
+  const std::uint64_t one_in = disk_.checkpoint_one_in;
+  const bool drawn = one_in != 0 && process_.world().random().one_in(one_in);
+  if (drawn || time_) batch.add_checkpoint(time_.value_or(WallTime{}));
+  time_.reset();
 }
 
-void Log::take(const StoredRecord& record) {
-  StoredRecord copy = record;
-  state_.apply(record, bytes_of(copy));
-  if (const std::string* key = key_of(record.payload); key != nullptr && !key->empty())
-    by_key_[*key] = record.header.number;
-  const bool decision = std::holds_alternative<CommitRecord>(record.payload) ||
-                        std::holds_alternative<RollbackRecord>(record.payload);
-  if (decision) by_gtrid_[*gtrid_of(record.payload)] = record.header.number;
+/// As the log's thread for it does.
+void Log::keep() {
+  process_.in(kRemovalInterval, [this] { keep(); });
+  if (removing_ || failed_ || !has_disk_ || !state_.may_presume()) return;
+  std::vector<std::uint64_t> pinned;
+  for (const auto& [xid, listed] : state_.damaged) pinned.push_back(listed.number);
+  std::sort(pinned.begin(), pinned.end());
+  const Cutoff cutoff{state_.tail.log_time + -disk_.retention, state_.unproved};
+  auto found = find_removable(*db_, disk_.log_id, looked_to_, cutoff, pinned, known_).value();
+  if (found.oldest == looked_to_) return;
+  looked_to_ = found.oldest;
+  std::reverse(found.removals.begin(), found.removals.end());
+  removing_ = std::move(found);
+  begin_batch();
 }
 
 // ---------------------------------------------------------------- reading
 
-std::optional<Decided> Log::decided_at(std::uint64_t number) const {
-  const RecordPayload& payload = disk_.records.at(number).payload;
-  if (const auto* commit = std::get_if<CommitRecord>(&payload)) return Decided{*commit};
-  return Decided{std::get<RollbackRecord>(payload)};
-}
-
 bool Log::has_reported(const Gtrid& decided) const {
-  const auto found = by_gtrid_.find(decided);
-  return found != by_gtrid_.end() && found->second <= reported_to_;
+  const auto found = disk_.decided.find(decided);
+  return found != disk_.decided.end() && found->second <= reported_to_;
 }
 
 Result<std::optional<Decided>> Log::find_key(std::string_view key) {
-  const auto found = by_key_.find(key);
-  return found == by_key_.end() ? std::nullopt : decided_at(found->second);
+  return lookup_->find_key(key);
 }
 
 Result<std::optional<Decided>> Log::find_gtrid(const Gtrid& gtrid) {
-  const auto found = by_gtrid_.find(gtrid);
-  return found == by_gtrid_.end() ? std::nullopt : decided_at(found->second);
+  return lookup_->find_gtrid(gtrid);
 }
 
 Result<std::vector<ToldRecord>> Log::find_story(const Gtrid& gtrid) {
-  std::vector<ToldRecord> story;
-  for (const auto& [number, record] : disk_.records) {
-    const Gtrid* of = gtrid_of(record.payload);
-    if (of == nullptr || *of != gtrid) continue;
-    std::visit(
-        [&](const auto& payload) {
-          using Payload = std::decay_t<decltype(payload)>;
-          const auto told = [&](Record each) {
-            story.push_back({record.header.number, record.header.log_time, std::move(each)});
-          };
-          if constexpr (std::is_same_v<Payload, ChainedHand>) {
-            told(payload.hand);
-          } else if constexpr (std::is_constructible_v<Record, Payload> &&
-                               !std::is_same_v<Payload, EndRecord>) {
-            told(payload);
-          }
-        },
-        record.payload);
-  }
-  return story;
+  return lookup_->find_story(gtrid);
 }
 
 Result<CommitsPiece> Log::find_commits(std::string_view participant, std::uint64_t after) {
-  CommitsPiece piece;
-  for (const auto& [number, record] : disk_.records) {
-    const auto* commit = std::get_if<CommitRecord>(&record.payload);
-    if (record.header.number <= after || commit == nullptr) continue;
-    const bool has = std::any_of(commit->branches.begin(), commit->branches.end(),
-                                 [&](const auto& each) { return each.xid.bqual == participant; });
-    if (has) piece.commits.push_back({record.header.number, *commit});
-  }
-  piece.read_to = state_.tail.newest;
+  auto piece = lookup_->find_commits(participant, after);
+  if (piece) piece->gone = std::max(piece->gone, state_.removed_commit);
   return piece;
 }
 
@@ -255,8 +295,9 @@ LogStats Log::stats() const {
   LogStats stats;
   stats.newest = state_.tail.newest;
   stats.top = state_.tail.top;
-  stats.oldest = 1;
+  stats.oldest = state_.oldest;
   stats.log_time = state_.tail.log_time;
+  stats.low_water = state_.low_water;
   return stats;
 }
 

@@ -1,15 +1,22 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "chaos/sim/leveldb_memory.h"
 #include "chaos/sim/world.h"
 #include "coordinator/log/decision_log.h"
+#include "coordinator/log/leveldb_batch.h"
+#include "coordinator/log/leveldb_lookup.h"
+#include "coordinator/log/leveldb_removal.h"
+#include "coordinator/log/leveldb_verify.h"
 #include "coordinator/log/log_state.h"
 #include "coordinator/log/record.h"
 
@@ -18,17 +25,44 @@ namespace assent::sim {
 /// What outlives the coordinator's process.
 struct LogDisk {
   LogId log_id{};
-  std::map<std::uint64_t, coordinator::StoredRecord> records;  ///< by number
+  Duration retention{};                 ///< of outcomes; 0: they stay
+  std::uint64_t checkpoint_one_in = 0;  ///< writes that hold a checkpoint; 0: only those that must
+  LeveldbMemory db;
   std::uint64_t marked = 0;  ///< the high-water mark: so far records were reported durable
+
+  // ---- for who judges
+  struct Removed {
+    std::size_t write = 0;     ///< with which it went
+    std::uint64_t newest = 0;  ///< number of the newest record then
+    WallTime log_time;
+  };
+  std::map<std::uint64_t, coordinator::StoredRecord> records;  ///< all that is not lost, by number
+  std::map<std::uint64_t, Removed> removed;                    ///< of those: by retention
+  std::map<Gtrid, std::uint64_t> decided;                      ///< numbers of the newest records
   std::vector<coordinator::StoredRecord> lost;
 
-  /// As by a disk that forgets, while nobody has it open: records from this number on are lost.
-  /// `restored`: it was put back from a copy, so the mark does not know of them either.
+  /// `state`: behind the write.
+  void write(leveldb::WriteBatch& updates, const coordinator::LogState& state);
+  /// As by a disk that forgets, while nobody has it open: records from about this number on are
+  /// lost, with all that was written together with them or later. `restored`: it was put back from
+  /// a copy, so the mark does not know of them either.
   void lose_from(std::uint64_t number, bool restored);
+  /// A decision about the key has left the log.
+  bool has_forgotten(std::string_view key) const;
+  /// The newest decision about the key that is still there; nullptr: there is none.
+  const coordinator::StoredRecord* decision_of(std::string_view key) const;
+
+ private:
+  void note(coordinator::StoredRecord record);
+  void note_removed(const coordinator::LogState& state);
+
+  std::vector<std::uint64_t> begins_;  ///< numbers of the first record of each write
 };
 
 /// A decision log on a simulated disk: appends are gathered, written and synced together, and when
 /// the process ends in the midst of that a part of them is there and the rest is not (F 5, F 6).
+/// What is written, read at an opening, looked up and removed is the product's affair, as are the
+/// bytes; when that happens, and what comes of it, is drawn.
 class Log final : public coordinator::DecisionLog {
  public:
   using Listener = coordinator::DecisionLog::Listener;
@@ -53,18 +87,18 @@ class Log final : public coordinator::DecisionLog {
   void append_forced(coordinator::Record record, WallTime now,
                      coordinator::LogToken token) override;
   void append(coordinator::Record record, WallTime now) override;
-  void begin_time(WallTime /*now*/) override {}
-  void keep_time(WallTime /*now*/) override {}
+  void begin_time(WallTime now) override;
+  void keep_time(WallTime now) override;
   Result<std::optional<coordinator::Decided>> find_key(std::string_view key) override;
   Result<std::optional<coordinator::Decided>> find_gtrid(const Gtrid& gtrid) override;
   Result<std::vector<coordinator::ToldRecord>> find_story(const Gtrid& gtrid) override;
   Result<coordinator::CommitsPiece> find_commits(std::string_view participant,
                                                  std::uint64_t after) override;
-  std::optional<Gtrid> low_water() const override { return std::nullopt; }
+  std::optional<Gtrid> low_water() const override { return state_.low_water; }
   LogStats stats() const override;
   Result<> back_up(const std::filesystem::path& to) override;
   void end_copies() override {}
-  std::uint64_t top() const override { return state_.tail.top; }
+  std::uint64_t top() const override { return top_; }
 
  private:
   struct Queued {
@@ -75,28 +109,35 @@ class Log final : public coordinator::DecisionLog {
   };
   using Tokens = std::vector<coordinator::LogToken>;
 
-  void tell_opening();
+  void write_opening(std::vector<coordinator::Missing> missing);
+  void tell_opening(coordinator::LogPast&& past);
   void begin_batch();
   void end_batch();
   static Tokens take_tokens(std::vector<Queued>& batch);
   void report(Tokens tokens);
-  void write(Queued&& queued);
-  void write(coordinator::RecordPayload payload, bool forced, WallTime now);
-  void write_opening();
-  void take(const coordinator::StoredRecord& record);
+  /// `whole`: with what the log adds of its own.
+  void write(std::vector<Queued> batch, bool whole);
+  void add_upkeep(coordinator::Batch& batch);
   /// As much of what is being written as a crash leaves.
   void write_a_part();
-  std::optional<coordinator::Decided> decided_at(std::uint64_t number) const;
+  void keep();
 
   const Process& process_;
   LogDisk& disk_;
   const Listener listener_;
   const Watch watch_;
+  std::unique_ptr<LeveldbMemory> own_;  ///< what was there when it lost the disk
+  LeveldbMemory* db_;                   ///< the disk's, or that
   coordinator::LogState state_;
   coordinator::LogOpening opening_;
-  std::map<std::string, std::uint64_t, std::less<>> by_key_;
-  std::map<Gtrid, std::uint64_t> by_gtrid_;
+  std::vector<coordinator::Missing> known_;  ///< to be missing since the opening
+  std::optional<coordinator::LevelDbLookup> lookup_;
   std::uint64_t reported_to_ = 0;
+  std::uint64_t top_ = 0;
+  std::optional<coordinator::RemovableRecords> removing_;
+  std::uint64_t looked_to_ = 0;   ///< for what is old
+  std::optional<WallTime> time_;  ///< to be written
+  std::uint64_t away_ms_ = 0;     ///< unproved, up to then
   std::vector<Queued> queue_;
   std::vector<Queued> writing_;
   bool busy_ = false;

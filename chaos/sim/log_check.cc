@@ -1,12 +1,13 @@
 #include "chaos/sim/log_check.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "coordinator/log/leveldb_verify.h"
 #include "protocol/base/check.h"
 
 namespace assent::sim {
@@ -16,12 +17,11 @@ using namespace coordinator;
 
 class Judge {
  public:
-  Judge(const LogDisk& disk, const std::vector<const Database*>& databases)
+  Judge(LogDisk& disk, const std::vector<const Database*>& databases)
       : disk_(disk), databases_(databases) {}
 
   std::vector<workload::Violation> judge() {
-    for (const StoredRecord& record : disk_.lost)
-      std::visit([this](const auto& payload) { take(payload); }, record.payload);
+    for (const StoredRecord& record : disk_.lost) take(record);
     decided_.clear();  // of what was lost a person may decide again
     keys_.clear();
     std::uint64_t before = 0;
@@ -33,8 +33,10 @@ class Judge {
       before = number;
       if (record.header.epoch < epoch) violated("I7", "an epoch of the log goes back");
       epoch = record.header.epoch;
-      std::visit([this](const auto& payload) { take(payload); }, record.payload);
+      take(record);
     }
+    for (const auto& [number, removed] : disk_.removed) check_removed(number, removed);
+    check_what_is_left();
     for (const auto& [gtrid, commits] : commits_) {
       for (const CommitRecord* commit : commits) check_commit(*commit);
     }
@@ -47,13 +49,17 @@ class Judge {
     found_.push_back({invariant, std::move(what)});
   }
 
+  void take(const StoredRecord& record) {
+    number_ = record.header.number;
+    std::visit([this](const auto& payload) { take(payload); }, record.payload);
+  }
   void take(const CommitRecord& commit) {
     commits_[commit.gtrid].push_back(&commit);
     for (const DecidedBranch& branch : commit.branches) newest_[branch.xid.bqual] = commit.gtrid;
     take_decision(commit.gtrid, commit.key);
   }
   void take(const RollbackRecord& rollback) { take_decision(rollback.gtrid, rollback.key); }
-  void take(const EndRecord& end) { ended_.insert(end.gtrid); }
+  void take(const EndRecord& end) { ended_[end.gtrid] = number_; }
   void take(const HeuristicRecord& record) {
     if (!disk_.lost.empty()) return;  // which is cause enough
     violated("I12", to_string(record.xid) + " is recorded as " +
@@ -63,10 +69,60 @@ class Judge {
   void take(const Payload& /*payload*/) {}
 
   void take_decision(const Gtrid& gtrid, const std::string& key) {
-    if (gtrid.sequence != Sequence{0} && !decided_.insert(gtrid).second)
-      violated("I7", "two decisions stand in the log for " + to_string(gtrid));
-    if (!key.empty() && !keys_.insert(key).second)
-      violated("I7", "two decisions stand in the log for key " + key);
+    if (gtrid.sequence != Sequence{0}) take_decision(decided_, gtrid, to_string(gtrid));
+    if (!key.empty()) take_decision(keys_, key, "key " + key);
+  }
+
+  template <typename Name>
+  void take_decision(std::map<Name, std::uint64_t>& decided, const Name& name,
+                     const std::string& text) {
+    const auto [before, is_new] = decided.try_emplace(name, number_);
+    if (!is_new && !had_gone(before->second))
+      violated("I7", "two decisions stand in the log for " + text);
+    before->second = number_;
+  }
+
+  /// When the record that is taken was written. Of what is lost nobody knows any more.
+  bool had_gone(std::uint64_t number) const {
+    if (disk_.retention > Duration{} && !disk_.lost.empty()) return true;
+    const auto removed = disk_.removed.find(number);
+    return removed != disk_.removed.end() && removed->second.newest < number_;
+  }
+
+  // ---- what the retention removes
+
+  void check_removed(std::uint64_t number, const LogDisk::Removed& removed) {
+    if (!may_go(disk_.records.at(number), removed))
+      violated("R15", "record " + std::to_string(number) + " has gone too early");
+  }
+
+  bool may_go(const StoredRecord& record, const LogDisk::Removed& removed) const {
+    const WallTime written = record.header.log_time;
+    const auto is_old = [&](WallTime at) { return at + disk_.retention <= removed.log_time; };
+    if (!is_old(written) || std::holds_alternative<ChainedHand>(record.payload)) return false;
+    if (const auto* rollback = std::get_if<RollbackRecord>(&record.payload))
+      return is_old(rollback->not_after.value_or(written));
+    const auto* commit = std::get_if<CommitRecord>(&record.payload);
+    if (commit == nullptr) return true;
+    if (!is_old(commit->not_after.value_or(written))) return false;
+    const StoredRecord* end = awaits_end(*commit) ? end_of(*commit) : &record;
+    return end != nullptr && end->header.number <= removed.newest && is_old(end->header.log_time);
+  }
+
+  const StoredRecord* end_of(const CommitRecord& commit) const {
+    const auto end = ended_.find(commit.gtrid);
+    if (end == ended_.end()) return nullptr;
+    const auto record = disk_.records.find(end->second);
+    return record == disk_.records.end() ? nullptr : &record->second;
+  }
+
+  /// As the log itself does in the background.
+  void check_what_is_left() {
+    const LogPast past = read_recent(disk_.db, disk_.log_id).value();
+    const std::atomic<bool> stop = false;
+    std::vector<Missing> missing = verify_all(disk_.db, disk_.log_id, past.state, stop).value();
+    missing.insert(missing.end(), past.missing.begin(), past.missing.end());
+    for (const Missing& one : missing) violated("I7", text(one));
   }
 
   const Database& database_of(const std::string& participant) const {
@@ -103,19 +159,20 @@ class Judge {
     }
   }
 
-  const LogDisk& disk_;
+  LogDisk& disk_;
   const std::vector<const Database*>& databases_;
   std::map<Gtrid, std::vector<const CommitRecord*>> commits_;  // one, and that of a person
   std::map<std::string, Gtrid> newest_;                        // by participant
-  std::set<Gtrid> ended_;
-  std::set<Gtrid> decided_;
-  std::set<std::string> keys_;
+  std::map<Gtrid, std::uint64_t> ended_;                       // numbers of their ends
+  std::map<Gtrid, std::uint64_t> decided_;                     // numbers of their decisions
+  std::map<std::string, std::uint64_t> keys_;
+  std::uint64_t number_ = 0;  // of the record that is taken
   std::vector<workload::Violation> found_;
 };
 
 }  // namespace
 
-std::vector<workload::Violation> check_log(const LogDisk& disk,
+std::vector<workload::Violation> check_log(LogDisk& disk,
                                            const std::vector<const Database*>& databases) {
   return Judge(disk, databases).judge();
 }

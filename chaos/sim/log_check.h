@@ -14,8 +14,10 @@ namespace assent::sim {
 ///   decision for each gtrid and
 ///      one for each key; a branch took effect if and only if a commit in the log has it; its
 ///      witness row has gone only with the end in the log, that of the newest commit never
+///   R15 nothing went before its end and its not_after were older than the retention, and the next
+///   opening finds all that it should
 ///   I12 no heuristic outcome was recorded
-std::vector<workload::Violation> check_log(const LogDisk& disk,
+std::vector<workload::Violation> check_log(LogDisk& disk,
                                            const std::vector<const Database*>& databases);
 
 }  // namespace assent::sim

@@ -12,6 +12,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// The one that the command names.
+std::string participant_in(const std::string& command) {
+  const std::string option = "--participant ";
+  const std::size_t begin = command.find(option) + option.size();
+  return command.substr(begin, command.find(' ', begin) - begin);
+}
+
 ByHand in_person() {
   return {.by = "operator", .reason = "I have looked at it", .act = true};
 }
@@ -55,6 +62,8 @@ bool Operator::deal_with(const Finding& finding) {
     allow(Allowance::kClock);
   } else if (says("allow presume")) {
     allow(Allowance::kPresume);
+  } else if (says("allow history")) {
+    allow(Allowance::kHistory, participant_in(finding.command));
   } else if (says("resolve") || says("list --in-doubt")) {
     look_into_doubts();
   } else {
@@ -63,9 +72,10 @@ bool Operator::deal_with(const Finding& finding) {
   return true;
 }
 
-void Operator::allow(Allowance what) {
+void Operator::allow(Allowance what, std::string participant) {
   Allow allow;
   allow.what = what;
+  allow.participant = std::move(participant);
   allow.hand = in_person();
   act(allow);
 }
@@ -92,7 +102,7 @@ std::optional<ClientRequest> Operator::deed_for(const InDoubtTransaction& transa
   const Gtrid& gtrid = transaction.gtrid;
   const bool commit = transaction.outcome == Outcome::kCommitted;
   for (const BranchTruth& branch : transaction.branches) {
-    if (branch.state == "hazard")
+    if (branch.state == "hazard" && transaction.outcome)
       return ResolveTransaction{gtrid,
                                 commit ? Decision::kCommit : Decision::kRollback,
                                 branch.xid.bqual,

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "chaos/sim/client.h"
 #include "chaos/sim/link.h"
@@ -24,7 +25,7 @@ class Operator {
   void look();
   void deal_with(const CoordinatorStatus& status);
   bool deal_with(const Finding& finding);
-  void allow(Allowance what);
+  void allow(Allowance what, std::string participant = {});
   void look_into_doubts();
   void settle(const InDoubtList& list);
   std::optional<ClientRequest> deed_for(const InDoubtTransaction& transaction) const;

@@ -17,28 +17,32 @@ Answer unknown() {
   return answer;
 }
 
-/// Always in the same way, whoever asks for it.
-bool is_interactive(const workload::Payment& payment) {
-  return payment.amount % 5 == 0;
+/// A not_after that is too far ahead stays so for long: clocks were set back since it was chosen.
+bool is_the_last(const Answer& answer) {
+  const bool refused_for_good = answer.outcome == Outcome::kRefused && answer.error &&
+                                answer.error->code == ErrorCode::kInvalid;
+  return refused_for_good || answer.outcome == Outcome::kCommitted ||
+         answer.outcome == Outcome::kRolledBack || answer.outcome == Outcome::kExpired;
 }
 
 }  // namespace
 
 Payer::Payer(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
-             Next next)
+             Next next, Judge judge)
     : world_(world),
       next_(std::move(next)),
+      judge_(std::move(judge)),
       process_(world, "payer"),
       client_(process_, links, weather, std::move(find)) {
   process_.soon([this] { begin_next(); });
 }
 
 void Payer::begin_next() {
-  payment_ = next_();
+  order_ = next_();
   begun_ = false;
-  done_ = !payment_;
+  done_ = !order_;
   if (done_) return;
-  steps_ = workload::steps_of(*payment_);
+  steps_ = workload::steps_of(order_->payment);
   ask();
 }
 
@@ -47,13 +51,13 @@ void Payer::go_on() {
 }
 
 void Payer::tell(const std::string& key, Outcome outcome) {
-  if (!payment_ || payment_->key != key) return;
+  if (!order_ || order_->payment.key != key) return;
   client_.give_up();
   ++turn_;
   open_.reset();
   Answer answer;
   answer.outcome = outcome;
-  history_.note(*payment_, asked_, world_.now(), answer);
+  history_.note(order_->payment, asked_, world_.now(), answer);
   begin_next();
 }
 
@@ -70,18 +74,29 @@ void Payer::ask() {
 
 /// The first begins the payment; later ones ask, bind the key, or begin again.
 ClientRequest Payer::question() {
+  const std::string& key = order_->payment.key;
   const std::uint64_t kind = world_.random().below(4);
-  if (begun_ && kind < 2) return OutcomeOf{payment_->key, kind == 1 && world_.random().one_in(4)};
+  if (begun_ && kind < 2) {
+    // Who may be later than the retention binds nothing: that it was committed may be forgotten.
+    const bool settle = kind == 1 && !order_->not_after && world_.random().one_in(4);
+    return OutcomeOf{key, settle};
+  }
   begun_ = true;
-  if (is_interactive(*payment_)) return Begin{payment_->key, seconds(60)};
+  if (is_interactive()) return Begin{key, seconds(60)};
   return submit();
+}
+
+/// Always in the same way, whoever asks for it. A begin has no not_after.
+bool Payer::is_interactive() const {
+  return order_->payment.amount % 5 == 0 && !order_->not_after;
 }
 
 ClientRequest Payer::submit() const {
   Submit submit;
-  submit.key = payment_->key;
+  submit.key = order_->payment.key;
   submit.wait = world_.random().one_in(2) ? WaitFor::kApplied : WaitFor::kDecided;
   submit.timeout = seconds(5);
+  submit.not_after = order_->not_after;
   submit.steps = steps_;
   return submit;
 }
@@ -108,13 +123,12 @@ void Payer::take(const ClientReply& reply) {
   later(thought, &Payer::ask);
 }
 
-void Payer::take(const Answer& answer) {
-  history_.note(*payment_, asked_, world_.now(), answer);
-  world_.trace("payer", payment_->key + " " + std::string(to_string(answer.outcome)) +
+void Payer::take(Answer answer) {
+  judge_(*order_, answer);
+  history_.note(order_->payment, asked_, world_.now(), answer);
+  world_.trace("payer", order_->payment.key + " " + std::string(to_string(answer.outcome)) +
                             (answer.error ? ": " + answer.error->message : ""));
-  const bool final =
-      answer.outcome == Outcome::kCommitted || answer.outcome == Outcome::kRolledBack;
-  if (!final) return ask_again();
+  if (!is_the_last(answer)) return ask_again();
   later(milliseconds(50), &Payer::begin_next);
 }
 

@@ -16,15 +16,23 @@
 
 namespace assent::sim {
 
+/// What a payer is to pay for.
+struct Order {
+  workload::Payment payment;
+  std::optional<WallTime> not_after;
+};
+
 /// Who pays: one payment after another, as a shop does, in one message or statement by statement. A
 /// payment without a final answer is asked for again, or begun again under its key, until there is
-/// one; everything asked and told is noted.
+/// one, or until it has expired; everything asked and told is noted.
 class Payer {
  public:
-  using Next = std::function<std::optional<workload::Payment>()>;
+  using Next = std::function<std::optional<Order>()>;
+  /// Looks at an answer before it is noted.
+  using Judge = std::function<void(const Order&, Answer&)>;
 
-  Payer(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
-        Next next);
+  Payer(World& world, Links& links, const Weather& weather, Client::FindCoordinator find, Next next,
+        Judge judge);
 
   /// No payment is open, and no other one follows.
   bool is_done() const { return done_; }
@@ -41,17 +49,19 @@ class Payer {
   ClientRequest next_in_transaction();
   ClientRequest submit() const;
   void take(const ClientReply& reply);
-  void take(const Answer& answer);
+  void take(Answer answer);
+  bool is_interactive() const;
   void ask_again();
   /// Unless something else comes first.
   void later(Duration at_most, void (Payer::*what)());
 
   World& world_;
   const Next next_;
+  const Judge judge_;
   Process process_;
   Client client_;
 
-  std::optional<workload::Payment> payment_;
+  std::optional<Order> order_;
   std::vector<Step> steps_;
   bool begun_ = false;         ///< something of it may be under way
   std::optional<Gtrid> open_;  ///< its interactive transaction

@@ -1,6 +1,7 @@
 #include "chaos/sim/run.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -56,7 +57,10 @@ class House {
   };
 
   void build();
-  std::optional<workload::Payment> next_payment();
+  void draw_log_habits();
+  std::optional<Order> next_order();
+  std::optional<Order> old_order();
+  void judge_answer(const Order& order, Answer& answer);
   void start_coordinator();
   Branch& branch_of(const std::string& participant);
   void start_agent(Branch& branch);
@@ -71,6 +75,7 @@ class House {
   Duration a_pause();
 
   void permit_faults();
+  Duration clocks_jump_most();
   void plan_fault();
   void strike_soon(std::function<void()> strike);
   void on_step();
@@ -99,6 +104,7 @@ class House {
   std::vector<Fault> faults_;
   Duration between_faults_{};
   bool healing_ = false;
+  bool by_hand_ = false;  ///< something has to be done, which the retention is cause of
 
   std::uint64_t strike_at_step_ = 0;  ///< 0: nothing is planned
   std::function<void()> strike_;
@@ -107,7 +113,7 @@ class House {
   std::int64_t cards_ = 0;
   std::uint64_t payments_left_ = 0;
   std::uint64_t payments_made_ = 0;
-  std::optional<workload::Payment> last_payment_;
+  std::vector<Order> orders_;  ///< that may be asked for again, oldest first
   RunResult result_;
 };
 
@@ -124,6 +130,7 @@ void House::build() {
   cards_ = static_cast<std::int64_t>(1 + random.below(12));
   payments_left_ = 10 + random.below(80);
   disk_.log_id = LogId{random.bits()};
+  draw_log_habits();
   config_.name = "coordinator";
   const std::size_t participants = 2 + random.below(2);
   for (std::size_t i = 0; i < participants; ++i) {
@@ -151,18 +158,32 @@ void House::build() {
       });
   const std::size_t payers = 1 + random.below(6);
   for (std::size_t i = 0; i < payers; ++i) {
-    payers_.push_back(std::make_unique<Payer>(world_, links_, client_weather_, find,
-                                              [this] { return next_payment(); }));
+    payers_.push_back(std::make_unique<Payer>(
+        world_, links_, client_weather_, find, [this] { return next_order(); },
+        [this](const Order& order, Answer& answer) { judge_answer(order, answer); }));
   }
 }
 
-/// Some are asked for twice, by two payers at once.
-std::optional<workload::Payment> House::next_payment() {
+/// Some forget soon: what they remember, and how they find it again, shows within a run.
+void House::draw_log_habits() {
   Random& random = world_.random();
-  if (last_payment_ && random.one_in(10)) return last_payment_;
+  const std::array<std::uint64_t, 4> often = {0, 2, 10, 60};
+  disk_.checkpoint_one_in = often.at(random.below(often.size()));
+  if (!random.one_in(3)) return;
+  disk_.retention = random.between(seconds(8), seconds(60));
+  config_.retention = disk_.retention;
+  config_.timeout_max = disk_.retention / 2;
+  config_.default_timeout = std::min(config_.default_timeout, config_.timeout_max);
+}
+
+/// Some are asked for twice, by two payers at once; where outcomes are forgotten, also late.
+std::optional<Order> House::next_order() {
+  Random& random = world_.random();
+  if (auto old = old_order()) return old;
   if (payments_left_ == 0) return std::nullopt;
   --payments_left_;
-  workload::Payment payment;
+  Order order;
+  workload::Payment& payment = order.payment;
   payment.key = "payment-" + std::to_string(++payments_made_);
   payment.amount = static_cast<std::int64_t>(1 + random.below(30));
   const std::size_t spared = branches_.size() > 2 ? random.below(branches_.size() + 1) : 99;
@@ -172,8 +193,37 @@ std::optional<workload::Payment> House::next_payment() {
         {branches_[i].database->participant(), workload::Balance::kPoints,
          1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(cards_)))});
   }
-  last_payment_ = payment;
-  return payment;
+  if (disk_.retention > Duration{})
+    order.not_after = world_.clocks().wall + random.between(milliseconds(1), disk_.retention / 2);
+  orders_.push_back(order);
+  return order;
+}
+
+std::optional<Order> House::old_order() {
+  Random& random = world_.random();
+  if (orders_.empty()) return std::nullopt;
+  if (random.one_in(10)) return orders_.back();
+  const bool late = disk_.retention > Duration{} && random.one_in(6);
+  return late ? std::optional(random.one_of(orders_)) : std::nullopt;
+}
+
+/// R15: nothing expires before its time, or while the log says something else. That a key has been
+/// decided is known as long as its record is there.
+void House::judge_answer(const Order& order, Answer& answer) {
+  const std::string& key = order.payment.key;
+  if (answer.outcome == Outcome::kExpired) {
+    if (!order.not_after || world_.latest() <= *order.not_after)
+      violated("R15", key + " was told expired before its time");
+    const coordinator::StoredRecord* decision = disk_.decision_of(key);
+    const auto* rollback =
+        decision ? std::get_if<coordinator::RollbackRecord>(&decision->payload) : nullptr;
+    const bool expired = rollback != nullptr && rollback->reason.code == ErrorCode::kExpired;
+    if (decision != nullptr && !expired)
+      violated("R15", key + " was told expired, and the log says something else");
+  }
+  const bool unknowing =
+      answer.outcome == Outcome::kNoRecord || answer.outcome == Outcome::kInProgress;
+  if (unknowing && disk_.has_forgotten(key)) answer.outcome = Outcome::kUnknown;
 }
 
 void House::start_coordinator() {
@@ -187,7 +237,7 @@ void House::start_coordinator() {
           [this](const std::string& participant) -> const Database& {
             return *branch_of(participant).database;
           },
-          [this] { return !disk_.lost.empty(); }});
+          [this] { return !disk_.lost.empty(); }, [this] { by_hand_ = true; }});
 }
 
 House::Branch& House::branch_of(const std::string& participant) {
@@ -254,19 +304,25 @@ void House::lose_log_end() {
 void House::tell_payers(const coordinator::StoredRecord& lost) {
   const std::string* key = key_of(lost.payload);
   if (key == nullptr) return;
-  const bool commit = std::holds_alternative<coordinator::CommitRecord>(lost.payload);
-  if (last_payment_ && last_payment_->key == *key) last_payment_.reset();
-  for (const auto& payer : payers_)
-    payer->tell(*key, commit ? Outcome::kCommitted : Outcome::kRolledBack);
+  const auto* rollback = std::get_if<coordinator::RollbackRecord>(&lost.payload);
+  const bool expired = rollback != nullptr && rollback->reason.code == ErrorCode::kExpired;
+  const Outcome outcome = rollback == nullptr ? Outcome::kCommitted
+                          : expired           ? Outcome::kExpired
+                                              : Outcome::kRolledBack;
+  std::erase_if(orders_, [key](const Order& order) { return order.payment.key == *key; });
+  for (const auto& payer : payers_) payer->tell(*key, outcome);
 }
 
+/// Also where the log does not know it any more.
 Decision House::decided_in_truth(const Gtrid& gtrid) const {
-  const auto is_it = [&gtrid](const coordinator::StoredRecord& record) {
+  const auto commits = [&gtrid](const coordinator::StoredRecord& record) {
     const auto* commit = std::get_if<coordinator::CommitRecord>(&record.payload);
     return commit != nullptr && commit->gtrid == gtrid;
   };
-  const bool lost = std::any_of(disk_.lost.begin(), disk_.lost.end(), is_it);
-  return lost ? Decision::kCommit : Decision::kRollback;
+  const auto kept = disk_.decided.find(gtrid);
+  const bool committed = std::any_of(disk_.lost.begin(), disk_.lost.end(), commits) ||
+                         (kept != disk_.decided.end() && commits(disk_.records.at(kept->second)));
+  return committed ? Decision::kCommit : Decision::kRollback;
 }
 
 void House::end_deposed(const std::weak_ptr<const Process::State>& which) {
@@ -364,7 +420,7 @@ void House::permit_faults() {
        }},
       {"clocks jump",
        [this] {
-         const auto most = std::chrono::hours(world_.random().one_in(4) ? 100 : 1);
+         const Duration most = clocks_jump_most();
          world_.set_clocks(world_.random().between(-most, most));
        }},
   };
@@ -374,6 +430,12 @@ void House::permit_faults() {
   }
   between_faults_ = random.between(milliseconds(20), seconds(3));
   plan_fault();
+}
+
+/// Where outcomes are forgotten soon, not so far that all that is paid later has expired.
+Duration House::clocks_jump_most() {
+  if (disk_.retention > Duration{}) return 2 * disk_.retention;
+  return std::chrono::hours(world_.random().one_in(4) ? 100 : 1);
 }
 
 void House::plan_fault() {
@@ -431,7 +493,7 @@ RunResult House::run() {
   world_.run_until(Instant{} + world_.random().between(seconds(1), seconds(60)));
   heal();
   const Instant healed = world_.now();
-  run_until_over(disk_.lost.empty() ? kQuietWithin : kQuietByHand);
+  run_until_over(disk_.lost.empty() && !by_hand_ ? kQuietWithin : kQuietByHand);
   result_.until_quiet = world_.now() - healed;
   pay_again();
   // Whatever was under way, held or waited for has come by then.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -65,7 +66,12 @@ class World {
   /// What every host believes.
   Now clocks() const { return {now_, WallTime{kEpochMs} + (now_.since_start + jumped_)}; }
   /// The hosts' wall clocks are so much ahead of the steady ones from now on.
-  void set_clocks(Duration ahead) { jumped_ = ahead; }
+  void set_clocks(Duration ahead) {
+    jumped_ = ahead;
+    jumped_most_ = std::max(jumped_most_, ahead);
+  }
+  /// No clock that was ever right can be further.
+  WallTime latest() const { return WallTime{kEpochMs} + (now_.since_start + jumped_most_); }
 
   void in(Duration delay, std::function<void()> call);
   void in(Duration delay, const std::weak_ptr<const Process::State>& process,
@@ -112,6 +118,7 @@ class World {
   Random random_;
   Instant now_;
   Duration jumped_{};
+  Duration jumped_most_{};
   std::vector<Due> heap_;
   std::uint64_t next_serial_ = 0;
   std::uint64_t events_ = 0;

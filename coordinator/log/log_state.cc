@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "protocol/base/mutant.h"
+
 namespace assent::coordinator {
 namespace {
 
@@ -172,13 +174,14 @@ CheckpointRecord LogState::checkpoint() const {
   record.removed_commit = removed_commit;
   record.newest_forced = tail.top;
   record.low_water = low_water;
-  record.unfinished = oldest_first(unfinished);
+  if (!mutant("a checkpoint forgets what is unfinished"))
+    record.unfinished = oldest_first(unfinished);
   record.damaged = oldest_first(damaged);
   for (const auto& [participant, commit] : newest) record.newest.push_back(commit);
   record.by_hand = by_hand;
   record.taken_back = taken_back;
   record.last_hand = last_hand;
-  record.missing = missing;
+  if (!mutant("a checkpoint forgets what is missing")) record.missing = missing;
   record.opening = tail.opening;
   record.unproved = unproved;
   record.given_up_logs = given_up_logs;

@@ -58,7 +58,10 @@ const std::vector<Wrapped>& wrapped_headers() {
        {"sql.h", "sqlext.h", "sqltypes.h", "sqlucode.h", "odbcinst.h"},
        {},
        {"participant_agents/rm/odbc"}},
-      {"LevelDB", {"leveldb/"}, {}, {"coordinator/log/leveldb_", "tests/log/"}},
+      {"LevelDB",
+       {"leveldb/"},
+       {},
+       {"coordinator/log/leveldb_", "chaos/sim/leveldb_", "tests/log/"}},
       // A log record's payload is protobuf too; record.cc is to the log what convert.cc is to the
       // wire.
       {"generated protobuf",
