@@ -38,7 +38,7 @@ void Client::give_up() {
 }
 
 void Client::connect(Coordinator& coordinator) {
-  link_ = links_.make(process_.world(), weather_);
+  link_ = links_.make(process_.world(), weather_, process_.name());
   coordinator_ = &coordinator;
   link_->attach(Link::Side::kCaller, process_, [this](const Error&) { on_lost(); });
   session_ = coordinator.accept(

@@ -79,7 +79,7 @@ void Coordinator::connect(const std::string& participant) {
   ++end.generation;
   Agent* agent = hooks_.find_agent(participant);
   if (agent == nullptr || !agent->serves()) return end_link(participant, no_link("nobody listens"));
-  end.link = links_.make(world_, weather_);
+  end.link = links_.make(world_, weather_, participant);
   end.link->attach(Link::Side::kCaller, process_,
                    [this, participant, generation = end.generation](const Error& why) {
                      on_closed(participant, generation, why);

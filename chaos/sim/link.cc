@@ -7,6 +7,7 @@
 namespace assent::sim {
 namespace {
 
+constexpr Duration kForEver = std::chrono::hours(24);
 constexpr Duration kOvertakenMax = std::chrono::milliseconds(200);
 constexpr Duration kRepeatedMax = std::chrono::seconds(5);
 
@@ -96,26 +97,53 @@ void Link::release(Side from) {
   for (const auto& deliver : std::exchange(way.held, {})) carry(from, deliver);
 }
 
-std::shared_ptr<Link> Links::make(World& world, const Weather& weather) {
-  std::erase_if(links_, [](const auto& link) { return link.expired(); });
+void Link::hold_both(Duration how_long) {
+  hold(Side::kCaller, how_long);
+  hold(Side::kCallee, how_long);
+}
+
+void Link::release_both() {
+  release(Side::kCaller);
+  release(Side::kCallee);
+}
+
+// ---------------------------------------------------------------- all of them
+
+std::shared_ptr<Link> Links::make(World& world, const Weather& weather, const std::string& place) {
+  std::erase_if(links_, [](const Known& known) { return known.link.expired(); });
   auto link = make_link(world, weather);
-  links_.push_back(link);
+  if (parted_.contains(place)) link->hold_both(kForEver);
+  links_.push_back({link, place});
   return link;
 }
 
+void Links::part(const std::string& place) {
+  parted_.insert(place);
+  for (const Known& known : links_) {
+    const auto link = known.link.lock();
+    if (link && known.place == place) link->hold_both(kForEver);
+  }
+}
+
+void Links::mend(const std::string& place) {
+  parted_.erase(place);
+  for (const Known& known : links_) {
+    const auto link = known.link.lock();
+    if (link && known.place == place) link->release_both();
+  }
+}
+
 void Links::release_all() {
-  for (const auto& each : links_) {
-    const auto link = each.lock();
-    if (!link) continue;
-    link->release(Link::Side::kCaller);
-    link->release(Link::Side::kCallee);
+  parted_.clear();
+  for (const Known& known : links_) {
+    if (const auto link = known.link.lock()) link->release_both();
   }
 }
 
 std::vector<std::shared_ptr<Link>> Links::standing() {
   std::vector<std::shared_ptr<Link>> standing;
-  for (const auto& each : links_) {
-    auto link = each.lock();
+  for (const Known& known : links_) {
+    auto link = known.link.lock();
     if (link && link->is_open()) standing.push_back(std::move(link));
   }
   return standing;

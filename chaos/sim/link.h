@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "chaos/sim/world.h"
@@ -44,6 +46,8 @@ class Link {
   /// Nothing gets through from this side for so long; then all of it does.
   void hold(Side from, Duration how_long);
   void release(Side from);
+  void hold_both(Duration how_long);
+  void release_both();
   bool is_open() const { return open_[0] && open_[1]; }
 
  private:
@@ -82,13 +86,22 @@ std::shared_ptr<Link> make_link(World& world, const Weather& weather);
 /// Every link that stands, for those who disturb them.
 class Links {
  public:
-  std::shared_ptr<Link> make(World& world, const Weather& weather);
+  /// `place`: who is at the other end, for `part`.
+  std::shared_ptr<Link> make(World& world, const Weather& weather, const std::string& place);
   std::vector<std::shared_ptr<Link>> standing();
-  /// Nothing is held any more, also where a side has closed.
+  /// Nothing gets through to that place or from it, also on links that are made meanwhile.
+  void part(const std::string& place);
+  void mend(const std::string& place);
+  /// Nothing is parted or held any more, also where a side has closed.
   void release_all();
 
  private:
-  std::vector<std::weak_ptr<Link>> links_;
+  struct Known {
+    std::weak_ptr<Link> link;
+    std::string place;
+  };
+  std::vector<Known> links_;
+  std::set<std::string> parted_;
 };
 
 }  // namespace assent::sim

@@ -75,6 +75,7 @@ class House {
   Duration a_pause();
 
   void permit_faults();
+  void swizzle();
   Duration clocks_jump_most();
   void plan_fault();
   void strike_soon(std::function<void()> strike);
@@ -418,6 +419,7 @@ void House::permit_faults() {
              world_.random().one_in(2) ? Link::Side::kCaller : Link::Side::kCallee;
          if (!standing.empty()) world_.random().one_of(standing)->hold(side, a_pause());
        }},
+      {"links swizzled", [this] { swizzle(); }},
       {"clocks jump",
        [this] {
          const Duration most = clocks_jump_most();
@@ -430,6 +432,21 @@ void House::permit_faults() {
   }
   between_faults_ = random.between(milliseconds(20), seconds(3));
   plan_fault();
+}
+
+/// Some are cut off one after another, and come back one after another, in an order of its own.
+void House::swizzle() {
+  Random& random = world_.random();
+  std::vector<std::string> places = config_.participants;
+  places.emplace_back("payer");
+  for (const std::string& place : places) {
+    if (random.one_in(3)) continue;
+    world_.in(random.between(Duration(0), seconds(4)), [this, place] {
+      if (!healing_) links_.part(place);
+    });
+    world_.in(seconds(4) + random.between(Duration(0), seconds(random.one_in(4) ? 30 : 8)),
+              [this, place] { links_.mend(place); });
+  }
 }
 
 /// Where outcomes are forgotten soon, not so far that all that is paid later has expired.
