@@ -306,8 +306,10 @@ void Database::work(const Process& asker, rm::SessionId id, Work work, Told<rm::
     Session* session = find(id);
     if (session == nullptr) return call->lose();
     if (work.first_index == 0) {
-      session->branch = Branch{work.xid, 0, {}, {}};
-      if (kind_ == DatabaseKind::kPostgres) session->branch->transaction_id = next_transaction_++;
+      const bool read_only = work.access == Access::kReadOnly;
+      session->branch = Branch{work.xid, 0, {}, {}, read_only};
+      if (kind_ == DatabaseKind::kPostgres && !read_only)
+        session->branch->transaction_id = next_transaction_++;
     }
     session->work = work;
     session->next = 0;
@@ -328,6 +330,12 @@ void Database::run_next(rm::SessionId id) {
 
 void Database::run_statement(rm::SessionId id, const Statement& statement) {
   Session& session = *find(id);
+  if (statement.sql.starts_with("SELECT")) {
+    note(session, 1);
+    return run_next(id);
+  }
+  if (session.branch->read_only)
+    return fail(id, ErrorCode::kStatementFailed, "the transaction is read-only");
   if (statement.sql.starts_with("UPDATE")) return lower(id, statement);
   ASSENT_CHECK(statement.sql.starts_with("INSERT INTO ledger"));
   session.branch->writes.ledger.push_back({std::get<std::string>(statement.params.at(0)),
@@ -425,6 +433,7 @@ void Database::prepare_now(rm::SessionId id) {
   process_->in(a_while(), [this, id] {
     Session* session = find(id);
     if (session == nullptr) return;
+    if (session->branch->read_only) return end_reading(*session);
     const Xid xid = session->branch->xid;
     if (prepared_.contains(xid)) return fail(id, ErrorCode::kStatementFailed, "the name is taken");
     const auto at = prepared_.emplace(xid, *std::exchange(session->branch, std::nullopt)).first;
@@ -437,6 +446,14 @@ void Database::prepare_now(rm::SessionId id) {
     done.proof = proof_of(at->second);
     report(*session, std::move(done));
   });
+}
+
+void Database::end_reading(Session& session) {
+  session.branch.reset();
+  rm::WorkReport done;
+  done.results = std::move(session.results);
+  done.vote = Vote::kReadOnly;
+  report(session, std::move(done));
 }
 
 BranchProof Database::proof_of(const Branch& branch) const {

@@ -98,6 +98,7 @@ class Database {
     std::uint64_t transaction_id = 0;
     Writes writes;
     std::set<std::int64_t> locks;
+    bool read_only = false;
   };
   struct Session {
     std::optional<Branch> branch;
@@ -147,6 +148,7 @@ class Database {
   void wait_for_lock(rm::SessionId id, std::int64_t card);
   void conclude(rm::SessionId id);
   void prepare_now(rm::SessionId id);
+  void end_reading(Session& session);
   void fail(rm::SessionId id, ErrorCode code, const char* message);
   void report(Session& session, rm::WorkReport report);
   void release(const Branch& branch);

@@ -25,6 +25,24 @@ bool is_the_last(const Answer& answer) {
          answer.outcome == Outcome::kRolledBack || answer.outcome == Outcome::kExpired;
 }
 
+/// Declared as read-only, so a participant where nothing else is done has no second phase (R13).
+Step look_step(const std::string& participant) {
+  Step step;
+  step.participant = participant;
+  step.statement.sql = "SELECT points FROM card WHERE id = ?";
+  step.statement.params = {std::int64_t{1}};
+  step.statement.expect_rows = 1;
+  step.read_only = true;
+  return step;
+}
+
+std::vector<Step> steps_of(const Order& order) {
+  std::vector<Step> steps;
+  for (const std::string& participant : order.looked_at) steps.push_back(look_step(participant));
+  for (Step& step : workload::steps_of(order.payment)) steps.push_back(std::move(step));
+  return steps;
+}
+
 }  // namespace
 
 Payer::Payer(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
@@ -42,7 +60,7 @@ void Payer::begin_next() {
   begun_ = false;
   done_ = !order_;
   if (done_) return;
-  steps_ = workload::steps_of(order_->payment);
+  steps_ = steps_of(*order_);
   ask();
 }
 
@@ -119,8 +137,17 @@ void Payer::take(const ClientReply& reply) {
   } else {
     doomed_ = std::get<Executed>(reply).error.has_value();
   }
+  if (world_.random().one_in(25)) return vanish();
   const Duration thought = world_.random().one_in(10) ? seconds(2) : milliseconds(50);
   later(thought, &Payer::ask);
+}
+
+/// In the middle of a transaction, without a word.
+void Payer::vanish() {
+  world_.trace("payer", order_->payment.key + " is left in the middle");
+  client_.give_up();
+  open_.reset();
+  ask_again();
 }
 
 void Payer::take(Answer answer) {

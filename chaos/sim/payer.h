@@ -19,6 +19,7 @@ namespace assent::sim {
 /// What a payer is to pay for.
 struct Order {
   workload::Payment payment;
+  std::vector<std::string> looked_at;  ///< participants where a card is only looked at, before
   std::optional<WallTime> not_after;
 };
 
@@ -51,6 +52,7 @@ class Payer {
   void take(const ClientReply& reply);
   void take(Answer answer);
   bool is_interactive() const;
+  void vanish();
   void ask_again();
   /// Unless something else comes first.
   void later(Duration at_most, void (Payer::*what)());

@@ -188,10 +188,14 @@ std::optional<Order> House::next_order() {
   payment.key = "payment-" + std::to_string(++payments_made_);
   payment.amount = static_cast<std::int64_t>(1 + random.below(30));
   const std::size_t spared = branches_.size() > 2 ? random.below(branches_.size() + 1) : 99;
+  const bool only_looks = random.one_in(30);
   for (std::size_t i = 0; i < branches_.size(); ++i) {
-    if (i == spared) continue;
+    const std::string& participant = branches_[i].database->participant();
+    const bool looks = only_looks || random.one_in(i == spared ? 2 : 12);
+    if (looks) order.looked_at.push_back(participant);
+    if (only_looks || i == spared) continue;
     payment.legs.push_back(
-        {branches_[i].database->participant(), workload::Balance::kPoints,
+        {participant, workload::Balance::kPoints,
          1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(cards_)))});
   }
   if (disk_.retention > Duration{})

@@ -234,7 +234,8 @@ void Coordinator::on_vote_after_rollback(Transaction& tx, Branch& branch, Voted&
 void Coordinator::decide_commit(Transaction& tx) {
   note_conflict(tx, false);
   CommitRecord record = tx.commit_record();
-  if (record.branches.empty() && record.key.empty()) {
+  const bool forgettable = record.key.empty() || mutant("who only read is not remembered");
+  if (record.branches.empty() && forgettable) {
     // Nothing was changed anywhere and nobody can ask again: there is nothing to make durable.
     tx.enter(Phase::kEnded);
     return reach_outcome(tx, Outcome::kCommitted);

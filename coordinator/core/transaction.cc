@@ -178,9 +178,10 @@ Answer Transaction::answer() const {
 CommitRecord Transaction::commit_record() const {
   CommitRecord record{gtrid, request.key, request.hash, request.not_after, {}};
   for (const Branch& branch : branches) {
-    if (!branch.done()) record.branches.push_back({xid(branch), branch.proof});
+    if (!branch.done() || mutant("who only read is told to commit"))
+      record.branches.push_back({xid(branch), branch.proof});
   }
-  if (mutant("the record lacks a branch")) record.branches.pop_back();
+  if (mutant("the record lacks a branch") && !record.branches.empty()) record.branches.pop_back();
   return record;
 }
 
