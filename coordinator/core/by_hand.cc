@@ -455,8 +455,8 @@ Result<> Coordinator::plan_finish(Deed& deed, const ResolveTransaction& resolve,
     }
     return plan_finish_listed(deed, *participant, sight);
   }
-  const bool shows_no_end =
-      tx != nullptr && *logged == Decision::kCommit && shows_nothing(sight.evidence, tx->number, tx->gtrid);
+  const bool shows_no_end = tx != nullptr && *logged == Decision::kCommit &&
+                            shows_nothing(sight.evidence, tx->number, tx->gtrid);
   if (sight.completion == Completion::kCannotTell || shows_no_end) {
     return plan_declaration(deed, resolve, *logged);
   }
