@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <thread>
@@ -16,6 +16,7 @@
 #include "participant_agents/rm/link.h"
 #include "participant_agents/rm/mariadb_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
+#include "participant_agents/rm/takeover.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -565,9 +566,15 @@ Result<Inspection> MariadbSession::list_with_waits(const std::set<LogId>& ours) 
 
 // ---------------------------------------------------------------- control
 
+DatabaseIdentity identity_at(const Row& row, std::size_t column, const Takeover& takeover) {
+  return {.id = text_at(row, column), .timeline = 0, .position = 0, .takeover = takeover.number};
+}
+
 class MariadbControl final : public Control {
  public:
-  explicit MariadbControl(std::unique_ptr<Link> link) : link_(std::move(link)) {}
+  explicit MariadbControl(std::unique_ptr<Link> link) : link_(std::move(link)) {
+    takeover_.number = draw_takeover();
+  }
 
   /// What take_control does after connecting, in its order. Nobody else has this object yet, so
   /// each cuts itself.
@@ -576,7 +583,7 @@ class MariadbControl final : public Control {
   Result<> end_other_sessions();
   Result<> create_schema();
 
-  SessionId id() const { return id_; }
+  const Takeover& takeover() const { return takeover_; }
 
   std::string server_version() const override { return server_version_; }
   std::uint32_t prepared_max() const override { return 0; }
@@ -598,7 +605,7 @@ class MariadbControl final : public Control {
   Result<> end_sessions(const std::string& condition, Duration wait);
 
   std::unique_ptr<Link> link_;
-  SessionId id_{};
+  Takeover takeover_;
   std::string server_version_;
   std::vector<std::string> warnings_;
 };
@@ -640,7 +647,7 @@ Result<> MariadbControl::check_server() {
   if (integer_at(row, 7) == 0)
     warnings_.emplace_back("innodb_doublewrite is off: a torn page after a crash loses data");
   server_version_ = text_at(row, 0);
-  id_ = SessionId{static_cast<std::uint64_t>(integer_at(row, 1))};
+  takeover_.control = SessionId{static_cast<std::uint64_t>(integer_at(row, 1))};
   if (const auto set = set_session(); !set) return set.error();
   return refuse_other_engines();
 }
@@ -765,7 +772,7 @@ Result<DatabaseIdentity> MariadbControl::identity() {
   const auto rows = link_->query("SELECT id FROM assent_identity", Effect::kNone);
   if (!rows) return rows.error();
   if (rows->empty()) return link_->unfit("assent_identity is empty: restart the agent");
-  return DatabaseIdentity{.id = text_at(rows->front(), 0), .timeline = 0, .position = 0};
+  return identity_at(rows->front(), 0, takeover_);
 }
 
 Result<> MariadbControl::heartbeat() {
@@ -895,14 +902,21 @@ class Mariadb final : public ResourceManager {
   }
 
  private:
+  Takeover takeover() {
+    const std::lock_guard lock(mutex_);
+    return takeover_;
+  }
+
   Settings settings_;
-  std::atomic<SessionId> control_{};  ///< the session that holds the lock
+  std::mutex mutex_;
+  Takeover takeover_;
 };
 
 Result<std::unique_ptr<Control>> Mariadb::take_control(Duration wait) {
   auto control = start_control<MariadbControl>(settings_, kControlPins, wait);
   if (!control) return control.error();
-  control_ = (*control)->id();
+  const std::lock_guard lock(mutex_);
+  takeover_ = (*control)->takeover();
   return std::unique_ptr<Control>(std::move(*control));
 }
 
@@ -921,7 +935,8 @@ Result<std::unique_ptr<Session>> Mariadb::open_session() {
       ", tx_isolation = 'REPEATABLE-READ', wait_timeout = " + std::to_string(kWaitTimeoutMax));
   if (set.failure) return (*link)->error(*set.failure, Effect::kNone);
   const bool is_refused = (*link)->run(std::string(kListThatStops)).failure.has_value();
-  const auto control = std::to_string(static_cast<std::uint64_t>(control_.load()));
+  const Takeover takeover = this->takeover();
+  const auto control = std::to_string(static_cast<std::uint64_t>(takeover.control));
   const auto rows =
       (*link)->query("SELECT CONNECTION_ID(), COALESCE(IS_USED_LOCK(" + std::string(kLockName) +
                          ") = " + control + ", 0), (SELECT id FROM assent_identity), @assent_on",
@@ -938,9 +953,8 @@ Result<std::unique_ptr<Session>> Mariadb::open_session() {
                       "this agent does not hold the lock of its database any more");
   }
   const SessionId id{static_cast<std::uint64_t>(integer_at(row, 0))};
-  DatabaseIdentity identity{.id = text_at(row, 2), .timeline = 0, .position = 0};
   return std::unique_ptr<Session>(
-      std::make_unique<MariadbSession>(std::move(*link), id, std::move(identity)));
+      std::make_unique<MariadbSession>(std::move(*link), id, identity_at(row, 2, takeover)));
 }
 
 }  // namespace

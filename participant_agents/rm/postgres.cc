@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <thread>
 #include <utility>
 
@@ -18,6 +17,7 @@
 #include "participant_agents/rm/postgres_statements.h"
 #include "participant_agents/rm/postgres_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
+#include "participant_agents/rm/takeover.h"
 #include "protocol/base/check.h"
 #include "protocol/base/crash_point.h"
 
@@ -87,19 +87,6 @@ std::string quoted(const Xid& xid) {
 
 std::int64_t to_ms(Duration duration) {
   return std::chrono::ceil<std::chrono::milliseconds>(duration).count();
-}
-
-/// An agent's hold on the database.
-struct Takeover {
-  SessionId control{};       ///< the session that holds the lock
-  std::uint64_t number = 0;  ///< of its row
-};
-
-/// 63 bits, never 0: a bigint that no other takeover has drawn.
-std::uint64_t random_number() {
-  std::random_device kernel;
-  const std::uint64_t high = kernel() & 0x7fffffffU;
-  return (high << 32U) | (kernel() | 1U);
 }
 
 DatabaseIdentity identity_at(const Row& row, std::size_t column, const Takeover& takeover) {
@@ -707,7 +694,7 @@ Result<DatabaseIdentity> PostgresControl::identity() {
 /// it would tell the end of its crash recovery, but then it has not asked for a stream.
 Result<Takeover> PostgresControl::record_takeover() {
   const CallWatchdog watchdog(*link_, link_->settings().call_timeout);
-  const std::uint64_t number = random_number();
+  const std::uint64_t number = draw_takeover();
   const auto rows = link_->query(
       "INSERT INTO assent.promotion SELECT " + std::string(kTimeline) +
       ", pg_last_wal_replay_lsn() - '0/0' WHERE pg_last_wal_receive_lsn() IS NOT NULL "

@@ -8,9 +8,9 @@
 namespace assent {
 
 /// Which database, and which of its histories. PostgreSQL: `id` = "<system identifier>/<database
-/// oid>", timeline, position = WAL position (bytes) when it was asked, takeover = the number that
-/// the agent drew when it took control, kept in the database since; 0: of an agent that drew none.
-/// MariaDB: `id` = the random id kept in our schema; the others 0.
+/// oid>", timeline, position = WAL position (bytes) when it was asked. MariaDB: `id` = the random
+/// id kept in our schema; timeline and position 0. takeover = the number that the agent drew when
+/// it took control, kept by PostgreSQL since; 0: of an agent that drew none.
 struct DatabaseIdentity {
   std::string id;
   std::uint32_t timeline = 0;

@@ -224,7 +224,7 @@ TEST_CASE("the list shows our branches of one log, and counts the others") {
   server.roll_back_foreign("somebody-elses");
 }
 
-TEST_CASE("identity: the same at every start, and what votes carry") {
+TEST_CASE("identity: the same at every start but for the takeover, and what votes carry") {
   Server& server = shared_server(each_kind());
   DatabaseIdentity before;
   {
@@ -236,12 +236,15 @@ TEST_CASE("identity: the same at every start, and what votes carry") {
   CHECK(now.id == before.id);
   CHECK(now.timeline == before.timeline);
   CHECK(now.position >= before.position);
+  CHECK(now.takeover != 0);
+  CHECK(now.takeover != before.takeover);
   const Xid xid = next_xid();
   const WorkReport report = agent.session->work(work_of(xid, {take_point(1)}));
   require_vote(report, Vote::kPrepared);
   CHECK(report.proof.database.id == now.id);
   CHECK(report.proof.database.timeline == now.timeline);
   CHECK(report.proof.database.position >= now.position);
+  CHECK(report.proof.database.takeover == now.takeover);
   CHECK(report.proof.witness_row == (server.kind() == Kind::kMariadb));
   CHECK((report.proof.transaction_id != 0) == (server.kind() == Kind::kPostgres));
   CHECK(rollback(*agent.session, xid).completion == Completion::kRolledBack);
