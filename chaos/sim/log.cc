@@ -285,9 +285,9 @@ Result<std::vector<ToldRecord>> Log::find_story(const Gtrid& gtrid) {
   return lookup_->find_story(gtrid);
 }
 
-Result<CommitsPiece> Log::find_commits(std::string_view participant, std::uint64_t after) {
-  auto piece = lookup_->find_commits(participant, after);
-  if (piece) piece->gone = std::max(piece->gone, state_.removed_commit);
+Result<CommitsPiece> Log::find_commits(std::string_view participant, coordinator::NumberSpan span) {
+  auto piece = lookup_->find_commits(participant, span);
+  if (piece) piece->gone = std::max(piece->gone, std::min(state_.removed_commit, span.before - 1));
   return piece;
 }
 

@@ -93,7 +93,7 @@ class Log final : public coordinator::DecisionLog {
   Result<std::optional<coordinator::Decided>> find_gtrid(const Gtrid& gtrid) override;
   Result<std::vector<coordinator::ToldRecord>> find_story(const Gtrid& gtrid) override;
   Result<coordinator::CommitsPiece> find_commits(std::string_view participant,
-                                                 std::uint64_t after) override;
+                                                 coordinator::NumberSpan span) override;
   std::optional<Gtrid> low_water() const override { return state_.low_water; }
   LogStats stats() const override;
   Result<> back_up(const std::filesystem::path& to) override;

@@ -253,7 +253,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
     return;
   }
   participant.scanned = now_.steady;
-  participant.history.fence_top_seen = std::max(participant.history.fence_top_seen, list.fence_top);
+  note_fence_told(participant, list.fence_top);
   move_all(participant.witness_rows.being_told, participant.witness_rows.forgettable);
   participant.foreign_listed = list.foreign;
   participant.prepared_listed = list.branches.size();

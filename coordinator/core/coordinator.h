@@ -306,16 +306,22 @@ class Coordinator {
   static std::optional<std::string> set_back(const Participant& participant,
                                              const BranchSight& newest);
   static std::optional<std::string> fence_set_back(const Participant& participant);
+  void judge_by_committed(Participant& participant);
+  static bool newest_may_hide_loss(const Participant& participant);
+  static std::optional<std::string> not_taken_back(Participant& participant);
+  static void note_fence_told(Participant& participant, std::uint64_t top);
   bool shows_commit(const BranchSight& sight);
   bool stays_in_hazard(const Xid& xid, Evidence evidence);
   bool is_unfinished(Participant& participant, const Xid& xid);
   bool left_to_phase_two(Participant& participant, const Xid& xid);
   void history_is_good(Participant& participant);
-  void history_doubted(Participant& participant, const std::string& why);
+  /// Only commits recorded before that number are in doubt.
+  void history_doubted(Participant& participant, const std::string& why,
+                       std::uint64_t before = kNumberUnknown);
   void history_changed(Participant& participant, const std::string& why);
   void put_back(Participant& participant, const Error& why);
   void quarantine(Participant& participant, const std::string& why);
-  void search(Participant& participant);
+  void search(Participant& participant, std::uint64_t before = kNumberUnknown);
   void search_on(Participant& participant);
   void judge_commits(Participant& participant, const Inspected& inspected);
   void judge_commit(Participant& participant, const NumberedCommit& found,

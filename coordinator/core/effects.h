@@ -71,7 +71,7 @@ struct FindOutcomes {
 /// follows, in pieces so that others get their turns.
 struct FindCommits {
   std::string participant;
-  std::uint64_t after = 0;
+  NumberSpan span;
   std::size_t max = 0;
 };
 

@@ -3,9 +3,10 @@
 // sentinel. It was recorded after every other one was prepared, so a database that still has it
 // committed has lost none of them. One that should have it and doesn't gets no new work; the log is
 // gone through for what it has lost, and a person takes it back. A sentinel that was not finished
-// yet, or that stands against its decision, says nothing of the others: the search through the log
-// decides (docs/decisions/0016). So does one whose witness row is not there when the log lacks
-// records behind it: a newer commit among those may have let the row go.
+// yet, whatever became of it since, or that stands against its decision, says nothing of the
+// others: the search through the log decides (docs/decisions/0016). So does one whose witness row
+// is not there when the log lacks records behind it: a newer commit among those may have let the
+// row go.
 
 #include <algorithm>
 #include <utility>
@@ -54,9 +55,10 @@ std::string error_text(const BranchSight& sight) {
 /// nothing any more: asked anew.
 void Coordinator::note_newest(Participant& participant, const DecidedBranch& branch) {
   History& history = participant.history;
-  history.newest = {.number = 0, .branch = branch};
+  history.newest = {.number = kNumberUnknown, .branch = branch};
   history.newest_awaited = false;
   history.by_hand = 0;
+  history.taken_back = false;
   if (history.spared) {
     participant.witness_rows.ended.push_back(*history.spared);
     history.spared.reset();
@@ -83,7 +85,7 @@ void Coordinator::greet_history(Participant& participant) {
             " now, and its newest committed branch, xid=" + to_string(history.newest->branch.xid) +
             ", is in database " + history.newest->branch.proof.database.id);
   }
-  const auto behind = fence_set_back(participant);
+  const auto behind = same_agent ? fence_set_back(participant) : not_taken_back(participant);
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
   if (history.state == History::State::kChanged && !history.search.elsewhere) {
     if (!same_agent || !history.search.done) search(participant);
@@ -161,14 +163,36 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
                          shows_nothing(sight->evidence, history.newest->number, newest.gtrid);
   if (!committed && !explained) return history_changed(participant, what);
   if (const auto why = set_back(participant, *sight)) return history_changed(participant, *why);
-  if (committed && may_lack_by_hand(participant)) return doubt_by_hand(participant);
-  if (committed) return history_is_good(participant);
+  if (committed) return judge_by_committed(participant);
   if (prepared && !std::exchange(history.newest_awaited, true)) {
     // Its commit is under way; asked again when that has ended, else with the next scan.
     if (!is_unfinished(participant, newest)) look_at_history(participant);
     return;
   }
   history_doubted(participant, what);
+}
+
+void Coordinator::judge_by_committed(Participant& participant) {
+  const NewestCommit& newest = *participant.history.newest;
+  if (may_lack_by_hand(participant)) return doubt_by_hand(participant);
+  if (!newest_may_hide_loss(participant)) return history_is_good(participant);
+  const std::string why = "its newest committed branch, xid=" + to_string(newest.branch.xid) +
+                          ", was not finished yet, and may have been prepared in a copy";
+  history_doubted(participant, why, newest.number);
+}
+
+/// Committed only now, it may have been prepared in a copy that lacks what was prepared after it
+/// and recorded before. But not what the fence row was told of. Nor can anybody have put the
+/// database back if the agent to which it voted is in control still, also if coordinators came and
+/// went: the history was good when that agent was given its work.
+bool Coordinator::newest_may_hide_loss(const Participant& participant) {
+  const History& history = participant.history;
+  const Welcome& welcome = *participant.welcome;
+  const bool only_now = history.newest_unfinished || history.newest_awaited;
+  const bool all_told = history.newest->number <= welcome.fence_top + 1;
+  const std::uint64_t voter = history.newest->branch.proof.database.takeover;
+  const bool same_agent = voter != 0 && voter == welcome.database.takeover;
+  return only_now && !all_told && !same_agent;
 }
 
 /// A status that comes after a loss was found may be that of another transaction: others have gone
@@ -212,6 +236,20 @@ std::optional<std::string> Coordinator::fence_set_back(const Participant& partic
   return "its fence row says record " + std::to_string(top) + ", and said " + std::to_string(seen);
 }
 
+/// By another agent. Of a database that was taken back and told of no record since, nothing shows
+/// that it is the one that was looked at.
+std::optional<std::string> Coordinator::not_taken_back(Participant& participant) {
+  const bool untold = std::exchange(participant.history.taken_back, false);
+  if (auto why = fence_set_back(participant); why || !untold) return why;
+  return "its fence row was told of nothing since it was taken back, so it may be another one";
+}
+
+void Coordinator::note_fence_told(Participant& participant, std::uint64_t top) {
+  History& history = participant.history;
+  if (top > history.fence_top_seen) history.taken_back = false;
+  history.fence_top_seen = std::max(history.fence_top_seen, top);
+}
+
 bool Coordinator::is_unfinished(Participant& participant, const Xid& xid) {
   Transaction* tx = find(xid.gtrid);
   const Branch* branch = tx == nullptr ? nullptr : tx->find_branch(participant);
@@ -234,12 +272,13 @@ void Coordinator::history_is_good(Participant& participant) {
   look_again(participant);
 }
 
-void Coordinator::history_doubted(Participant& participant, const std::string& why) {
+void Coordinator::history_doubted(Participant& participant, const std::string& why,
+                                  std::uint64_t before) {
   participant.history.state = History::State::kDoubted;
   participant.history.why = why;
   note(Note::Level::kWarning, "participant=" + participant.name + " history in doubt: " + why +
                                   "; the log is gone through for what else may be lost");
-  search(participant);
+  search(participant, before);
 }
 
 void Coordinator::history_changed(Participant& participant, const std::string& why) {
@@ -276,10 +315,10 @@ void Coordinator::quarantine(Participant& participant, const std::string& why) {
 
 /// Whatever was recorded before its fence row was last told of the log's top was prepared before
 /// that: the database has it committed, or lists it.
-void Coordinator::search(Participant& participant) {
+void Coordinator::search(Participant& participant, std::uint64_t before) {
   History& history = participant.history;
   history.search = {};
-  history.search.after = participant.welcome->fence_top;
+  history.search.span = {participant.welcome->fence_top, before};
   // Nothing of it can be looked up in another database.
   history.search.elsewhere = history.newest && history.newest->branch.proof.database.id !=
                                                    participant.welcome->database.id;
@@ -292,7 +331,7 @@ void Coordinator::search_on(Participant& participant) {
   if (history.finding) return;
   history.finding = true;
   history.search.asked = true;
-  effects_.push_back(FindCommits{participant.name, history.search.after, kSearchedMax});
+  effects_.push_back(FindCommits{participant.name, history.search.span, kSearchedMax});
 }
 
 void Coordinator::on(CommitsFound event) {
@@ -302,9 +341,9 @@ void Coordinator::on(CommitsFound event) {
   History::Search& search = history.search;
   history.finding = false;
   if (std::exchange(search.asked, false)) {  // else of a search that a new link has ended
-    if (event.gone > search.after) search.gone_to = event.gone;
+    if (event.gone > search.span.after) search.gone_to = event.gone;
     search.more = event.more;
-    if (!event.commits.empty()) search.after = event.commits.back().number;
+    if (!event.commits.empty()) search.span.after = event.commits.back().number;
     search.commits = std::move(event.commits);
     std::erase_if(search.commits, [&](const NumberedCommit& found) {
       return left_to_phase_two(*participant, branch_at(found.commit, *participant).xid);
@@ -477,6 +516,7 @@ std::optional<Error> Coordinator::take_back(const Allowing& allowing) {
   history.newest.reset();
   history.by_hand = 0;
   history.fence_top_seen = participant.welcome->fence_top;
+  history.taken_back = true;
   history_is_good(participant);
   return std::nullopt;
 }

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -34,9 +33,6 @@ struct Held {
   std::string why;
 };
 
-/// Of a record that this opening has written.
-constexpr std::uint64_t kNumberUnknown = std::numeric_limits<std::uint64_t>::max();
-
 /// What is known of the past of a participant's database (history.cc).
 struct History {
   enum class State : std::uint8_t {
@@ -47,7 +43,7 @@ struct History {
   };
   /// Through the log, for what was lost. What phase two still has to prove is left to it.
   struct Search {
-    std::uint64_t after = 0;              ///< number of the last commit that was found
+    NumberSpan span;                      ///< behind the last commit that was found
     bool asked = false;                   ///< of the log
     std::vector<NumberedCommit> commits;  ///< found, and not told yet by the database
     bool more = false;                    ///< behind them
@@ -68,8 +64,9 @@ struct History {
   std::optional<Gtrid> spared;         ///< its witness row could go, were it not the newest
   Incarnation incarnation{};           ///< of the last link
   std::uint64_t fence_top_seen = 0;    ///< the highest, of welcomes and lists
-  std::uint64_t serial = 0;            ///< of the Inspect under way; 0: none
-  bool finding = false;                ///< CommitsFound is to come
+  bool taken_back = false;   ///< by a person, and its fence row was told of no record since
+  std::uint64_t serial = 0;  ///< of the Inspect under way; 0: none
+  bool finding = false;      ///< CommitsFound is to come
   Search search;
 
   bool in_question() const { return state == State::kUnseen || state == State::kDoubted; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,8 +16,11 @@
 
 namespace assent::coordinator {
 
+/// Of a record that this opening has written: above all that it found.
+constexpr std::uint64_t kNumberUnknown = std::numeric_limits<std::uint64_t>::max();
+
 struct NewestCommit {
-  std::uint64_t number = 0;  ///< of its record; 0: written by this opening
+  std::uint64_t number = 0;  ///< of its record
   DecidedBranch branch;
 
   friend bool operator==(const NewestCommit&, const NewestCommit&) = default;
@@ -71,6 +75,12 @@ struct ToldRecord {
   Record record;
 
   friend bool operator==(const ToldRecord&, const ToldRecord&) = default;
+};
+
+/// The numbers above `after` and below `before`.
+struct NumberSpan {
+  std::uint64_t after = 0;
+  std::uint64_t before = kNumberUnknown;
 };
 
 struct NumberedCommit {

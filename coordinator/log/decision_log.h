@@ -45,7 +45,8 @@ struct CommitsPiece {
   std::vector<NumberedCommit> commits;  ///< oldest first
   std::uint64_t read_to = 0;            ///< number of the last record that was read
   bool more = false;                    ///< there are records behind it
-  std::uint64_t gone = 0;  ///< the highest number of a commit that may be gone; 0: none
+  std::uint64_t gone =
+      0;  ///< the highest number of a commit before the span's end that may be gone
 };
 
 class DecisionLog {
@@ -87,10 +88,9 @@ class DecisionLog {
 
   /// Every record of a transaction but its end, oldest first. As find_gtrid.
   virtual Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) = 0;
-  /// Commits with a branch of this participant whose numbers are above `after`, for a database that
-  /// has lost history. Reads a bounded number of records, so that others get their turns: ask again
-  /// behind `read_to`.
-  virtual Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) = 0;
+  /// Commits with a branch of this participant, for a database that has lost history. Reads a
+  /// bounded number of records, so that others get their turns: ask again behind `read_to`.
+  virtual Result<CommitsPiece> find_commits(std::string_view participant, NumberSpan span) = 0;
 
   /// Records of transactions at or below it may have been removed: absence means nothing there. To
   /// be asked after a lookup. Any thread.

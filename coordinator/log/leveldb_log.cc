@@ -84,7 +84,7 @@ class LevelDbLog::Impl {
   Result<std::optional<Decided>> find_key(std::string_view key) const;
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) const;
   Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) const;
-  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) const;
+  Result<CommitsPiece> find_commits(std::string_view participant, NumberSpan span) const;
   std::optional<Gtrid> low_water() const;
   LogStats stats() const;
   Result<> back_up(const std::filesystem::path& to);
@@ -604,12 +604,12 @@ Result<std::vector<ToldRecord>> LevelDbLog::Impl::find_story(const Gtrid& gtrid)
 }
 
 Result<CommitsPiece> LevelDbLog::Impl::find_commits(std::string_view participant,
-                                                    std::uint64_t after) const {
+                                                    NumberSpan span) const {
   if (failed_) return failed_before();
-  auto piece = lookup_->find_commits(participant, after);
+  auto piece = lookup_->find_commits(participant, span);
   if (!piece) return piece;
   const std::lock_guard lock(mutex_);  // behind the reading: what went meanwhile counts
-  piece->gone = std::max(piece->gone, removed_commit_);
+  piece->gone = std::max(piece->gone, std::min(removed_commit_, span.before - 1));
   return piece;
 }
 
@@ -696,8 +696,8 @@ Result<std::vector<ToldRecord>> LevelDbLog::find_story(const Gtrid& gtrid) {
   return impl_->find_story(gtrid);
 }
 
-Result<CommitsPiece> LevelDbLog::find_commits(std::string_view participant, std::uint64_t after) {
-  return impl_->find_commits(participant, after);
+Result<CommitsPiece> LevelDbLog::find_commits(std::string_view participant, NumberSpan span) {
+  return impl_->find_commits(participant, span);
 }
 
 std::optional<Gtrid> LevelDbLog::low_water() const {

@@ -64,7 +64,7 @@ class LevelDbLog : public DecisionLog {
   Result<std::optional<Decided>> find_key(std::string_view key) override;
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) override;
   Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) override;
-  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) override;
+  Result<CommitsPiece> find_commits(std::string_view participant, NumberSpan span) override;
   std::optional<Gtrid> low_water() const override;
   LogStats stats() const override;
   Result<> back_up(const std::filesystem::path& to) override;

@@ -109,15 +109,17 @@ Result<std::vector<ToldRecord>> LevelDbLookup::look_for_story(const Gtrid& gtrid
 }
 
 Result<CommitsPiece> LevelDbLookup::find_commits(std::string_view participant,
-                                                 std::uint64_t after) const {
-  CommitsPiece piece{.commits = {}, .read_to = after, .gone = last_lost(known_)};
+                                                 NumberSpan span) const {
+  CommitsPiece piece{
+      .commits = {}, .read_to = span.after, .gone = last_lost_before(known_, span.before)};
   RecordWalk records(db_);
-  records.to(after + 1);
+  records.to(span.after + 1);
   for (std::size_t i = 0;; ++i, records.forward()) {
     const auto number = records.number();
     if (!number) return number.error();
-    piece.more = number->has_value() && i == kRecordsPerPiece;
-    if (!*number || piece.more) break;
+    if (!*number || **number >= span.before) break;
+    piece.more = i == kRecordsPerPiece;
+    if (piece.more) break;
     piece.read_to = **number;
     if (is_lost(known_, **number)) continue;
     auto record = records.record(**number);

@@ -31,7 +31,7 @@ class LevelDbLookup {
   Result<std::optional<Decided>> find_gtrid(const Gtrid& gtrid) const;
   Result<std::vector<ToldRecord>> find_story(const Gtrid& gtrid) const;
   /// `gone` tells of what is lost only, not of what is removed.
-  Result<CommitsPiece> find_commits(std::string_view participant, std::uint64_t after) const;
+  Result<CommitsPiece> find_commits(std::string_view participant, NumberSpan span) const;
 
  private:
   Result<std::optional<Decided>> look_for_key(std::string_view key) const;

@@ -673,10 +673,11 @@ bool is_lost(const std::vector<Missing>& missing, std::uint64_t number) {
   });
 }
 
-std::uint64_t last_lost(const std::vector<Missing>& missing) {
+std::uint64_t last_lost_before(const std::vector<Missing>& missing, std::uint64_t before) {
   std::uint64_t last = 0;
   for (const Missing& one : missing) {
-    if (tells_of_lost(one)) last = std::max(last, one.last);
+    if (tells_of_lost(one) && one.first < before)
+      last = std::max(last, std::min(one.last, before - 1));
   }
   return last;
 }

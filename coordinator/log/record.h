@@ -60,8 +60,8 @@ struct Missing {
 
 /// Is the record of this number lost: not there, or not to be believed?
 bool is_lost(const std::vector<Missing>& missing, std::uint64_t number);
-/// The highest number of a lost record; 0: none is.
-std::uint64_t last_lost(const std::vector<Missing>& missing);
+/// The highest number of a lost record below `before`; 0: none is.
+std::uint64_t last_lost_before(const std::vector<Missing>& missing, std::uint64_t before);
 
 /// Is the chain broken? Then two histories are mixed.
 bool is_broken(const std::vector<Missing>& missing);

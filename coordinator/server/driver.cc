@@ -243,10 +243,10 @@ void Driver::carry_out_find(FindDecision& find) {
 /// The participant may be in few of very many records: others have their turns between two pieces.
 void Driver::carry_out_find(FindCommits find) {
   if (halted_) return;
-  auto piece = log_.find_commits(find.participant, find.after);
+  auto piece = log_.find_commits(find.participant, find.span);
   if (piece.has_error()) return log_failed(piece.error());
   if (piece->commits.empty() && piece->more) {
-    find.after = piece->read_to;
+    find.span.after = piece->read_to;
     return host_.later([this, find = std::move(find)] { carry_out_find(find); });
   }
   const bool too_many = piece->commits.size() > find.max;

@@ -482,6 +482,7 @@ void Story::connect(Words& words) {
   connected.welcome.database.timeline =
       static_cast<std::uint32_t>(words.number("timeline").value_or(0));
   connected.welcome.database.position = words.number("position").value_or(0);
+  connected.welcome.database.takeover = words.number("takeover").value_or(0);
   connected.welcome.fence_top = words.number("fence_top").value_or(0);
   if (const auto top = words.number("other_top")) {
     connected.welcome.other_logs = {{kOtherLog, *top}};
@@ -527,6 +528,7 @@ void Story::voted(Words& words) {
   if (voted.vote == Vote::kPrepared) {
     voted.proof.database.id = words.text("db").value_or("db-" + participant);
     voted.proof.database.position = words.number("position").value_or(0);
+    voted.proof.database.takeover = words.number("takeover").value_or(0);
     voted.proof.witness_row = words.number("witness").value_or(0) != 0;
     voted.proof.transaction_id = words.number("txid").value_or(voted.proof.witness_row ? 0 : 7);
   }
@@ -598,7 +600,8 @@ void Story::commits(Words& words) {
   const std::deque<FindCommits> asked = std::exchange(searches_, {});
   for (const FindCommits& search : asked) {
     CommitsFound found{search.participant, {}, false, gone};
-    for (std::uint64_t number = std::max(search.after, gone) + 1; number <= log_.size(); ++number) {
+    const std::uint64_t end = std::min<std::uint64_t>(log_.size() + 1, search.span.before);
+    for (std::uint64_t number = std::max(search.span.after, gone) + 1; number < end; ++number) {
       const auto* commit = std::get_if<CommitRecord>(&log_[number - 1].first);
       const auto here = [&search](const DecidedBranch& branch) {
         return branch.xid.bqual == search.participant;

@@ -335,8 +335,10 @@ std::string line(const FindDecision& find) {
 }
 
 std::string line(const FindCommits& find) {
+  const bool all = find.span.before == kNumberUnknown;
   return "log ? " + std::to_string(find.max) + " commits of " + find.participant +
-         " after record " + std::to_string(find.after) + "\n";
+         " after record " + std::to_string(find.span.after) +
+         (all ? "" : " before record " + std::to_string(find.span.before)) + "\n";
 }
 
 std::string line(const CopyLog& copy) {

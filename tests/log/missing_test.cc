@@ -339,7 +339,8 @@ TEST_CASE("a gap among the older records stops the coordinator, and is told from
   CHECK(f.reopen().missing == Sentences{"record 13 is missing"});
   CHECK(!f.log().find_gtrid(f.commit_record(20).gtrid).value());
   CHECK(!f.log().find_key(testing::example_key(20)).value());
-  CHECK(f.log().find_commits("points", 0)->gone == 13);
+  CHECK(f.log().find_commits("points", {})->gone == 13);
+  CHECK(f.log().find_commits("points", {.before = 13})->gone == 0);
   f.commit_durably(30'000, 30'000);
   f.allow(13);
   f.verify_all();
@@ -397,7 +398,7 @@ TEST_CASE("a damaged record among the recent ones is told, and nobody acts upon 
   CHECK(f.is_unknown(3));
   CHECK(f.has_all(1, 2));
   CHECK(f.has_all(4, 10));
-  CHECK(f.log().find_commits("points", 0).has_value());
+  CHECK(f.log().find_commits("points", {}).has_value());
   CHECK(f.reopen().missing == expected);
   CHECK(f.reports().failures().empty());
   f.allow(4);

@@ -113,9 +113,10 @@ TEST_CASE("R15: the newest commit that has gone is known, whatever went behind i
   for (int i = 0; i < 3; ++i) f.reopen();  // each begins with a record of its own
   f.append(f.example(500), minutes(65));
   REQUIRE(f.comes_true([&] { return f.log().stats().oldest > 10; }));
-  CHECK(f.log().find_commits("points", 0)->gone == 6);
+  CHECK(f.log().find_commits("points", {})->gone == 6);
   f.reopen();
-  CHECK(f.log().find_commits("points", 0)->gone == 6);
+  CHECK(f.log().find_commits("points", {})->gone == 6);
+  CHECK(f.log().find_commits("points", {.before = 4})->gone == 3);
 }
 
 TEST_CASE("R15: what is old goes while others write", "[log][retention]") {

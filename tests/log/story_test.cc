@@ -242,7 +242,7 @@ TEST_CASE("all commits of a participant behind a number are found piece by piece
   std::uint64_t after = 11;  // commit 10
   int pieces = 0;
   for (bool more = true; more; ++pieces) {
-    const auto piece = f.log().find_commits("payments", after);
+    const auto piece = f.log().find_commits("payments", {.after = after});
     REQUIRE(piece.has_value());
     found.insert(found.end(), piece->commits.begin(), piece->commits.end());
     after = piece->read_to;
@@ -254,6 +254,10 @@ TEST_CASE("all commits of a participant behind a number are found piece by piece
     CHECK(found[i] == NumberedCommit{i + 12, f.commit_record(i + 11)});
   }
   CHECK(after == 1'502);
+  const auto first_two = f.log().find_commits("payments", {.after = 11, .before = 14});
+  REQUIRE(first_two.has_value());
+  CHECK(first_two->commits == std::vector(found.begin(), found.begin() + 2));
+  CHECK(!first_two->more);
 }
 
 TEST_CASE("a changed record of what was done by hand is noticed", "[log]") {
