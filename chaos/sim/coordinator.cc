@@ -22,14 +22,6 @@ constexpr Duration kPingAfterSilence = seconds(2);
 constexpr Duration kCutAfterSilence = seconds(6);
 constexpr Duration kHelloMax = seconds(30);
 
-/// The branch that the note begins with.
-Xid xid_of(const coordinator::Note& note) {
-  const std::size_t end = note.text.find(' ');
-  const std::size_t slash = note.text.find('/');
-  const auto gtrid = parse_gtrid(note.text.substr(4, slash - 4));
-  return {gtrid.value(), note.text.substr(slash + 1, end - slash - 1)};
-}
-
 Error no_link(const char* why) {
   return {.code = ErrorCode::kConnectionLost, .effect = Effect::kNone, .message = why};
 }
@@ -205,7 +197,9 @@ void Coordinator::check_took_effect(const Gtrid& gtrid, const std::string& what)
   const auto* commit = std::get_if<coordinator::CommitRecord>(&(*found)->record);
   if (commit == nullptr) return;
   for (const coordinator::DecidedBranch& branch : commit->branches) {
-    if (!hooks_.database(branch.xid.bqual).took_effect().contains(branch.xid))
+    const std::string& participant = branch.xid.bqual;
+    if (hooks_.put_back().contains(participant)) continue;
+    if (!hooks_.database(participant).took_effect().contains(branch.xid))
       hooks_.violated("I7", what + ", and " + to_string(branch.xid) + " took no effect yet");
   }
 }
@@ -218,19 +212,35 @@ void Coordinator::judge_note(const coordinator::Note& note) {
   if (note.level == coordinator::Note::Level::kError && !has_cause(note))
     hooks_.violated("I12", "a person is called, and nothing has happened: " + note.text);
   if (note.text.find(" an orphan,") == std::string::npos) return;
-  const Xid xid = xid_of(note);
+  const Xid xid = xid_in(note.text);
   const bool ours = xid.gtrid.epoch == log_->opening().epoch;
   if (ours && !hooks_.database(xid.bqual).has_come_back(xid))
     hooks_.violated("R5", to_string(xid) + " was lost sight of before its absence was proved");
 }
 
-/// R2: below the low water only a person can tell.
+/// R2: below the low water only a person can tell. Nor can what is gone be looked for in a database
+/// whose history is in doubt (docs/decisions/0016).
 bool Coordinator::has_cause(const coordinator::Note& note) const {
   if (note.text.starts_with("clock:") || !log_->has_disk()) return true;
-  if (note.text.find("its decision may have been removed") == std::string::npos) return false;
-  hooks_.person_called();
+  if (is_about_what_was_put_back(note)) return true;
+  const auto says = [&note](const char* text) { return note.text.find(text) != std::string::npos; };
   const auto low_water = log_->low_water();
-  return low_water && xid_of(note).gtrid <= *low_water;
+  if (!low_water) return false;
+  const bool of_history = says("history changed") || says("history of its database changed") ||
+                          says("of its committed branches are lost");
+  const bool of_branch =
+      says("its decision may have been removed") && xid_in(note.text).gtrid <= *low_water;
+  if (of_history || of_branch) hooks_.person_called();
+  return of_history || of_branch;
+}
+
+/// The others are not to suffer from it.
+bool Coordinator::is_about_what_was_put_back(const coordinator::Note& note) const {
+  const auto& put_back = hooks_.put_back();
+  return std::any_of(put_back.begin(), put_back.end(), [&note](const std::string& participant) {
+    return note.text.find("participant=" + participant + " ") != std::string::npos ||
+           note.text.find("/" + participant + " ") != std::string::npos;
+  });
 }
 
 /// I8: nothing leaves that stands for a decision before that is durable.

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "chaos/sim/agent.h"
@@ -36,6 +37,8 @@ class Coordinator final : private coordinator::AgentsPort,
     std::function<const Database&(const std::string& participant)> database;
     /// Has something happened that a person has to be called for?
     std::function<bool()> needs_a_person;
+    /// Participants whose databases have been put back to a copy.
+    std::function<const std::set<std::string>&()> put_back;
     /// One is called, and has cause to be.
     std::function<void()> person_called;
   };
@@ -83,6 +86,7 @@ class Coordinator final : private coordinator::AgentsPort,
   void judge_record(const coordinator::Record& record);
   void judge_note(const coordinator::Note& note);
   bool has_cause(const coordinator::Note& note) const;
+  bool is_about_what_was_put_back(const coordinator::Note& note) const;
   void check_took_effect(const Gtrid& gtrid, const std::string& what);
   void check_durable(const Gtrid& gtrid, const std::string& what);
 

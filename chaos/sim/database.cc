@@ -1,6 +1,7 @@
 #include "chaos/sim/database.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -87,7 +88,7 @@ Duration Database::a_while() {
 Database::Database(World& world, std::string participant, DatabaseKind kind, std::int64_t cards,
                    std::int64_t balance)
     : world_(world), participant_(std::move(participant)), kind_(kind) {
-  for (std::int64_t card = 1; card <= cards; ++card) balances_[card] = balance;
+  for (std::int64_t card = 1; card <= cards; ++card) kept_.balances[card] = balance;
 }
 
 void Database::start() {
@@ -100,10 +101,10 @@ void Database::crash() {
   if (!runs()) return;
   trace("crashes");
   process_.reset();
-  for (Branch& branch : std::exchange(rolled_back_, {})) {
+  for (Branch& branch : std::exchange(kept_.rolled_back, {})) {
     if (world_.random().one_in(2)) continue;
     trace("has prepared again " + to_string(branch.xid));
-    prepared_.emplace(branch.xid, branch);
+    kept_.prepared.emplace(branch.xid, branch);
     come_back_.insert(branch.xid);
   }
   sessions_.clear();
@@ -115,6 +116,19 @@ void Database::crash() {
     const bool gets_through = call->is_answered() && world_.random().one_in(2);
     if (!gets_through) call->lose();
   }
+}
+
+void Database::put_back() {
+  crash();
+  kept_ = *copy_;
+  trace("was put back to a copy");
+  for (const auto& [xid, branch] : kept_.prepared) come_back_.insert(xid);
+}
+
+void Database::put_right(const Xid& xid) {
+  trace("is put right by hand: " + to_string(xid));
+  apply(written_.at(xid));
+  ++kept_.took_effect[xid];
 }
 
 void Database::cut_connections() {
@@ -133,10 +147,10 @@ void Database::cut(CallBase& call) {
 workload::ParticipantEvidence Database::evidence() const {
   workload::ParticipantEvidence evidence;
   evidence.participant = participant_;
-  evidence.balances = balances_;
-  evidence.ledger = ledger_;
-  for (const auto& [xid, branch] : prepared_) evidence.prepared.push_back(to_string(xid));
-  for (const auto& [card, balance] : balances_) {
+  evidence.balances = kept_.balances;
+  evidence.ledger = kept_.ledger;
+  for (const auto& [xid, branch] : kept_.prepared) evidence.prepared.push_back(to_string(xid));
+  for (const auto& [card, balance] : kept_.balances) {
     if (is_locked(card)) evidence.locked.push_back("card " + std::to_string(card));
   }
   return evidence;
@@ -145,10 +159,10 @@ workload::ParticipantEvidence Database::evidence() const {
 DatabaseIdentity Database::identity() const {
   DatabaseIdentity identity;
   identity.id = "the database of " + participant_;
+  identity.takeover = takeover_;
   if (kind_ == DatabaseKind::kPostgres) {
     identity.timeline = 1;
-    identity.position = position_;
-    identity.takeover = 1;
+    identity.position = kept_.position;
   }
   return identity;
 }
@@ -159,8 +173,16 @@ void Database::take_control(const Process& asker, Told<std::uint64_t> told) {
   ask<std::uint64_t>(asker, std::move(told), [this](const auto& call) {
     while (!sessions_.empty() && !mutant("old sessions live on")) drop(sessions_.begin()->first);
     control_ = next_session_++;
+    takeover_ = world_.random().bits() | 1;
+    write_takeover();
     call->answer(control_);
   });
+}
+
+void Database::write_takeover() {
+  if (kind_ != DatabaseKind::kPostgres) return;
+  force();
+  kept_.takeovers.push_back({takeover_, kept_.next_transaction++, kept_.position});
 }
 
 /// Of the life of the database in which it was taken, or of none any more.
@@ -196,7 +218,8 @@ class Database::ControlSession final : public rm::Control {
   Result<> forget_witnesses(const std::vector<Gtrid>& gtrids) override {
     if (database_ == nullptr) return lost();
     database_->force();
-    for (const Gtrid& gtrid : gtrids) database_->witnesses_.erase({gtrid, database_->participant_});
+    for (const Gtrid& gtrid : gtrids)
+      database_->kept_.witnesses.erase({gtrid, database_->participant_});
     return {};
   }
   void interrupt() override {}
@@ -224,13 +247,13 @@ void Database::run_control(const Process& asker, std::uint64_t control,
 }
 
 std::uint64_t Database::fence_top(LogId log_id) const {
-  const auto row = fences_.find(log_id);
-  return row == fences_.end() ? 0 : row->second.top;
+  const auto row = kept_.fences.find(log_id);
+  return row == kept_.fences.end() ? 0 : row->second.top;
 }
 
 rm::FenceAnswer Database::raise(const rm::Fence& fence) {
   std::vector<rm::FenceRow> rows;
-  for (const auto& [log_id, row] : fences_) {
+  for (const auto& [log_id, row] : kept_.fences) {
     if (log_id == fence.log_id || row.coordinator == fence.coordinator)
       rows.push_back({log_id, row.epoch, row.nonce, row.top});
   }
@@ -240,7 +263,7 @@ rm::FenceAnswer Database::raise(const rm::Fence& fence) {
     answer.refused = Error{.code = ErrorCode::kFenced, .message = "the fence row is above it"};
     return answer;
   }
-  FenceEntry& row = fences_[fence.log_id];
+  FenceEntry& row = kept_.fences[fence.log_id];
   force();
   row = {fence.coordinator, fence.epoch, fence.opening_nonce, std::max(row.top, fence.log_top)};
   return answer;
@@ -248,7 +271,7 @@ rm::FenceAnswer Database::raise(const rm::Fence& fence) {
 
 rm::PreparedScan Database::list(const std::set<LogId>& logs) const {
   rm::PreparedScan scan;
-  for (const auto& [xid, branch] : prepared_) {
+  for (const auto& [xid, branch] : kept_.prepared) {
     if (logs.contains(xid.gtrid.log_id) && xid.bqual == participant_) {
       scan.branches.push_back({xid, proof_of(branch).transaction_id, Duration(1)});
     } else {
@@ -263,7 +286,7 @@ void Database::inspect(const Process& asker, std::set<LogId> logs,
   ask<rm::Inspection>(asker, std::move(told),
                       [this, logs = std::move(logs), asked = std::move(asked)](const auto& call) {
                         rm::Inspection found;
-                        for (const auto& [xid, branch] : prepared_) {
+                        for (const auto& [xid, branch] : kept_.prepared) {
                           if (!logs.contains(xid.gtrid.log_id) || xid.bqual != participant_)
                             continue;
                           BranchSight& sight = found.branches.emplace_back();
@@ -274,7 +297,7 @@ void Database::inspect(const Process& asker, std::set<LogId> logs,
                           sight.age = Duration(1);
                         }
                         for (const rm::InspectedBranch& one : asked) {
-                          if (prepared_.contains(one.xid)) continue;
+                          if (kept_.prepared.contains(one.xid)) continue;
                           BranchSight& sight = found.branches.emplace_back();
                           sight.xid = one.xid;
                           sight.completion = Completion::kCannotTell;
@@ -309,7 +332,7 @@ void Database::work(const Process& asker, rm::SessionId id, Work work, Told<rm::
       const bool read_only = work.access == Access::kReadOnly;
       session->branch = Branch{work.xid, 0, {}, {}, read_only};
       if (kind_ == DatabaseKind::kPostgres && !read_only)
-        session->branch->transaction_id = next_transaction_++;
+        session->branch->transaction_id = kept_.next_transaction++;
     }
     session->work = work;
     session->next = 0;
@@ -351,7 +374,7 @@ void Database::lower(rm::SessionId id, const Statement& statement) {
   if (!holds(card, session) && is_locked(card)) return wait_for_lock(id, card);
   session.branch->locks.insert(card);
   std::int64_t& taken = session.branch->writes.taken[card];
-  const bool enough = balances_.at(card) - taken >= amount;
+  const bool enough = kept_.balances.at(card) - taken >= amount;
   if (enough) taken += amount;
   if (statement.expect_rows && *statement.expect_rows != (enough ? 1 : 0))
     return fail(id, ErrorCode::kGuardNotMet, "there is not enough left");
@@ -387,7 +410,7 @@ bool Database::is_locked(std::int64_t card) const {
   return std::any_of(
              sessions_.begin(), sessions_.end(),
              [&](const auto& each) { return each.second.branch && has(*each.second.branch); }) ||
-         std::any_of(prepared_.begin(), prepared_.end(),
+         std::any_of(kept_.prepared.begin(), kept_.prepared.end(),
                      [&](const auto& each) { return has(each.second); });
 }
 
@@ -412,7 +435,7 @@ void Database::fail(rm::SessionId id, ErrorCode code, const char* message) {
                        .step = static_cast<std::int32_t>(session.work.first_index + session.next)};
   failed.vote = Vote::kRolledBack;
   const Branch branch = *std::exchange(session.branch, std::nullopt);
-  if (branch.transaction_id != 0) ended_[branch.transaction_id] = false;
+  if (branch.transaction_id != 0) kept_.ended[branch.transaction_id] = false;
   release(branch);
   report(session, std::move(failed));
 }
@@ -435,9 +458,12 @@ void Database::prepare_now(rm::SessionId id) {
     if (session == nullptr) return;
     if (session->branch->read_only) return end_reading(*session);
     const Xid xid = session->branch->xid;
-    if (prepared_.contains(xid)) return fail(id, ErrorCode::kStatementFailed, "the name is taken");
-    const auto at = prepared_.emplace(xid, *std::exchange(session->branch, std::nullopt)).first;
+    if (kept_.prepared.contains(xid))
+      return fail(id, ErrorCode::kStatementFailed, "the name is taken");
+    const auto at =
+        kept_.prepared.emplace(xid, *std::exchange(session->branch, std::nullopt)).first;
     trace("prepared " + to_string(xid));
+    written_[xid] = at->second.writes;
     if (absent_.contains(xid)) zombies_.insert(xid);
     force();
     rm::WorkReport done;
@@ -486,7 +512,7 @@ void Database::drop(rm::SessionId id) {
   const std::optional<Branch> branch = std::move(session->branch);
   sessions_.erase(id);
   if (!branch) return;
-  if (branch->transaction_id != 0) ended_[branch->transaction_id] = false;
+  if (branch->transaction_id != 0) kept_.ended[branch->transaction_id] = false;
   release(*branch);
 }
 
@@ -512,31 +538,35 @@ void Database::rollback(const Process& asker, rm::SessionId session, Xid xid,
       });
 }
 
+void Database::apply(const Writes& writes) {
+  for (const auto& [card, amount] : writes.taken) kept_.balances.at(card) -= amount;
+  kept_.ledger.insert(kept_.ledger.end(), writes.ledger.begin(), writes.ledger.end());
+}
+
 void Database::apply(const Branch& branch) {
-  ++took_effect_[branch.xid];
-  for (const auto& [card, amount] : branch.writes.taken) balances_.at(card) -= amount;
-  ledger_.insert(ledger_.end(), branch.writes.ledger.begin(), branch.writes.ledger.end());
+  ++kept_.took_effect[branch.xid];
+  apply(branch.writes);
   force();
   if (kind_ == DatabaseKind::kMariadb) {
-    witnesses_.insert(branch.xid);
+    kept_.witnesses.insert(branch.xid);
   } else {
-    ended_[branch.transaction_id] = true;
+    kept_.ended[branch.transaction_id] = true;
   }
 }
 
 /// Everything before it stays.
 void Database::force() {
-  position_ += 100;
-  rolled_back_.clear();
+  kept_.position += 100;
+  kept_.rolled_back.clear();
 }
 
 rm::FinishReport Database::commit_now(const Xid& xid, const BranchProof& proof, bool as_voted) {
-  const auto listed = prepared_.find(xid);
-  if (listed == prepared_.end()) return settle(xid, proof);
+  const auto listed = kept_.prepared.find(xid);
+  if (listed == kept_.prepared.end()) return settle(xid, proof);
   if (!as_voted && proof_of(listed->second).transaction_id != proof.transaction_id)
     return hazard(Evidence::kListed, "another branch is prepared under its name");
   const Branch branch = std::move(listed->second);
-  prepared_.erase(listed);
+  kept_.prepared.erase(listed);
   apply(branch);
   release(branch);
   trace("committed " + to_string(xid));
@@ -544,8 +574,8 @@ rm::FinishReport Database::commit_now(const Xid& xid, const BranchProof& proof, 
 }
 
 rm::FinishReport Database::rollback_now(const Xid& xid, const std::optional<BranchProof>& proof) {
-  const auto listed = prepared_.find(xid);
-  if (listed == prepared_.end()) {
+  const auto listed = kept_.prepared.find(xid);
+  if (listed == kept_.prepared.end()) {
     if (kind_ == DatabaseKind::kMariadb) return settle(xid, {});
     if (!proof) return finished(Completion::kRolledBack, Evidence::kListed);
     const rm::FinishReport found = settle(xid, *proof);
@@ -553,12 +583,25 @@ rm::FinishReport Database::rollback_now(const Xid& xid, const std::optional<Bran
     return finished(Completion::kRolledBack, Evidence::kListed);
   }
   const Branch branch = std::move(listed->second);
-  prepared_.erase(listed);
-  if (branch.transaction_id != 0) ended_[branch.transaction_id] = false;
+  kept_.prepared.erase(listed);
+  if (branch.transaction_id != 0) kept_.ended[branch.transaction_id] = false;
   release(branch);
-  if (kind_ == DatabaseKind::kMariadb) rolled_back_.push_back(branch);
+  if (kind_ == DatabaseKind::kMariadb) kept_.rolled_back.push_back(branch);
   trace("rolled back " + to_string(xid));
   return finished(Completion::kRolledBack, Evidence::kDatabaseAnswer);
+}
+
+/// As PostgreSQL's agent asks it: the voter's row is there, and the next one stands behind the
+/// vote.
+bool Database::voted_in_this_history(const BranchProof& proof) const {
+  const auto& rows = kept_.takeovers;
+  const auto voter = std::find_if(rows.begin(), rows.end(), [&proof](const Takeover& row) {
+    return row.number == proof.database.takeover;
+  });
+  if (voter == rows.end()) return false;
+  const auto next = std::next(voter);
+  return next == rows.end() ||
+         (next->transaction_id > proof.transaction_id && next->position >= proof.database.position);
 }
 
 /// It is not listed, and no session of ours is at it any more.
@@ -566,11 +609,14 @@ rm::FinishReport Database::settle(const Xid& xid, const BranchProof& proof) cons
   if (mutant("NOTA is taken for committed"))
     return finished(Completion::kCommitted, Evidence::kNone);
   if (kind_ == DatabaseKind::kMariadb) {
-    return witnesses_.contains(xid) ? finished(Completion::kCommitted, Evidence::kWitnessRow)
-                                    : finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
+    return kept_.witnesses.contains(xid)
+               ? finished(Completion::kCommitted, Evidence::kWitnessRow)
+               : finished(Completion::kRolledBack, Evidence::kNoWitnessRow);
   }
-  const auto ended = ended_.find(proof.transaction_id);
-  if (ended == ended_.end())
+  if (kept_.position < proof.database.position || !voted_in_this_history(proof))
+    return hazard(Evidence::kNone, "this is not the history in which it was prepared");
+  const auto ended = kept_.ended.find(proof.transaction_id);
+  if (ended == kept_.ended.end())
     return hazard(Evidence::kNone, "nothing is known of that transaction id");
   return finished(ended->second ? Completion::kCommitted : Completion::kRolledBack,
                   Evidence::kTransactionStatus);

@@ -43,12 +43,24 @@ class Database {
   /// From now on the connection of one in so many calls is lost; 0: of none.
   void lose_one_in(std::uint64_t calls) { lose_one_in_ = calls; }
   bool runs() const { return process_ != nullptr; }
+
+  /// A copy of its disk is made, in place of the one before.
+  void back_up() { copy_ = kept_; }
+  bool has_copy() const { return copy_.has_value(); }
+  /// It crashes, and the copy is put in the place of its disk.
+  void put_back();
+  /// Is the branch neither prepared nor its effects there?
+  bool lacks(const Xid& xid) const {
+    return !kept_.took_effect.contains(xid) && !kept_.prepared.contains(xid);
+  }
+  /// A person does what the branch has written, which it lacks.
+  void put_right(const Xid& xid);
   Process* process() { return process_.get(); }
 
   const std::string& participant() const { return participant_; }
   workload::ParticipantEvidence evidence() const;
   /// How often each branch was committed.
-  const std::map<Xid, std::uint64_t>& took_effect() const { return took_effect_; }
+  const std::map<Xid, std::uint64_t>& took_effect() const { return kept_.took_effect; }
   /// It was rolled back, which the database forgot.
   bool has_come_back(const Xid& xid) const { return come_back_.contains(xid); }
   /// Somebody was told that it is not there and never will be.
@@ -56,7 +68,7 @@ class Database {
   /// Those that were prepared all the same.
   const std::set<Xid>& zombies() const { return zombies_; }
   std::uint64_t fence_top(LogId log_id) const;
-  bool has_witness(const Xid& xid) const { return witnesses_.contains(xid); }
+  bool has_witness(const Xid& xid) const { return kept_.witnesses.contains(xid); }
 
   template <typename Reply>
   using Told = std::function<void(Result<Reply>)>;
@@ -118,6 +130,27 @@ class Database {
     std::uint64_t nonce = 0;
     std::uint64_t top = 0;
   };
+  /// An agent has taken control (docs/decisions/0015).
+  struct Takeover {
+    std::uint64_t number = 0;
+    std::uint64_t transaction_id = 0;
+    std::uint64_t position = 0;
+  };
+
+  /// What is on its disk.
+  struct Kept {
+    std::map<std::int64_t, std::int64_t> balances;
+    std::vector<workload::LedgerRow> ledger;
+    std::map<Xid, Branch> prepared;
+    std::map<std::uint64_t, bool> ended;  ///< by transaction id: committed?
+    std::set<Xid> witnesses;
+    std::map<Xid, std::uint64_t> took_effect;
+    std::map<LogId, FenceEntry> fences;
+    std::vector<Branch> rolled_back;  ///< and not forced: MariaDB may have them prepared again
+    std::vector<Takeover> takeovers;  ///< PostgreSQL's, oldest first
+    std::uint64_t next_transaction = 1000;
+    std::uint64_t position = 1'000'000;
+  };
 
   /// A question that is under way.
   class CallBase {
@@ -159,6 +192,9 @@ class Database {
   DatabaseIdentity identity() const;
   rm::FenceAnswer raise(const rm::Fence& fence);
   rm::PreparedScan list(const std::set<LogId>& logs) const;
+  void write_takeover();
+  bool voted_in_this_history(const BranchProof& proof) const;
+  void apply(const Writes& writes);
   void apply(const Branch& branch);
   void force();
   rm::FinishReport commit_now(const Xid& xid, const BranchProof& proof, bool as_voted);
@@ -172,20 +208,12 @@ class Database {
   const DatabaseKind kind_;
   std::unique_ptr<Process> process_;
 
-  // ---- durable
-  std::map<std::int64_t, std::int64_t> balances_;
-  std::vector<workload::LedgerRow> ledger_;
-  std::map<Xid, Branch> prepared_;
-  std::map<std::uint64_t, bool> ended_;  ///< by transaction id: committed?
-  std::set<Xid> witnesses_;
-  std::map<Xid, std::uint64_t> took_effect_;
+  Kept kept_;
+  std::optional<Kept> copy_;
+  std::map<Xid, Writes> written_;  ///< by every branch that was ever prepared
   std::set<Xid> come_back_;
   std::set<Xid> absent_;
   std::set<Xid> zombies_;
-  std::map<LogId, FenceEntry> fences_;
-  std::vector<Branch> rolled_back_;  ///< and not forced: MariaDB may have them prepared again
-  std::uint64_t next_transaction_ = 1000;
-  std::uint64_t position_ = 1'000'000;
 
   // ---- of one life
   std::map<rm::SessionId, Session> sessions_;
@@ -194,6 +222,7 @@ class Database {
 
   std::uint64_t lose_one_in_ = 0;
   std::uint64_t control_ = 0;
+  std::uint64_t takeover_ = 0;  ///< what was drawn with the last control
   std::uint64_t next_session_ = 1;
   std::uint64_t next_wait_ = 1;
 };

@@ -17,8 +17,9 @@ using namespace coordinator;
 
 class Judge {
  public:
-  Judge(LogDisk& disk, const std::vector<const Database*>& databases)
-      : disk_(disk), databases_(databases) {}
+  Judge(LogDisk& disk, const std::vector<const Database*>& databases,
+        const std::set<std::string>& put_back)
+      : disk_(disk), databases_(databases), put_back_(put_back) {}
 
   std::vector<workload::Violation> judge() {
     for (const StoredRecord& record : disk_.lost) take(record);
@@ -61,9 +62,12 @@ class Judge {
   void take(const RollbackRecord& rollback) { take_decision(rollback.gtrid, rollback.key); }
   void take(const EndRecord& end) { ended_[end.gtrid] = number_; }
   void take(const HeuristicRecord& record) {
-    if (!disk_.lost.empty()) return;  // which is cause enough
+    if (!disk_.lost.empty() || put_back_.contains(record.xid.bqual)) return;  // cause enough
     violated("I12", to_string(record.xid) + " is recorded as " +
                         std::string(to_string(record.heuristic)) + ": " + record.detail);
+  }
+  void take(const ChainedHand& record) {
+    if (record.hand.allowance == Allowance::kHistory) taken_back_.insert(record.hand.participant);
   }
   template <typename Payload>
   void take(const Payload& /*payload*/) {}
@@ -138,10 +142,12 @@ class Judge {
       const std::string name = to_string(branch.xid);
       if (!database.took_effect().contains(branch.xid))
         violated("I7", name + " is committed in the log, and took no effect");
+      if (put_back_.contains(branch.xid.bqual)) continue;
       if (!branch.proof.witness_row || database.has_witness(branch.xid)) continue;
       if (!ended_.contains(commit.gtrid))
         violated("I7", name + " has lost its witness row, and its end is not in the log");
-      if (newest_.at(branch.xid.bqual) == commit.gtrid && disk_.lost.empty())
+      const bool expected = disk_.lost.empty() && !taken_back_.contains(branch.xid.bqual);
+      if (newest_.at(branch.xid.bqual) == commit.gtrid && expected)
         violated("I7", name + " is the newest commit there, and has lost its witness row");
     }
   }
@@ -161,8 +167,10 @@ class Judge {
 
   LogDisk& disk_;
   const std::vector<const Database*>& databases_;
+  const std::set<std::string>& put_back_;                      // participants
   std::map<Gtrid, std::vector<const CommitRecord*>> commits_;  // one, and that of a person
   std::map<std::string, Gtrid> newest_;                        // by participant
+  std::set<std::string> taken_back_;                           // participants, by a person
   std::map<Gtrid, std::uint64_t> ended_;                       // numbers of their ends
   std::map<Gtrid, std::uint64_t> decided_;                     // numbers of their decisions
   std::map<std::string, std::uint64_t> keys_;
@@ -173,8 +181,9 @@ class Judge {
 }  // namespace
 
 std::vector<workload::Violation> check_log(LogDisk& disk,
-                                           const std::vector<const Database*>& databases) {
-  return Judge(disk, databases).judge();
+                                           const std::vector<const Database*>& databases,
+                                           const std::set<std::string>& put_back) {
+  return Judge(disk, databases, put_back).judge();
 }
 
 }  // namespace assent::sim

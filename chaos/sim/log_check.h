@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "chaos/sim/database.h"
@@ -16,8 +18,9 @@ namespace assent::sim {
 ///      witness row has gone only with the end in the log, that of the newest commit never
 ///   R15 nothing went before its end and its not_after were older than the retention, and the next
 ///   opening finds all that it should
-///   I12 no heuristic outcome was recorded
+///   I12 no heuristic outcome was recorded, but for branches in databases that were put back
 std::vector<workload::Violation> check_log(LogDisk& disk,
-                                           const std::vector<const Database*>& databases);
+                                           const std::vector<const Database*>& databases,
+                                           const std::set<std::string>& put_back);
 
 }  // namespace assent::sim

@@ -3,7 +3,6 @@
 #include <variant>
 
 #include "protocol/base/outcome.h"
-#include "protocol/base/xid.h"
 
 namespace assent::sim {
 namespace {
@@ -63,6 +62,13 @@ std::string text_of(const AgentRequest& request) {
 
 std::string text_of(const AgentReply& reply) {
   return std::visit(ReplyText{}, reply.body);
+}
+
+Xid xid_in(const std::string& sentence) {
+  const std::size_t end = sentence.find(' ');
+  const std::size_t slash = sentence.find('/');
+  const auto gtrid = parse_gtrid(sentence.substr(4, slash - 4));
+  return {gtrid.value(), sentence.substr(slash + 1, end - slash - 1)};
 }
 
 }  // namespace assent::sim

@@ -7,6 +7,8 @@
 #include <utility>
 #include <variant>
 
+#include "chaos/sim/message_text.h"
+
 namespace assent::sim {
 namespace {
 
@@ -26,9 +28,10 @@ ByHand in_person() {
 }  // namespace
 
 Operator::Operator(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
-                   Decided decided, std::function<void()> restart)
+                   Decided decided, Books books, std::function<void()> restart)
     : world_(world),
       decided_(std::move(decided)),
+      books_(std::move(books)),
       restart_(std::move(restart)),
       process_(world, "operator"),
       client_(process_, links, weather, std::move(find)) {
@@ -62,10 +65,16 @@ bool Operator::deal_with(const Finding& finding) {
     allow(Allowance::kClock);
   } else if (says("allow presume")) {
     allow(Allowance::kPresume);
+  } else if (says("allow violation")) {
+    list_doubts([this](const InDoubtList& list) {
+      put_right(list);
+      allow(Allowance::kViolation);
+    });
   } else if (says("allow history")) {
-    allow(Allowance::kHistory, participant_in(finding.command));
+    if (finding.what.find("still being gone through") != std::string::npos) return false;
+    take_back(participant_in(finding.command), finding.at_stake);
   } else if (says("resolve") || says("list --in-doubt")) {
-    look_into_doubts();
+    list_doubts([this](const InDoubtList& list) { settle(list); });
   } else {
     return false;
   }
@@ -80,35 +89,78 @@ void Operator::allow(Allowance what, std::string participant) {
   act(allow);
 }
 
-void Operator::look_into_doubts() {
-  const bool asked = client_.ask(ListInDoubt{}, [this](const std::optional<ClientReply>& reply) {
-    if (!reply) return look();
-    settle(std::get<InDoubtList>(*reply));
-  });
+void Operator::list_doubts(std::function<void(const InDoubtList&)> then) {
+  const bool asked =
+      client_.ask(ListInDoubt{}, [this, then](const std::optional<ClientReply>& reply) {
+        if (!reply) return look();
+        then(std::get<InDoubtList>(*reply));
+      });
   if (!asked) look();
+}
+
+/// Each payment that is named is put right first, and of what is unfinished is said how it ended.
+void Operator::take_back(const std::string& participant, const std::vector<std::string>& lost) {
+  list_doubts([this, participant, lost](const InDoubtList& list) {
+    put_right(lost);
+    put_right(list);
+    const auto hazard = std::find_if(
+        list.transactions.begin(), list.transactions.end(), [&](const auto& transaction) {
+          return std::any_of(transaction.branches.begin(), transaction.branches.end(),
+                             [&](const BranchTruth& branch) {
+                               return branch.state == "hazard" && branch.xid.bqual == participant;
+                             });
+        });
+    if (hazard == list.transactions.end()) return allow(Allowance::kHistory, participant);
+    auto deed = deed_for(*hazard);
+    deed ? act(std::move(*deed)) : look();
+  });
+}
+
+/// What a finding names as lost. Its damage is listed only when the record of that is durable.
+void Operator::put_right(const std::vector<std::string>& named) {
+  for (const std::string& what : named) {
+    if (what.find("is not there any more") == std::string::npos) continue;
+    const Xid xid = xid_in(what);
+    if (books_.lack(xid)) books_.put_right(xid);
+  }
+}
+
+/// What is committed, and whose branch is damaged, is done by hand, if it is not there.
+void Operator::put_right(const InDoubtList& list) {
+  for (const InDoubtTransaction& transaction : list.transactions) {
+    if (transaction.outcome != Outcome::kCommitted) continue;
+    for (const BranchTruth& branch : transaction.branches) {
+      const bool ended = branch.damage && branch.state != "hazard";
+      if (ended && books_.lack(branch.xid)) books_.put_right(branch.xid);
+    }
+  }
 }
 
 /// The first that a person has to do something about.
 void Operator::settle(const InDoubtList& list) {
+  put_right(list);
   for (const InDoubtTransaction& transaction : list.transactions) {
     if (auto request = deed_for(transaction)) return act(std::move(*request));
   }
   look();
 }
 
-/// A branch in hazard ends as its transaction was decided, what is damaged has been seen, and what
+/// A branch in hazard has ended as its effects tell, what is damaged has been put right, and what
 /// nobody knows a decision of ends as it was decided in truth.
 std::optional<ClientRequest> Operator::deed_for(const InDoubtTransaction& transaction) const {
   const Gtrid& gtrid = transaction.gtrid;
   const bool commit = transaction.outcome == Outcome::kCommitted;
   for (const BranchTruth& branch : transaction.branches) {
-    if (branch.state == "hazard" && transaction.outcome)
+    if (branch.state == "hazard" && transaction.outcome) {
+      const bool there = commit && !books_.lack(branch.xid);
       return ResolveTransaction{gtrid,
-                                commit ? Decision::kCommit : Decision::kRollback,
+                                there ? Decision::kCommit : Decision::kRollback,
                                 branch.xid.bqual,
                                 {},
                                 in_person()};
-    if (branch.damage && transaction.phase == "none") return ForgetDamage{gtrid, {}, in_person()};
+    }
+    if (branch.damage && transaction.phase == "none")
+      return ForgetDamage{gtrid, branch.xid.bqual, in_person()};
   }
   if (transaction.phase != "none" || transaction.outcome) return std::nullopt;
   return ResolveTransaction{gtrid, decided_(gtrid), {}, {}, in_person()};

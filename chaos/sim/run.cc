@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -27,6 +28,7 @@ namespace assent::sim {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::int64_t kBalance = 100;
@@ -72,6 +74,8 @@ class House {
   void end_deposed(const std::weak_ptr<const Process::State>& which);
   void kill_agent(Branch& branch);
   void kill_database(Branch& branch);
+  void copy_or_put_back(Branch& branch);
+  void put_back(Branch& branch);
   Duration a_pause();
 
   void permit_faults();
@@ -85,6 +89,7 @@ class House {
   bool is_over() const;
   void run_until_over(Duration at_most);
   void pay_again();
+  void let_operator_finish();
   void violated(const char* invariant, std::string what) {
     result_.violations.push_back({invariant, std::move(what)});
   }
@@ -105,7 +110,10 @@ class House {
   std::vector<Fault> faults_;
   Duration between_faults_{};
   bool healing_ = false;
-  bool by_hand_ = false;  ///< something has to be done, which the retention is cause of
+  bool by_hand_ = false;  ///< something has to be done
+
+  bool spares_log_ = false;         ///< else no database is put back
+  std::set<std::string> put_back_;  ///< participants whose databases were
 
   std::uint64_t strike_at_step_ = 0;  ///< 0: nothing is planned
   std::function<void()> strike_;
@@ -154,6 +162,11 @@ void House::build() {
   operator_ = std::make_unique<Operator>(
       world_, links_, client_weather_, find,
       [this](const Gtrid& gtrid) { return decided_in_truth(gtrid); },
+      Operator::Books{[this](const Xid& xid) {
+                        return put_back_.contains(xid.bqual) &&
+                               branch_of(xid.bqual).database->lacks(xid);
+                      },
+                      [this](const Xid& xid) { branch_of(xid.bqual).database->put_right(xid); }},
       [this] {
         if (coordinator_) kill_coordinator(*coordinator_);
       });
@@ -242,7 +255,9 @@ void House::start_coordinator() {
           [this](const std::string& participant) -> const Database& {
             return *branch_of(participant).database;
           },
-          [this] { return !disk_.lost.empty(); }, [this] { by_hand_ = true; }});
+          [this] { return !disk_.lost.empty(); },
+          [this]() -> const std::set<std::string>& { return put_back_; },
+          [this] { by_hand_ = true; }});
 }
 
 House::Branch& House::branch_of(const std::string& participant) {
@@ -297,7 +312,7 @@ void House::lose_log_end() {
   std::uint64_t told = disk_.records.size();
   for (const Branch& branch : branches_)
     told = std::min(told, branch.database->fence_top(disk_.log_id));
-  if (!disk_.lost.empty() || told < 3) return;
+  if (!disk_.lost.empty() || spares_log_ || told < 3) return;
   coordinator_.reset();
   deposed_.clear();
   disk_.lose_from(2 + world_.random().below(told - 2), world_.random().one_in(2));
@@ -353,6 +368,30 @@ void House::kill_database(Branch& branch) {
   });
 }
 
+/// Not where the log does not know all decisions: then nobody can tell in the end what has to be
+/// there.
+void House::copy_or_put_back(Branch& branch) {
+  if (!spares_log_ || disk_.retention > Duration{}) return;
+  Database& database = *branch.database;
+  const bool puts_back = world_.random().one_in(2) && put_back_.size() < 2;
+  if (!database.has_copy() || (!puts_back && world_.random().one_in(3))) return database.back_up();
+  if (puts_back) put_back(branch);
+}
+
+/// Also below an agent that goes on.
+void House::put_back(Branch& branch) {
+  ends_.emplace_back([this, &branch] {
+    branch.database->put_back();
+    put_back_.insert(branch.database->participant());
+    by_hand_ = true;
+    if (world_.random().one_in(2)) branch.agent.reset();
+    world_.in(a_pause(), [this, &branch] {
+      branch.database->start();
+      start_agent(branch);
+    });
+  });
+}
+
 /// At a moment that no clock would find: with one of the next things that somebody does, perhaps
 /// between two that he does at once.
 void House::strike_soon(std::function<void()> strike) {
@@ -390,6 +429,7 @@ void House::permit_faults() {
        [this, some_branch] { strike_soon([this, some_branch] { kill_agent(some_branch()); }); }},
       {"database killed",
        [this, some_branch] { strike_soon([this, some_branch] { kill_database(some_branch()); }); }},
+      {"database copied or put back", [this, some_branch] { copy_or_put_back(some_branch()); }},
       {"sync of the log fails",
        [this] {
          if (coordinator_) coordinator_->log().set_failing(true);
@@ -430,6 +470,7 @@ void House::permit_faults() {
          world_.set_clocks(world_.random().between(-most, most));
        }},
   };
+  spares_log_ = random.one_in(2);
   const bool any = !random.one_in(10);
   for (const Fault& fault : all) {
     if (any && !random.one_in(3)) faults_.push_back(fault);
@@ -519,6 +560,7 @@ RunResult House::run() {
   pay_again();
   // Whatever was under way, held or waited for has come by then.
   world_.run_until(world_.now() + kPauseMax + config_.scan_interval);
+  let_operator_finish();
   judge(before);
   result_.events = world_.events();
   result_.lived = world_.now() - Instant{};
@@ -532,11 +574,18 @@ void House::run_until_over(Duration at_most) {
   if (!is_over()) violated("L3", "not all is quiet " + text(at_most) + " after all was healed");
 }
 
+/// He settles one damage after another, of which there may be dozens.
+void House::let_operator_finish() {
+  const Instant end = world_.now() + minutes(5);
+  while (by_hand_ && !coordinator_->status().findings.empty() && world_.now() < end)
+    world_.run_until(world_.now() + seconds(1));
+}
+
 /// A healed house works.
 void House::pay_again() {
   payments_left_ = 2 * payers_.size();
   for (const auto& payer : payers_) payer->go_on();
-  run_until_over(kQuietWithin);
+  run_until_over(by_hand_ ? kQuietByHand : kQuietWithin);
 }
 
 void House::judge(const workload::Evidence& before) {
@@ -549,7 +598,7 @@ void House::judge(const workload::Evidence& before) {
   }
   std::vector<const Database*> databases;
   for (const Branch& branch : branches_) databases.push_back(branch.database.get());
-  for (const workload::Violation& violation : check_log(disk_, databases))
+  for (const workload::Violation& violation : check_log(disk_, databases, put_back_))
     result_.violations.push_back(violation);
   for (const Database* database : databases) {
     for (const Xid& xid : database->zombies())

@@ -15,6 +15,7 @@
 #include "coordinator/core/send.h"
 #include "coordinator/core/wording.h"
 #include "protocol/base/check.h"
+#include "protocol/base/mutant.h"
 
 namespace assent::coordinator {
 namespace {
@@ -161,9 +162,11 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
   const bool told = prepared || sight->completion == Completion::kRolledBack;
   const bool explained = (told && (history.newest_unfinished || against)) ||
                          shows_nothing(sight->evidence, history.newest->number, newest.gtrid);
-  if (!committed && !explained) return history_changed(participant, what);
+  if (!committed && !explained && !mutant("a changed history is good"))
+    return history_changed(participant, what);
   if (const auto why = set_back(participant, *sight)) return history_changed(participant, *why);
   if (committed) return judge_by_committed(participant);
+  if (mutant("a changed history is good")) return history_is_good(participant);
   if (prepared && !std::exchange(history.newest_awaited, true)) {
     // Its commit is under way; asked again when that has ended, else with the next scan.
     if (!is_unfinished(participant, newest)) look_at_history(participant);
@@ -408,7 +411,7 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
   }
   ++search.lost;
   add_stake(search.at_stake, name + " is not there any more" + error_text(sight));
-  if (find_damage(sight.xid) != nullptr) return;
+  if (find_damage(sight.xid) != nullptr || mutant("what a database lost is passed over")) return;
   // Its witness row may have been told to go: then its absence shows nothing.
   const bool proved = sight.completion == Completion::kRolledBack &&
                       !branch_at(found.commit, participant).proof.witness_row;

@@ -177,7 +177,10 @@ CheckpointRecord LogState::checkpoint() const {
   if (!mutant("a checkpoint forgets what is unfinished"))
     record.unfinished = oldest_first(unfinished);
   record.damaged = oldest_first(damaged);
-  for (const auto& [participant, commit] : newest) record.newest.push_back(commit);
+  const bool forgets = mutant("a checkpoint forgets the newest commits");
+  for (const auto& [participant, commit] : newest) {
+    if (!forgets) record.newest.push_back(commit);
+  }
   record.by_hand = by_hand;
   record.taken_back = taken_back;
   record.last_hand = last_hand;
