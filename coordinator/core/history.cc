@@ -406,12 +406,13 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
     on_listed_of(*tx, participant, listed);
     return drive(*tx);
   }
+  if (mutant("what a database lost is passed over")) return;
   if (participant.history.state == History::State::kDoubted) {
     quarantine(participant, participant.history.why);
   }
   ++search.lost;
   add_stake(search.at_stake, name + " is not there any more" + error_text(sight));
-  if (find_damage(sight.xid) != nullptr || mutant("what a database lost is passed over")) return;
+  if (find_damage(sight.xid) != nullptr) return;
   // Its witness row may have been told to go: then its absence shows nothing.
   const bool proved = sight.completion == Completion::kRolledBack &&
                       !branch_at(found.commit, participant).proof.witness_row;
