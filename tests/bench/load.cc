@@ -34,6 +34,18 @@ struct Shared {
   }
 };
 
+/// Whoever leaves, also by an exception, ends the clients before they are waited for.
+class Ending {
+ public:
+  explicit Ending(Shared& shared) : shared_(shared) {}
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+  ~Ending() { shared_.phase = Phase::kOver; }
+
+ private:
+  Shared& shared_;
+};
+
 void pay_until_over(Payer& payer, Shared& shared) {
   std::vector<double> latencies_ms;
   for (Phase phase = shared.phase; phase != Phase::kOver; phase = shared.phase) {
@@ -59,6 +71,7 @@ LoadResult run_load(int clients, double seconds,
   Shared shared;
   std::barrier connected(clients + 1);
   std::vector<std::jthread> threads;
+  const Ending ending(shared);
   for (int number = 0; number < clients; ++number) {
     threads.emplace_back([&, number] {
       std::unique_ptr<Payer> payer;
