@@ -14,6 +14,7 @@
 #include "participant_agents/rm/branch_session.h"
 #include "participant_agents/rm/control_start.h"
 #include "participant_agents/rm/link.h"
+#include "participant_agents/rm/postgres_list.h"
 #include "participant_agents/rm/postgres_statements.h"
 #include "participant_agents/rm/postgres_waits.h"
 #include "participant_agents/rm/sql_lexer.h"
@@ -97,28 +98,6 @@ DatabaseIdentity identity_at(const Row& row, std::size_t column, const Takeover&
       static_cast<std::uint32_t>(std::stoul("0" + text_at(row, column + 1), nullptr, 16));
   identity.position = unsigned_at(row, column + 2);
   return identity;
-}
-
-/// The xid8 of a transaction of which the server lists 32 bits. Every transaction that is not
-/// frozen is within 2^31 of the next one, so the nearest number with these bits is the one
-/// (PostgreSQL, FullTransactionIdFromXidAndCtx).
-std::uint64_t widen(std::uint64_t listed, std::uint64_t snapshot_xmax) {
-  const auto behind = static_cast<std::int32_t>(static_cast<std::uint32_t>(listed) -
-                                                static_cast<std::uint32_t>(snapshot_xmax));
-  return snapshot_xmax + static_cast<std::uint64_t>(std::int64_t{behind});
-}
-
-/// The list of prepared branches of this database, ready to be widened.
-constexpr std::string_view kPreparedHere =
-    "SELECT gid, transaction::text, pg_snapshot_xmax(pg_current_snapshot())::text, "
-    "(extract(epoch FROM clock_timestamp() - prepared) * 1000000)::bigint "
-    "FROM pg_prepared_xact() "
-    "WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
-
-PreparedBranch listed_branch(Xid xid, const Row& row) {
-  return {.xid = std::move(xid),
-          .transaction_id = widen(unsigned_at(row, 1), unsigned_at(row, 2)),
-          .age = Duration(std::max<std::int64_t>(integer_at(row, 3), 1))};
 }
 
 /// nullopt: not a branch of these logs and this participant.
@@ -443,15 +422,14 @@ FinishReport PostgresSession::settle_absent(const Seen& seen,
 }
 
 Result<PostgresSession::Seen> PostgresSession::look(const Xid& xid) {
-  const auto rows = link().query(
-      "SELECT (SELECT transaction::text FROM pg_prepared_xact() WHERE gid=" + quoted(xid) +
-      "), pg_snapshot_xmax(pg_current_snapshot())::text, " + std::string(kIdentityColumns));
+  const auto listed = find_prepared(link(), to_gid(xid));
+  if (!listed) return listed.error();
+  const auto rows = link().query("SELECT " + std::string(kIdentityColumns));
   if (!rows) return rows.error();
-  const Row& row = rows->front();
   Seen seen;
-  seen.listed = !text_at(row, 0).empty();
-  if (seen.listed) seen.transaction_id = widen(unsigned_at(row, 0), unsigned_at(row, 1));
-  seen.database = identity_at(row, 2, {});
+  seen.listed = listed->has_value();
+  if (seen.listed) seen.transaction_id = (*listed)->transaction_id;
+  seen.database = identity_at(rows->front(), 0, {});
   return seen;
 }
 
@@ -517,22 +495,19 @@ FinishReport PostgresSession::of_another_history(const BranchProof& proof,
 }
 
 Result<Inspection> PostgresSession::list_with_waits(const std::set<LogId>& ours) {
-  const auto rows = link().query(std::string(kPreparedHere) + " ORDER BY prepared, gid");
-  if (!rows) return rows.error();
+  auto listed = list_prepared_here(link());
+  if (!listed) return std::move(listed).error();
   auto blocked = find_blocked(link());
   if (!blocked) return blocked.error();
   Inspection found;
-  for (const Row& row : *rows) {
-    const std::string gid = text_at(row, 0);
+  for (const auto& [gid, transaction_id, age] : *listed) {
     if (auto xid = our_xid(gid, ours, settings())) {
-      const PreparedBranch branch = listed_branch(std::move(*xid), row);
       BranchSight& sight = found.branches.emplace_back();
-      sight.xid = branch.xid;
-      sight.transaction_id = branch.transaction_id;
-      sight.age = branch.age;
+      sight.xid = std::move(*xid);
+      sight.transaction_id = transaction_id;
+      sight.age = age;
       sight.blocked = std::move((*blocked)[gid]);
     } else if (found.foreign.size() < kInspectedMax) {
-      const Duration age(std::max<std::int64_t>(integer_at(row, 3), 1));
       found.foreign.push_back({.name = gid, .age = age, .blocked = std::move((*blocked)[gid])});
     }
   }
@@ -777,12 +752,12 @@ Error PostgresControl::who_fences(const Fence& fence) {
 }
 
 Result<PreparedScan> PostgresControl::list_prepared(const std::set<LogId>& ours) {
-  const auto rows = link_->query(std::string(kPreparedHere), Effect::kNone);
-  if (!rows) return rows.error();
+  const auto listed = list_prepared_here(*link_);
+  if (!listed) return listed.error();
   PreparedScan scan;
-  for (const Row& row : *rows) {
-    if (auto xid = our_xid(text_at(row, 0), ours, link_->settings())) {
-      scan.branches.push_back(listed_branch(std::move(*xid), row));
+  for (const auto& [gid, transaction_id, age] : *listed) {
+    if (auto xid = our_xid(gid, ours, link_->settings())) {
+      scan.branches.push_back({std::move(*xid), transaction_id, age});
     } else {
       ++scan.foreign;
     }
