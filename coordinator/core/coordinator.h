@@ -330,6 +330,7 @@ class Coordinator {
   static std::string lost_text(const Participant& participant);
   static std::optional<Error> refusal_for_history(const Participant& participant);
   Result<std::vector<std::string>> plan_taking_back(const std::string& name) const;
+  std::size_t unanswered_commits(const Participant& participant) const;
   std::optional<Error> take_back(const Allowing& allowing);
   void add_history_finding(const Participant& participant, std::vector<Finding>& findings) const;
 

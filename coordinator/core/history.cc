@@ -490,6 +490,14 @@ Result<std::vector<std::string>> Coordinator::plan_taking_back(const std::string
                  .message = lost_text(participant) + "; ask again when that is done",
                  .participant = name};
   }
+  if (const std::size_t count = unanswered_commits(participant); count > 0) {
+    return Error{.code = ErrorCode::kBusy,
+                 .effect = assent::Effect::kNone,
+                 .message = "what became of " + std::to_string(count) +
+                            " of its branches that are being committed is not known yet; ask again "
+                            "in a moment",
+                 .participant = name};
+  }
   std::vector<std::string> plan = {"participant " + name +
                                        " gets new work again although the history of its database "
                                        "changed: " +
@@ -501,6 +509,19 @@ Result<std::vector<std::string>> Coordinator::plan_taking_back(const std::string
                         " is rolled back unless something else forbids it");
   }
   return plan;
+}
+
+/// Neither the search nor phase two has told of them: new work could take what they have taken, and
+/// lost.
+std::size_t Coordinator::unanswered_commits(const Participant& participant) const {
+  const auto is_unanswered = [&](const Gtrid& gtrid) {
+    const Transaction& tx = transactions_.at(gtrid);
+    if (tx.phase == Phase::kDeciding) return true;
+    const Branch& branch = *tx.find_branch(participant);
+    return tx.phase == Phase::kCommitting && !branch.hazard && branch.failures == 0;
+  };
+  return static_cast<std::size_t>(
+      std::count_if(participant.branches.begin(), participant.branches.end(), is_unanswered));
 }
 
 /// Until its next commit nothing is expected of it but what its fence row is told of from now on.
