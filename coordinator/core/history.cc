@@ -1,12 +1,13 @@
 // Databases whose history changed: restored from a backup, a standby promoted without its last
 // transactions, another server (design section 6). The newest commit of each participant is the
-// sentinel. It was recorded after every other one was prepared, so a database that still has it
-// committed has lost none of them. One that should have it and doesn't gets no new work; the log is
-// gone through for what it has lost, and a person takes it back. A sentinel that was not finished
-// yet, whatever became of it since, or that stands against its decision, says nothing of the
-// others: the search through the log decides (docs/decisions/0016). So does one whose witness row
-// is not there when the log lacks records behind it: a newer commit among those may have let the
-// row go.
+// sentinel. It was recorded after every other one was prepared. A database that should have it and
+// doesn't gets no new work; the log is gone through for what it has lost, and a person takes it
+// back. One that has it may have got it from a copy that held it prepared: what was recorded before
+// it, and the fence row was not told of, is looked for, unless the agent that had its vote is in
+// control still (docs/decisions/0016). A sentinel that was not finished yet, or that stands against
+// its decision, says nothing of the others: the search decides. So does one whose witness row is
+// not there when the log lacks records behind it: a newer commit among those may have let the row
+// go.
 
 #include <algorithm>
 #include <utility>
@@ -180,22 +181,22 @@ void Coordinator::judge_by_committed(Participant& participant) {
   if (may_lack_by_hand(participant)) return doubt_by_hand(participant);
   if (!newest_may_hide_loss(participant)) return history_is_good(participant);
   const std::string why = "its newest committed branch, xid=" + to_string(newest.branch.xid) +
-                          ", was not finished yet, and may have been prepared in a copy";
+                          ", may have been prepared in a copy that lacks others";
   history_doubted(participant, why, newest.number);
 }
 
-/// Committed only now, it may have been prepared in a copy that lacks what was prepared after it
-/// and recorded before. But not what the fence row was told of. Nor can anybody have put the
-/// database back if the agent to which it voted is in control still, also if coordinators came and
-/// went: the history was good when that agent was given its work.
+/// It may have been prepared in a copy, and committed there since, by whatever opening or scan.
+/// What was prepared after it and recorded before is not in that copy, unless the fence row was
+/// told of it. But if the agent to which it voted is in control still, also if coordinators came
+/// and went, nobody has put the database back: the history was good when that agent was given its
+/// work.
 bool Coordinator::newest_may_hide_loss(const Participant& participant) {
-  const History& history = participant.history;
+  const NewestCommit& newest = *participant.history.newest;
   const Welcome& welcome = *participant.welcome;
-  const bool only_now = history.newest_unfinished || history.newest_awaited;
-  const bool all_told = history.newest->number <= welcome.fence_top + 1;
-  const std::uint64_t voter = history.newest->branch.proof.database.takeover;
-  const bool same_agent = voter != 0 && voter == welcome.database.takeover;
-  return only_now && !all_told && !same_agent;
+  const bool all_told = newest.number <= welcome.fence_top + 1;
+  const std::uint64_t voter = newest.branch.proof.database.takeover;
+  const bool to_this_agent = voter != 0 && voter == welcome.database.takeover;
+  return !all_told && !to_this_agent;
 }
 
 /// A status that comes after a loss was found may be that of another transaction: others have gone
@@ -279,8 +280,8 @@ void Coordinator::history_doubted(Participant& participant, const std::string& w
                                   std::uint64_t before) {
   participant.history.state = History::State::kDoubted;
   participant.history.why = why;
-  note(Note::Level::kWarning, "participant=" + participant.name + " history in doubt: " + why +
-                                  "; the log is gone through for what else may be lost");
+  note(Note::Level::kInfo, "participant=" + participant.name + " history in doubt: " + why +
+                               "; the log is gone through for what else may be lost");
   search(participant, before);
 }
 

@@ -45,8 +45,8 @@ struct CommitsPiece {
   std::vector<NumberedCommit> commits;  ///< oldest first
   std::uint64_t read_to = 0;            ///< number of the last record that was read
   bool more = false;                    ///< there are records behind it
-  std::uint64_t gone =
-      0;  ///< the highest number of a commit before the span's end that may be gone
+  std::uint64_t gone = 0;  ///< the highest number, below the span's end, of a commit that may be
+                           ///< gone; 0: none
 };
 
 class DecisionLog {
