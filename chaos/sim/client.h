@@ -24,6 +24,8 @@ class Client {
   bool ask(ClientRequest question, Answered answered);
   /// The answer is wanted no more.
   void give_up();
+  /// Who was asked last.
+  const Coordinator* asked() const { return coordinator_; }
 
  private:
   void connect(Coordinator& coordinator);

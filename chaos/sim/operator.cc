@@ -174,6 +174,7 @@ void Operator::act(ClientRequest request) {
           world_.trace("operator", told.acted     ? "did it: " + told.next
                                    : told.refused ? "was refused: " + told.refused->message
                                                   : "was refused");
+          if (told.acted) last_deed_ = world_.now();
           if (told.acted && deposed_) restart_();  // as the finding says
         }
         look();

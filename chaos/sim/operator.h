@@ -28,6 +28,9 @@ class Operator {
   Operator(World& world, Links& links, const Weather& weather, Client::FindCoordinator find,
            Decided decided, Books books, std::function<void()> restart);
 
+  /// When something was done that he asked for.
+  Instant last_deed() const { return last_deed_; }
+
  private:
   void look();
   void deal_with(const CoordinatorStatus& status);
@@ -46,6 +49,7 @@ class Operator {
   const Books books_;
   const std::function<void()> restart_;  ///< the coordinator
   bool deposed_ = false;                 ///< it said so
+  Instant last_deed_{};
   Process process_;
   Client client_;
 };

@@ -151,7 +151,7 @@ void Payer::vanish() {
 }
 
 void Payer::take(Answer answer) {
-  judge_(*order_, answer);
+  judge_(*order_, client_.asked(), answer);
   history_.note(order_->payment, asked_, world_.now(), answer);
   world_.trace("payer", order_->payment.key + " " + std::string(to_string(answer.outcome)) +
                             (answer.error ? ": " + answer.error->message : ""));

@@ -29,8 +29,8 @@ struct Order {
 class Payer {
  public:
   using Next = std::function<std::optional<Order>()>;
-  /// Looks at an answer before it is noted.
-  using Judge = std::function<void(const Order&, Answer&)>;
+  /// Looks at an answer, and who gave it, before it is noted.
+  using Judge = std::function<void(const Order&, const Coordinator*, Answer&)>;
 
   Payer(World& world, Links& links, const Weather& weather, Client::FindCoordinator find, Next next,
         Judge judge);

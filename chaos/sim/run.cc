@@ -35,8 +35,8 @@ constexpr std::int64_t kBalance = 100;
 constexpr Duration kPauseMax = seconds(40);
 /// Nothing prepared, no row locked, every payer answered.
 constexpr Duration kQuietWithin = seconds(15);
-/// The same where a person has to end what nobody else may.
-constexpr Duration kQuietByHand = seconds(60);
+/// There may be dozens of damages.
+constexpr Duration kForAllDeeds = minutes(5);
 
 std::string text(Duration duration) {
   return std::to_string(duration.count() / 1'000'000) + " s";
@@ -62,7 +62,7 @@ class House {
   void draw_log_habits();
   std::optional<Order> next_order();
   std::optional<Order> old_order();
-  void judge_answer(const Order& order, Answer& answer);
+  void judge_answer(const Order& order, const Coordinator* teller, Answer& answer);
   void start_coordinator();
   Branch& branch_of(const std::string& participant);
   void start_agent(Branch& branch);
@@ -87,7 +87,7 @@ class House {
   void between_events();
   void heal();
   bool is_over() const;
-  void run_until_over(Duration at_most);
+  void run_until_over();
   void pay_again();
   void let_operator_finish();
   void violated(const char* invariant, std::string what) {
@@ -174,7 +174,9 @@ void House::build() {
   for (std::size_t i = 0; i < payers; ++i) {
     payers_.push_back(std::make_unique<Payer>(
         world_, links_, client_weather_, find, [this] { return next_order(); },
-        [this](const Order& order, Answer& answer) { judge_answer(order, answer); }));
+        [this](const Order& order, const Coordinator* teller, Answer& answer) {
+          judge_answer(order, teller, answer);
+        }));
   }
 }
 
@@ -226,8 +228,10 @@ std::optional<Order> House::old_order() {
 }
 
 /// R15: nothing expires before its time, or while the log says something else. That a key has been
-/// decided is known as long as its record is there.
-void House::judge_answer(const Order& order, Answer& answer) {
+/// decided is known as long as its record is there, and to the opening of the log that is in
+/// charge: one that was deposed and has not heard of it decides nothing more, but knows of no later
+/// decision.
+void House::judge_answer(const Order& order, const Coordinator* teller, Answer& answer) {
   const std::string& key = order.payment.key;
   if (answer.outcome == Outcome::kExpired) {
     if (!order.not_after || world_.latest() <= *order.not_after)
@@ -241,7 +245,8 @@ void House::judge_answer(const Order& order, Answer& answer) {
   }
   const bool unknowing =
       answer.outcome == Outcome::kNoRecord || answer.outcome == Outcome::kInProgress;
-  if (unknowing && disk_.has_forgotten(key)) answer.outcome = Outcome::kUnknown;
+  const bool in_charge = teller == coordinator_.get();
+  if (unknowing && (disk_.has_forgotten(key) || !in_charge)) answer.outcome = Outcome::kUnknown;
 }
 
 void House::start_coordinator() {
@@ -555,7 +560,7 @@ RunResult House::run() {
   world_.run_until(Instant{} + world_.random().between(seconds(1), seconds(60)));
   heal();
   const Instant healed = world_.now();
-  run_until_over(disk_.lost.empty() && !by_hand_ ? kQuietWithin : kQuietByHand);
+  run_until_over();
   result_.until_quiet = world_.now() - healed;
   pay_again();
   // Whatever was under way, held or waited for has come by then.
@@ -568,15 +573,21 @@ RunResult House::run() {
   return std::move(result_);
 }
 
-void House::run_until_over(Duration at_most) {
-  const Instant end = world_.now() + at_most;
-  while (!is_over() && world_.now() < end) world_.run_until(world_.now() + milliseconds(100));
-  if (!is_over()) violated("L3", "not all is quiet " + text(at_most) + " after all was healed");
+/// A person's deeds begin the time anew: he settles one damage after another.
+void House::run_until_over() {
+  const Instant begin = world_.now();
+  const auto is_late = [&] {
+    const Instant now = world_.now();
+    return now >= begin + kForAllDeeds ||
+           now >= std::max(begin, operator_->last_deed()) + kQuietWithin;
+  };
+  while (!is_over() && !is_late()) world_.run_until(world_.now() + milliseconds(100));
+  if (!is_over())
+    violated("L3", "not all is quiet " + text(kQuietWithin) + " after all was healed");
 }
 
-/// He settles one damage after another, of which there may be dozens.
 void House::let_operator_finish() {
-  const Instant end = world_.now() + minutes(5);
+  const Instant end = world_.now() + kForAllDeeds;
   while (by_hand_ && !coordinator_->status().findings.empty() && world_.now() < end)
     world_.run_until(world_.now() + seconds(1));
 }
@@ -585,7 +596,7 @@ void House::let_operator_finish() {
 void House::pay_again() {
   payments_left_ = 2 * payers_.size();
   for (const auto& payer : payers_) payer->go_on();
-  run_until_over(by_hand_ ? kQuietByHand : kQuietWithin);
+  run_until_over();
 }
 
 void House::judge(const workload::Evidence& before) {

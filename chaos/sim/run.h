@@ -23,7 +23,8 @@ struct RunResult {
 
 /// One life of a small house, all of it drawn from the seed: databases, agents, coordinator and
 /// payers under faults, then healed, which is to end every payment and free every lock within 15
-/// seconds; then it pays again. It is judged when whatever may still come late has come.
+/// seconds, or 15 after the last deed of its operator; then it pays again. It is judged when
+/// whatever may still come late has come.
 RunResult run(std::uint64_t seed, bool tracing);
 
 }  // namespace assent::sim
