@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "chaos/faults/faults.h"
+#include "chaos/faults/person.h"
 #include "chaos/faults/sandbox_fault.h"
-#include "coordinator/client/client.h"
 #include "protocol/base/xid.h"
 
 namespace assent::live {
@@ -97,9 +97,9 @@ class Hand : public SandboxFault {
 
   // Not of the ring: nobody could tell afterwards whether it is broken by this hand alone.
   bool may_be_damaged(const Xid& xid) const {
-    auto client = connect();
-    if (!client) return false;
-    const auto shown = client->transaction(xid.gtrid);
+    auto person = Person::at(sandbox());
+    if (!person) return false;
+    const auto shown = person->transaction(xid.gtrid);
     return shown && shown->transaction && !shown->transaction->key.starts_with("ring-");
   }
 
@@ -113,21 +113,11 @@ class Hand : public SandboxFault {
 
   // It was noticed, and allowed; or its transaction was rolled back anyway.
   bool is_dealt_with() const {
-    auto client = connect();
-    if (!client) return false;
-    Allow allow;
-    allow.what = Allowance::kViolation;
-    allow.hand = {.by = "chaos", .reason = "a branch was rolled back by hand", .act = true};
-    const auto told = client->act(allow);
-    if (told && told->acted) return true;
-    const auto shown = client->transaction(*gtrid_);
+    auto person = Person::at(sandbox());
+    if (!person) return false;
+    if (person->allow(Allowance::kViolation, "a branch was rolled back by hand")) return true;
+    const auto shown = person->transaction(*gtrid_);
     return shown && shown->transaction && shown->transaction->outcome == Outcome::kRolledBack;
-  }
-
-  std::optional<Client> connect() const {
-    auto client = Client::connect({.coordinator = sandbox().coordinator_address()});
-    if (!client) return std::nullopt;
-    return std::move(*client);
   }
 
   Participant at_;

@@ -1,0 +1,65 @@
+#include "chaos/faults/person.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace assent::live {
+namespace {
+
+ByHand in_person(const std::string& reason) {
+  return {.by = "chaos", .reason = reason, .act = true};
+}
+
+}  // namespace
+
+std::optional<Person> Person::at(const Sandbox& sandbox) {
+  auto client = Client::connect({.coordinator = sandbox.coordinator_address()});
+  if (!client) return std::nullopt;
+  return Person(std::move(*client));
+}
+
+std::optional<TransactionShown> Person::transaction(const Gtrid& gtrid) {
+  auto shown = client_.transaction(gtrid);
+  if (!shown) return std::nullopt;
+  return std::move(*shown);
+}
+
+bool Person::finds_all_well() {
+  const auto status = client_.status();
+  const auto list = client_.participants();
+  return status && status->findings.empty() && list &&
+         std::all_of(list->participants.begin(), list->participants.end(),
+                     [](const ParticipantSummary& each) { return each.health == kWell; });
+}
+
+bool Person::is_told(const std::string& command) {
+  const auto status = client_.status();
+  return status && std::any_of(status->findings.begin(), status->findings.end(),
+                               [&command](const Finding& finding) {
+                                 return finding.command.starts_with(command);
+                               });
+}
+
+bool Person::allow(Allowance what, const std::string& reason, const std::string& participant) {
+  Allow allow;
+  allow.what = what;
+  allow.participant = participant;
+  allow.hand = in_person(reason);
+  const auto told = client_.act(std::move(allow));
+  return told && told->acted;
+}
+
+void Person::roll_back_undecided(const std::string& reason) {
+  const auto list = client_.in_doubt();
+  if (!list) return;
+  for (const InDoubtTransaction& transaction : list->transactions) {
+    if (transaction.outcome || transaction.phase != "none") continue;
+    ResolveTransaction resolve;
+    resolve.gtrid = transaction.gtrid;
+    resolve.decision = Decision::kRollback;
+    resolve.hand = in_person(reason);
+    static_cast<void>(client_.act(std::move(resolve)));  // it is listed again, if it was not done
+  }
+}
+
+}  // namespace assent::live

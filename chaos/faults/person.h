@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "chaos/sandbox/sandbox.h"
+#include "coordinator/client/client.h"
+
+namespace assent::live {
+
+// Who looks after a sandbox: asks its coordinator how it is, and does by hand what it waits for.
+// nullopt and false: nobody answers there now.
+class Person {
+ public:
+  static std::optional<Person> at(const Sandbox& sandbox);
+
+  std::optional<TransactionShown> transaction(const Gtrid& gtrid);
+  // Every participant is there and was looked at, and nothing waits for a person.
+  bool finds_all_well();
+  // Something waits for this command: "assentctl allow history", say.
+  bool is_told(const std::string& command);
+
+  // False: it was not done.
+  bool allow(Allowance what, const std::string& reason, const std::string& participant = {});
+  // What is prepared, and of which the log knows no decision, is rolled back.
+  void roll_back_undecided(const std::string& reason);
+
+ private:
+  explicit Person(Client client) : client_(std::move(client)) {}
+
+  Client client_;
+};
+
+}  // namespace assent::live
