@@ -15,6 +15,8 @@ Faults make_all() {
   all.push_back(make_foreign());
   all.push_back(make_exhausted());
   all.push_back(make_hand());
+  all.push_back(make_old_log());
+  all.push_back(make_old_database());
   all.push_back(make_no_connections());
   all.push_back(make_no_descriptors());
   all.push_back(make_power_cut());

@@ -22,6 +22,10 @@ std::unique_ptr<Fault> make_foreign();    // a prepared branch of somebody else
 std::unique_ptr<Fault> make_exhausted();  // max_prepared_transactions of them
 std::unique_ptr<Fault> make_hand();       // ROLLBACK PREPARED of one of ours: damage
 
+// fault_copy.cc: the wrong backup is restored, and later the right data
+std::unique_ptr<Fault> make_old_log();       // nobody may take it for the log
+std::unique_ptr<Fault> make_old_database();  // gets no new work until a person takes it back
+
 // fault_limits.cc
 std::unique_ptr<Fault> make_no_connections();  // the agent's sessions end, and it gets no others
 std::unique_ptr<Fault> make_no_descriptors();  // a process of ours can open nothing more

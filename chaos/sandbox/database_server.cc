@@ -317,6 +317,16 @@ void DatabaseServer::restore() {
   });
 }
 
+void DatabaseServer::swap_with_copy() {
+  while_stopped([this] {
+    const auto aside = data_directory() / "aside";
+    std::filesystem::rename(cluster(), aside);
+    std::filesystem::rename(copy_of_cluster(), cluster());
+    std::filesystem::rename(aside, copy_of_cluster());
+    sync_file(data_directory());
+  });
+}
+
 std::filesystem::path DatabaseServer::copy_of_cluster() const {
   return data_directory() / "copy";
 }

@@ -106,6 +106,9 @@ class DatabaseServer {
   void back_up();
   void restore();
 
+  // They change places: each is again what it was after a second time.
+  void swap_with_copy();
+
   // A database owned by the application, which the agent may use as Role says. Server running.
   virtual void create_database(const std::string& database) = 0;
 

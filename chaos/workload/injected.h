@@ -21,9 +21,16 @@ struct HandMade {
   std::string gtrid;  ///< of its transaction
 };
 
+/// What a part has stored was put back to a copy for a while, and then to what it should be.
+struct PutBack {
+  std::string of;        ///< a participant: its database; or "coordinator": its log
+  bool noticed = false;  ///< no new work was taken until a person said that all is right
+};
+
 struct Injected {
   std::vector<ForeignBranch> foreign;
   std::vector<HandMade> rolled_back;
+  std::vector<PutBack> put_back;
 };
 
 }  // namespace assent::workload

@@ -176,6 +176,11 @@ std::vector<Violation> check_injected(const LogEvidence& log, const Injected& in
       found.push_back({"I12", "the branch of " + hand.gtrid + " at " + hand.participant +
                                   " was rolled back by hand, and nobody noticed"});
   }
+  for (const PutBack& each : injected.put_back) {
+    std::erase_if(noticed, [&](const auto& lost) { return lost.second == each.of; });
+    if (!each.noticed)
+      found.push_back({"I12", "what " + each.of + " stores was put back, and nobody noticed"});
+  }
   for (const auto& [gtrid, participant] : noticed)
     found.push_back(
         {"I12", "a heuristic outcome of " + gtrid + " at " + participant + " that nothing caused"});

@@ -281,6 +281,23 @@ TEST_CASE("a heuristic outcome needs a cause, and a cause has to be noticed") {
   }
 }
 
+TEST_CASE("a database that was put back explains what it lost, if anybody noticed") {
+  Logged logged;
+  logged.log.records.push_back({4, LogRecord::Kind::kHeuristic, kFirst, "", "points"});
+  SECTION("noticed") {
+    logged.injected.put_back = {{"points", true}};
+    CHECK(logged.broken().empty());
+  }
+  SECTION("not noticed") {
+    logged.injected.put_back = {{"points", false}};
+    CHECK(logged.breaks("I12"));
+  }
+  SECTION("another one") {
+    logged.injected.put_back = {{"payments", true}};
+    CHECK(logged.breaks("I12"));
+  }
+}
+
 TEST_CASE("the lines of a log dump are understood") {
   const auto commit = parse_log_line(
       R"(17 2026-07-21T10:00:00.000Z epoch=1 forced commit 0123456789abcdef-1-1 key="points-7" branch=points database="x")");
