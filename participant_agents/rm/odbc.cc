@@ -67,6 +67,7 @@ bool is_connected_to_a_server(int descriptor) {
   return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
 }
 
+/// By their names: others open and close theirs meanwhile.
 std::vector<OpenSocket> connected_sockets() {
   std::vector<OpenSocket> sockets;
   DIR* folder = ::opendir("/proc/self/fd");
@@ -77,8 +78,10 @@ std::vector<OpenSocket> connected_sockets() {
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), descriptor);
     if (parsed.ec != std::errc()) continue;
     struct stat status {};
-    if (::fstat(descriptor, &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
-    if (is_connected_to_a_server(descriptor)) sockets.push_back({descriptor, status.st_ino});
+    const bool is_socket =
+        ::fstatat(::dirfd(folder), entry->d_name, &status, 0) == 0 && S_ISSOCK(status.st_mode);
+    if (is_socket && is_connected_to_a_server(descriptor))
+      sockets.push_back({descriptor, status.st_ino});
   }
   ::closedir(folder);
   return sockets;
