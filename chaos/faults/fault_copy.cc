@@ -63,6 +63,7 @@ class OldLog : public SandboxFault {
   }
 
   void copy_log() const {
+    std::filesystem::remove_all(copy());  // which a power cut may have brought back
     std::filesystem::create_directory(copy());
     for (const auto& name : inside(log())) {
       std::filesystem::copy(log() / name, copy() / name, std::filesystem::copy_options::recursive);
@@ -83,19 +84,19 @@ class OldLog : public SandboxFault {
   }
 
   bool is_well() const {
-    auto person = Person::at(sandbox());
+    auto person = Person::at(sandbox().coordinator_address());
     return person && person->finds_all_well();
   }
 
   bool is_noticed() const {
-    auto person = Person::at(sandbox());
+    auto person = Person::at(sandbox().coordinator_address());
     return person && person->is_told("assentctl allow presume");
   }
 
   /// The databases obey the copy's opening, which is given up; it took no work, so there is nothing
   /// that it may have decided.
   bool is_in_charge() const {
-    auto person = Person::at(sandbox());
+    auto person = Person::at(sandbox().coordinator_address());
     if (!person) return false;
     if (person->allow(Allowance::kPresume, kReason)) {
       sandbox().stop(kCoordinator);
@@ -161,13 +162,13 @@ class OldDatabase : public SandboxFault {
   }
 
   bool is_noticed() const {
-    auto person = Person::at(sandbox());
-    return person && person->is_told("assentctl allow history");
+    auto person = Person::at(sandbox().coordinator_address());
+    return person && person->finds_quarantined(at_.name);
   }
 
   /// A commit that was under way may have found its branch missing, which is a damage.
   bool is_taken_back() const {
-    auto person = Person::at(sandbox());
+    auto person = Person::at(sandbox().coordinator_address());
     if (!person) return false;
     person->allow(Allowance::kHistory, kReason, at_.name);
     person->allow(Allowance::kViolation, kReason);

@@ -97,7 +97,7 @@ class Hand : public SandboxFault {
 
   // Not of the ring: nobody could tell afterwards whether it is broken by this hand alone.
   bool may_be_damaged(const Xid& xid) const {
-    auto person = Person::at(sandbox());
+    auto person = Person::at(sandbox().coordinator_address());
     if (!person) return false;
     const auto shown = person->transaction(xid.gtrid);
     return shown && shown->transaction && !shown->transaction->key.starts_with("ring-");
@@ -113,7 +113,7 @@ class Hand : public SandboxFault {
 
   // It was noticed, and allowed; or its transaction was rolled back anyway.
   bool is_dealt_with() const {
-    auto person = Person::at(sandbox());
+    auto person = Person::at(sandbox().coordinator_address());
     if (!person) return false;
     if (person->allow(Allowance::kViolation, "a branch was rolled back by hand")) return true;
     const auto shown = person->transaction(*gtrid_);

@@ -12,8 +12,8 @@ ByHand in_person(const std::string& reason) {
 
 }  // namespace
 
-std::optional<Person> Person::at(const Sandbox& sandbox) {
-  auto client = Client::connect({.coordinator = sandbox.coordinator_address()});
+std::optional<Person> Person::at(const std::string& coordinator) {
+  auto client = Client::connect({.coordinator = coordinator, .application = "chaos"});
   if (!client) return std::nullopt;
   return Person(std::move(*client));
 }
@@ -38,6 +38,10 @@ bool Person::is_told(const std::string& command) {
                                [&command](const Finding& finding) {
                                  return finding.command.starts_with(command);
                                });
+}
+
+bool Person::finds_quarantined(const std::string& participant) {
+  return is_told("assentctl allow history --participant " + participant + " ");
 }
 
 bool Person::allow(Allowance what, const std::string& reason, const std::string& participant) {

@@ -3,22 +3,23 @@
 #include <optional>
 #include <string>
 
-#include "chaos/sandbox/sandbox.h"
 #include "coordinator/client/client.h"
 
 namespace assent::live {
 
-// Who looks after a sandbox: asks its coordinator how it is, and does by hand what it waits for.
+// Who looks after a house: asks its coordinator how it is, and does by hand what it waits for.
 // nullopt and false: nobody answers there now.
 class Person {
  public:
-  static std::optional<Person> at(const Sandbox& sandbox);
+  static std::optional<Person> at(const std::string& coordinator);  // its address
 
   std::optional<TransactionShown> transaction(const Gtrid& gtrid);
   // Every participant is there and was looked at, and nothing waits for a person.
   bool finds_all_well();
-  // Something waits for this command: "assentctl allow history", say.
+  // Something waits for this command, which begins so: "assentctl allow presume", say.
   bool is_told(const std::string& command);
+  // The participant gets no new work until its history is allowed.
+  bool finds_quarantined(const std::string& participant);
 
   // False: it was not done.
   bool allow(Allowance what, const std::string& reason, const std::string& participant = {});
