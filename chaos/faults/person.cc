@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "chaos/load/payers.h"
+
 namespace assent::live {
 namespace {
 
@@ -26,10 +28,7 @@ std::optional<TransactionShown> Person::transaction(const Gtrid& gtrid) {
 
 bool Person::finds_all_well() {
   const auto status = client_.status();
-  const auto list = client_.participants();
-  return status && status->findings.empty() && list &&
-         std::all_of(list->participants.begin(), list->participants.end(),
-                     [](const ParticipantSummary& each) { return each.health == kWell; });
+  return status && status->findings.empty() && is_linked(client_);
 }
 
 bool Person::is_told(const std::string& command) {
