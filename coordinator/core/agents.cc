@@ -150,6 +150,7 @@ void Coordinator::lose_link(Participant& participant, const std::string& why) {
     Branch& branch = *tx.find_branch(participant);
     branch.told = false;
     branch.failures = 0;
+    branch.still_prepared = false;
     branch.next_try.reset();
     if (tx.undecided() && branch.state != BranchState::kPrepared) decide_rollback(tx, lost);
     drive(tx);
@@ -268,6 +269,7 @@ void Coordinator::on_reply(Participant& participant, PreparedList& list) {
       on_listed(participant, listed);
     }
   }
+  phase_two_answered(participant);
 }
 
 /// Whatever hand it was: what isn't listed any more is told again, if it is still to be finished.
@@ -315,6 +317,7 @@ void Coordinator::on_listed_of(Transaction& tx, Participant& participant,
         tx.phase == Phase::kCommitting ? BranchState::kCommitting : BranchState::kRollingBack;
     participant.branches.insert(tx.gtrid);
   }
+  branch->still_prepared = true;
   if (!branch->next_try) tell_decision(tx, *branch);
 }
 

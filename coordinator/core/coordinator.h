@@ -297,6 +297,7 @@ class Coordinator {
   // ---- databases whose history changed (history.cc)
   void note_newest(Participant& participant, const DecidedBranch& branch);
   void greet_history(Participant& participant);
+  bool has_deciding(const Participant& participant) const;
   void look_at_history(Participant& participant);
   bool took_for_history(Participant& participant, const Inspected& inspected);
   void judge_newest(Participant& participant, const Inspected& inspected);
@@ -320,6 +321,7 @@ class Coordinator {
                        std::uint64_t before = kNumberUnknown);
   void history_changed(Participant& participant, const std::string& why);
   void put_back(Participant& participant, const Error& why);
+  void commit_not_shown(const Transaction& tx, const Branch& branch);
   void quarantine(Participant& participant, const std::string& why);
   void search(Participant& participant, std::uint64_t before = kNumberUnknown);
   void search_on(Participant& participant);
@@ -327,6 +329,7 @@ class Coordinator {
   void judge_commit(Participant& participant, const NumberedCommit& found,
                     const BranchSight& sight);
   void search_ended(Participant& participant);
+  void phase_two_answered(Participant& participant);
   static std::string lost_text(const Participant& participant);
   static std::optional<Error> refusal_for_history(const Participant& participant);
   Result<std::vector<std::string>> plan_taking_back(const std::string& name) const;

@@ -417,6 +417,7 @@ void Coordinator::on_reply(Participant& participant, Finished& finished) {
   if (Branch* branch = tx == nullptr ? nullptr : tx->find_branch(participant)) {
     on_finished(*tx, *branch, finished);
     drive(*tx);
+    phase_two_answered(participant);
   } else {
     on_orphan_finished(participant, finished);
   }
@@ -458,10 +459,12 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
     case Completion::kCannotTell: {
       const std::string why = finished.error ? finished.error->message
                                              : "neither listed nor provable: look at the database";
+      if (commit && finished.evidence == Evidence::kNone) commit_not_shown(tx, branch);
       pin({tx.xid(branch), finished.told, Heuristic::kHazard, finished.evidence, why});
       return show_hazard(tx, branch, why);
     }
     case Completion::kStillPrepared:
+      branch.still_prepared = true;
       branch.last_error = finished.error;
       branch.next_try =
           now_.steady + doubled(config_.retry_min, branch.failures++, config_.retry_max);

@@ -45,6 +45,13 @@ bool is_forgotten(const BranchSight& sight) {
          sight.evidence == Evidence::kTransactionStatus;
 }
 
+/// The subject of a sentence.
+std::string commit_text(const Participant& participant, const Xid& xid) {
+  const auto& newest = participant.history.newest;
+  const std::string which = newest && newest->branch.xid == xid ? "newest " : "";
+  return "its " + which + "committed branch, xid=" + to_string(xid) + ",";
+}
+
 std::string error_text(const BranchSight& sight) {
   return sight.error ? ": " + sight.error->message : "";
 }
@@ -53,8 +60,7 @@ std::string error_text(const BranchSight& sight) {
 
 // ---------------------------------------------------------------- the sentinel
 
-/// Its witness row stays until a newer one takes its place. What is asked about the one before says
-/// nothing any more: asked anew.
+/// Its witness row stays until a newer one takes its place.
 void Coordinator::note_newest(Participant& participant, const DecidedBranch& branch) {
   History& history = participant.history;
   history.newest = {.number = kNumberUnknown, .branch = branch};
@@ -65,9 +71,7 @@ void Coordinator::note_newest(Participant& participant, const DecidedBranch& bra
     participant.witness_rows.ended.push_back(*history.spared);
     history.spared.reset();
   }
-  if (history.state != History::State::kUnseen) return;
-  history.serial = 0;
-  look_at_history(participant);
+  if (history.state == History::State::kUnseen) look_at_history(participant);
 }
 
 /// Of a new link. The same agent has had its database in its hand all the time, unless somebody put
@@ -81,11 +85,10 @@ void Coordinator::greet_history(Participant& participant) {
   history.newest_awaited = false;
   if (history.newest && history.newest->branch.proof.database.id != welcome.database.id) {
     if (same_agent && history.state == History::State::kChanged) return;
-    return history_changed(
-        participant,
-        "it is database " + welcome.database.id +
-            " now, and its newest committed branch, xid=" + to_string(history.newest->branch.xid) +
-            ", is in database " + history.newest->branch.proof.database.id);
+    return history_changed(participant, "it is database " + welcome.database.id + " now, and " +
+                                            commit_text(participant, history.newest->branch.xid) +
+                                            " is in database " +
+                                            history.newest->branch.proof.database.id);
   }
   const auto behind = same_agent ? fence_set_back(participant) : not_taken_back(participant);
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
@@ -94,9 +97,10 @@ void Coordinator::greet_history(Participant& participant) {
   } else if (behind && !history.newest) {
     history_changed(participant, *behind);
   } else if (behind || !same_agent || history.state != History::State::kGood) {
-    history.state = history.newest ? History::State::kUnseen : History::State::kGood;
+    const bool expected = history.newest || has_deciding(participant);
+    history.state = expected ? History::State::kUnseen : History::State::kGood;
     history.search = {};
-    if (!history.newest && may_lack_by_hand(participant)) doubt_by_hand(participant);
+    if (!expected && may_lack_by_hand(participant)) doubt_by_hand(participant);
   }
 }
 
@@ -110,6 +114,14 @@ void Coordinator::doubt_by_hand(Participant& participant) {
   history_doubted(participant, "its fence row was not told of what was committed by hand");
 }
 
+/// Voted to an earlier agent, and their commit is on its way to the log: the newest one is yet to
+/// come.
+bool Coordinator::has_deciding(const Participant& participant) const {
+  return std::any_of(
+      participant.branches.begin(), participant.branches.end(),
+      [this](const Gtrid& gtrid) { return transactions_.at(gtrid).phase == Phase::kDeciding; });
+}
+
 /// Asks what is still to be known; an answer that told nothing is asked for again with each scan,
 /// and on each new link.
 void Coordinator::look_at_history(Participant& participant) {
@@ -117,6 +129,7 @@ void Coordinator::look_at_history(Participant& participant) {
   if (!participant.connected || history.serial != 0) return;
   Inspect inspect;
   if (history.state == History::State::kUnseen) {
+    if (has_deciding(participant)) return;
     inspect.branches.push_back({history.newest->branch.xid, history.newest->branch.proof});
     history.newest_unfinished = is_unfinished(participant, history.newest->branch.xid);
   } else if (history.state != History::State::kGood && !history.search.done) {
@@ -155,7 +168,7 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
   if (sight == nullptr || sight->completion == Completion::kUnreached) return;
   const bool prepared = sight->completion == Completion::kStillPrepared;
   const bool committed = shows_commit(*sight);
-  const std::string what = "its newest committed branch, xid=" + to_string(newest) + ", is " +
+  const std::string what = commit_text(participant, newest) + " is " +
                            (prepared ? "prepared again" : "not there any more");
   const Damaged* damaged = find_damage(newest);
   const bool against = !prepared && damaged != nullptr && !damaged->repaired;
@@ -180,8 +193,8 @@ void Coordinator::judge_by_committed(Participant& participant) {
   const NewestCommit& newest = *participant.history.newest;
   if (may_lack_by_hand(participant)) return doubt_by_hand(participant);
   if (!newest_may_hide_loss(participant)) return history_is_good(participant);
-  const std::string why = "its newest committed branch, xid=" + to_string(newest.branch.xid) +
-                          ", may have been prepared in a copy that lacks others";
+  const std::string why = commit_text(participant, newest.branch.xid) +
+                          " may have been prepared in a copy that lacks others";
   history_doubted(participant, why, newest.number);
 }
 
@@ -297,6 +310,19 @@ void Coordinator::put_back(Participant& participant, const Error& why) {
   }
 }
 
+/// Told to commit, it is not there, and the history in which it voted neither. What phase two has
+/// found before has been shown, and maybe taken back; so has what the fence row was told of.
+void Coordinator::commit_not_shown(const Transaction& tx, const Branch& branch) {
+  Participant& participant = *branch.participant;
+  const bool told_of = tx.number != 0 && tx.number <= participant.welcome->fence_top;
+  Damaged* damaged = find_damage(tx.xid(branch));
+  const bool found_before = damaged != nullptr && !damaged->repaired && !damaged->found_lost;
+  if (told_of || found_before) return;
+  if (damaged != nullptr) damaged->found_lost = false;
+  if (participant.history.state == History::State::kChanged) return;
+  history_changed(participant, commit_text(participant, tx.xid(branch)) + " is not there any more");
+}
+
 /// No more of what is undecided may be committed there: its prepared branch may be lost.
 void Coordinator::quarantine(Participant& participant, const std::string& why) {
   participant.history.state = History::State::kChanged;
@@ -321,6 +347,7 @@ void Coordinator::quarantine(Participant& participant, const std::string& why) {
 /// that: the database has it committed, or lists it.
 void Coordinator::search(Participant& participant, std::uint64_t before) {
   History& history = participant.history;
+  history.serial = 0;
   history.search = {};
   history.search.span = {participant.welcome->fence_top, before};
   // Nothing of it can be looked up in another database.
@@ -423,11 +450,15 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
   find_damage(sight.xid)->found_lost = true;
 }
 
+/// What phase two has not answered for may be lost as well: the doubt ends with its answer.
 void Coordinator::search_ended(Participant& participant) {
   History& history = participant.history;
+  const bool doubted = history.state == History::State::kDoubted;
+  const bool all_looked_for = history.search.gone_to == 0;
+  if (doubted && all_looked_for && unanswered_commits(participant) > 0) return;
   history.search.done = true;
-  if (history.state == History::State::kDoubted) {
-    if (history.search.gone_to == 0) {
+  if (doubted) {
+    if (all_looked_for) {
       note(Note::Level::kInfo,
            "participant=" + participant.name + " history is good: " + lost_text(participant));
       return history_is_good(participant);
@@ -435,6 +466,12 @@ void Coordinator::search_ended(Participant& participant) {
     quarantine(participant, history.why);
   }
   note(Note::Level::kError, "participant=" + participant.name + " " + lost_text(participant));
+}
+
+/// The last answer, or a list that shows what has not answered, may end the doubt.
+void Coordinator::phase_two_answered(Participant& participant) {
+  const bool doubted = participant.history.state == History::State::kDoubted;
+  if (doubted && unanswered_commits(participant) == 0) look_at_history(participant);
 }
 
 std::string Coordinator::lost_text(const Participant& participant) {
@@ -519,7 +556,8 @@ std::size_t Coordinator::unanswered_commits(const Participant& participant) cons
     const Transaction& tx = transactions_.at(gtrid);
     if (tx.phase == Phase::kDeciding) return true;
     const Branch& branch = *tx.find_branch(participant);
-    return tx.phase == Phase::kCommitting && !branch.hazard && branch.failures == 0;
+    const bool waits_for_person = branch.hazard || participant.hazards.contains(gtrid);
+    return tx.phase == Phase::kCommitting && !waits_for_person && !branch.still_prepared;
   };
   return static_cast<std::size_t>(
       std::count_if(participant.branches.begin(), participant.branches.end(), is_unanswered));

@@ -115,7 +115,8 @@ struct Branch {
   bool told = false;    ///< on this link, and not answered yet
   bool hazard = false;  ///< what became of it can't be told, or stands against the decision
   std::uint32_t tries = 0;
-  std::uint32_t failures = 0;  ///< in a row
+  std::uint32_t failures = 0;   ///< in a row
+  bool still_prepared = false;  ///< as this link has shown since the decision
   std::optional<Instant> next_try;
   std::optional<Error> last_error;
   Evidence evidence = Evidence::kNone;  ///< of its end
