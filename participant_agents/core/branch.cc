@@ -13,6 +13,12 @@ Error steps_differ(std::uint32_t run, std::uint32_t named) {
                                               ": a message was lost; roll the transaction back");
 }
 
+/// What a person has found in the list has another position than the vote, and is the same branch.
+bool is_same_branch(const BranchProof& a, const BranchProof& b) {
+  return a.database.id == b.database.id && a.transaction_id == b.transaction_id &&
+         a.witness_row == b.witness_row;
+}
+
 }  // namespace
 
 Branch::Branch(Xid xid, LinkId owner, CoordinatorIndex coordinator)
@@ -171,18 +177,18 @@ void Branch::on_commit(LinkId link, const Commit& commit, Outbox& out) {
     return freeze(link, Decision::kCommit, "commit came for a branch that has not voted prepared",
                   out);
   }
-  if (phase_ == Phase::kPrepared && commit.proof != proof_) {
+  const bool as_voted = phase_ == Phase::kPrepared;
+  if (as_voted && !is_same_branch(commit.proof, *proof_)) {
     return freeze(link, Decision::kCommit,
                   "commit came with a proof that is not of the branch that voted", out);
   }
   told_ = Decision::kCommit;
-  told_proof_ = commit.proof;
+  told_proof_ = as_voted ? proof_ : commit.proof;
   finish_asker_ = link;
   if (phase_ == Phase::kCommitting) return;
   finished_.reset();
-  const bool as_voted = phase_ == Phase::kPrepared;
   phase_ = Phase::kCommitting;
-  out.add(StartCommit{xid_, commit.proof, as_voted});
+  out.add(StartCommit{xid_, *told_proof_, as_voted});
 }
 
 void Branch::on_rollback(LinkId link, const Rollback& rollback, Outbox& out) {

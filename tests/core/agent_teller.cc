@@ -63,7 +63,8 @@ std::optional<Error> error_of(const StoryCommand& command) {
 
 BranchProof proof_of(const StoryCommand& command) {
   BranchProof proof;
-  proof.database.id = "db";
+  proof.database.id = command.text("db", "db");
+  proof.database.position = command.number("position", 0);
   proof.transaction_id = command.number("xid8", 100 + command.number("tx", 1));
   return proof;
 }
@@ -301,7 +302,9 @@ struct ShowEffect {
     return "start roll back open " + show(e.xid);
   }
   std::string operator()(const StartCommit& e) const {
+    const std::uint64_t position = e.proof.database.position;
     return "start commit " + show(e.xid) + " xid8=" + std::to_string(e.proof.transaction_id) +
+           (position == 0 ? "" : " position=" + std::to_string(position)) +
            (e.as_voted ? " as voted" : "");
   }
   std::string operator()(const StartRollback& e) const {
