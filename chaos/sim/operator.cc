@@ -103,6 +103,10 @@ void Operator::take_back(const std::string& participant, const std::vector<std::
   list_doubts([this, participant, lost](const InDoubtList& list) {
     put_right(lost);
     put_right(list);
+    // What was put right there before may have gone with what it was put back from.
+    for (const Xid& xid : put_right_) {
+      if (xid.bqual == participant) put_right(xid);
+    }
     const auto hazard = std::find_if(
         list.transactions.begin(), list.transactions.end(), [&](const auto& transaction) {
           return std::any_of(transaction.branches.begin(), transaction.branches.end(),
@@ -120,9 +124,14 @@ void Operator::take_back(const std::string& participant, const std::vector<std::
 void Operator::put_right(const std::vector<std::string>& named) {
   for (const std::string& what : named) {
     if (what.find("is not there any more") == std::string::npos) continue;
-    const Xid xid = xid_in(what);
-    if (books_.lack(xid)) books_.put_right(xid);
+    put_right(xid_in(what));
   }
+}
+
+void Operator::put_right(const Xid& xid) {
+  if (!books_.lack(xid)) return;
+  books_.put_right(xid);
+  put_right_.insert(xid);
 }
 
 /// What is committed, and whose branch is damaged, is done by hand, if it is not there.
@@ -130,8 +139,7 @@ void Operator::put_right(const InDoubtList& list) {
   for (const InDoubtTransaction& transaction : list.transactions) {
     if (transaction.outcome != Outcome::kCommitted) continue;
     for (const BranchTruth& branch : transaction.branches) {
-      const bool ended = branch.damage && branch.state != "hazard";
-      if (ended && books_.lack(branch.xid)) books_.put_right(branch.xid);
+      if (branch.damage && branch.state != "hazard") put_right(branch.xid);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ class Operator {
   void take_back(const std::string& participant, const std::vector<std::string>& lost);
   void put_right(const std::vector<std::string>& named);
   void put_right(const InDoubtList& list);
+  void put_right(const Xid& xid);
   void list_doubts(std::function<void(const InDoubtList&)> then);
   void settle(const InDoubtList& list);
   std::optional<ClientRequest> deed_for(const InDoubtTransaction& transaction) const;
@@ -50,6 +52,7 @@ class Operator {
   const std::function<void()> restart_;  ///< the coordinator
   bool deposed_ = false;                 ///< it said so
   Instant last_deed_{};
+  std::set<Xid> put_right_;
   Process process_;
   Client client_;
 };

@@ -150,7 +150,7 @@ void Coordinator::lose_link(Participant& participant, const std::string& why) {
     Branch& branch = *tx.find_branch(participant);
     branch.told = false;
     branch.failures = 0;
-    branch.still_prepared = false;
+    branch.answered = false;
     branch.next_try.reset();
     if (tx.undecided() && branch.state != BranchState::kPrepared) decide_rollback(tx, lost);
     drive(tx);
@@ -238,7 +238,9 @@ void Coordinator::ask_list(Participant& participant) {
   // above, also for the next opening.
   // So does one that knows of a lost log: a wrong folder leaves no trace when the right one is
   // back.
-  const bool good = participant.history.state == History::State::kGood && lost_logs_.empty();
+  // And what was found there is in the log first, or the next opening would pass over it.
+  const bool good = participant.history.state == History::State::kGood && lost_logs_.empty() &&
+                    damage_is_durable(participant);
   if (good) move_all(participant.witness_rows.ended, participant.witness_rows.being_told);
   send(participant, ListPrepared{participant.scan, good ? kLogTop : 0});
 }
@@ -305,6 +307,7 @@ void Coordinator::on_listed_of(Transaction& tx, Participant& participant,
     return show_hazard(participant, listed.xid, "prepared, but nothing of it was ever sent");
   }
   if (tx.phase != Phase::kCommitting && tx.phase != Phase::kRollingBack) return;  // it may vote yet
+  branch->answered = true;
   if (tx.phase == Phase::kCommitting &&
       !same_transaction(listed.transaction_id, branch->proof.transaction_id)) {
     participant.remembered.erase(tx.gtrid);
@@ -317,7 +320,6 @@ void Coordinator::on_listed_of(Transaction& tx, Participant& participant,
         tx.phase == Phase::kCommitting ? BranchState::kCommitting : BranchState::kRollingBack;
     participant.branches.insert(tx.gtrid);
   }
-  branch->still_prepared = true;
   if (!branch->next_try) tell_decision(tx, *branch);
 }
 

@@ -359,7 +359,7 @@ void Coordinator::decide_by_hand(Deed& deed) {
   if (const auto* commit = std::get_if<CommitRecord>(&*deed.decision)) {
     Transaction& tx = take_committed(*commit);
     for (Branch& branch : tx.branches) {
-      branch.participant->history.by_hand = kNumberUnknown;
+      note_by_hand(*branch.participant);
       tell_decision(tx, branch);
     }
     return drive(tx);

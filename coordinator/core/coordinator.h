@@ -231,6 +231,7 @@ class Coordinator {
   void repair(const Xid& xid, Evidence evidence, const std::string& how);
   void mark_damaged(Transaction& tx, Branch& branch);
   bool recorded_as_damaged(const Transaction& tx, const Branch& branch);
+  bool damage_is_durable(const Participant& participant) const;
   bool damaged(const Transaction& tx) const;
   std::vector<Damage> damage_of(const Gtrid& gtrid) const;
   Damaged* find_damage(const Xid& xid);
@@ -297,10 +298,11 @@ class Coordinator {
   // ---- databases whose history changed (history.cc)
   void note_newest(Participant& participant, const DecidedBranch& branch);
   void greet_history(Participant& participant);
-  bool has_deciding(const Participant& participant) const;
+  std::size_t commits_being_recorded(const Participant& participant) const;
   void look_at_history(Participant& participant);
   bool took_for_history(Participant& participant, const Inspected& inspected);
   void judge_newest(Participant& participant, const Inspected& inspected);
+  void note_by_hand(Participant& participant);
   static bool may_lack_by_hand(const Participant& participant);
   void doubt_by_hand(Participant& participant);
   void judge_unheard_of(Participant& participant);
@@ -321,7 +323,7 @@ class Coordinator {
                        std::uint64_t before = kNumberUnknown);
   void history_changed(Participant& participant, const std::string& why);
   void put_back(Participant& participant, const Error& why);
-  void commit_not_shown(const Transaction& tx, const Branch& branch);
+  void commit_not_shown(const Transaction& tx, Branch& branch);
   void quarantine(Participant& participant, const std::string& why);
   void search(Participant& participant, std::uint64_t before = kNumberUnknown);
   void search_on(Participant& participant);

@@ -1,6 +1,7 @@
 // Branches that stand against the decision, or of which nothing can be told (X/Open's heuristic
 // outcomes): recorded before anybody is told, and pinned until a person forgets them.
 
+#include <algorithm>
 #include <utility>
 
 #include "coordinator/core/coordinator.h"
@@ -113,6 +114,13 @@ bool Coordinator::recorded_as_damaged(const Transaction& tx, const Branch& branc
   if (!pinned || !branch.decided()) return false;
   const bool commit = branch.state == BranchState::kCommitting;
   return damaged->durable->heuristic == (commit ? Heuristic::kRolledBack : Heuristic::kCommitted);
+}
+
+bool Coordinator::damage_is_durable(const Participant& participant) const {
+  return std::all_of(damage_.begin(), damage_.end(), [&participant](const auto& damaged) {
+    const auto branch = damaged.second.find(participant.name);
+    return branch == damaged.second.end() || branch->second.durable;
+  });
 }
 
 bool Coordinator::damaged(const Transaction& tx) const {

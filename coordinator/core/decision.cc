@@ -447,6 +447,8 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
             "not listed and without a witness row, which was told to go if it had ended: the log "
             "lacks records in which its end may be; find out whether the branch's effects are "
             "there";
+        // A row that the fence row was not told of did not go by our word.
+        if (tx.number > branch.participant->history.fence_top_seen) commit_not_shown(tx, branch);
         pin({tx.xid(branch), finished.told, Heuristic::kHazard, finished.evidence, why});
         return show_hazard(tx, branch, why);
       }
@@ -464,7 +466,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
       return show_hazard(tx, branch, why);
     }
     case Completion::kStillPrepared:
-      branch.still_prepared = true;
+      branch.answered = true;
       branch.last_error = finished.error;
       branch.next_try =
           now_.steady + doubled(config_.retry_min, branch.failures++, config_.retry_max);
@@ -480,6 +482,7 @@ void Coordinator::on_finished(Transaction& tx, Branch& branch, const Finished& f
 /// Never ended by itself: shown, and looked at again at a slow pace.
 void Coordinator::show_hazard(Transaction& tx, Branch& branch, const std::string& why) {
   branch.participant->remembered.erase(tx.gtrid);
+  branch.answered = true;
   branch.last_error = hazard(tx.xid(branch), why);
   branch.next_try = now_.steady + kHazardRetry;
   if (branch.hazard) return;

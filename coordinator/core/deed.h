@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "coordinator/core/events.h"
@@ -29,6 +32,14 @@ struct Deed {
   std::vector<DecidedBranch> branches;  ///< found prepared: of kDecide, kFinishListed
   std::optional<Gtrid> next_attempt;    ///< of kRollBackLive: the request went over to it
   ActionTold told;
+
+  /// Decides to commit a branch there.
+  bool commits_at(const std::string& participant) const {
+    if (!decision || !std::holds_alternative<CommitRecord>(*decision)) return false;
+    return std::any_of(branches.begin(), branches.end(), [&participant](const auto& branch) {
+      return branch.xid.bqual == participant;
+    });
+  }
 };
 
 }  // namespace assent::coordinator

@@ -94,14 +94,24 @@ void Coordinator::greet_history(Participant& participant) {
   history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
   if (history.state == History::State::kChanged && !history.search.elsewhere) {
     if (!same_agent || !history.search.done) search(participant);
-  } else if (behind && !history.newest) {
+  } else if (behind && (same_agent || !history.newest)) {
     history_changed(participant, *behind);
   } else if (behind || !same_agent || history.state != History::State::kGood) {
-    const bool expected = history.newest || has_deciding(participant);
+    const bool expected = history.newest || commits_being_recorded(participant) > 0;
     history.state = expected ? History::State::kUnseen : History::State::kGood;
     history.search = {};
     if (!expected && may_lack_by_hand(participant)) doubt_by_hand(participant);
   }
+}
+
+/// Of one that was not known yet when the agent connected.
+void Coordinator::note_by_hand(Participant& participant) {
+  History& history = participant.history;
+  history.by_hand = kNumberUnknown;
+  const bool seen = history.state != History::State::kUnseen;
+  if (seen || !participant.connected || commits_being_recorded(participant) > 0) return;
+  if (history.newest) return look_at_history(participant);
+  doubt_by_hand(participant);
 }
 
 /// The newest commit shows nothing of those by hand since; the fence row does, once it was told of
@@ -114,12 +124,17 @@ void Coordinator::doubt_by_hand(Participant& participant) {
   history_doubted(participant, "its fence row was not told of what was committed by hand");
 }
 
-/// Voted to an earlier agent, and their commit is on its way to the log: the newest one is yet to
-/// come.
-bool Coordinator::has_deciding(const Participant& participant) const {
-  return std::any_of(
-      participant.branches.begin(), participant.branches.end(),
-      [this](const Gtrid& gtrid) { return transactions_.at(gtrid).phase == Phase::kDeciding; });
+/// With a branch there: on their way to the log.
+std::size_t Coordinator::commits_being_recorded(const Participant& participant) const {
+  const auto is_deciding = [this](const Gtrid& gtrid) {
+    return transactions_.at(gtrid).phase == Phase::kDeciding;
+  };
+  const auto is_by_hand = [&participant](const auto& deed) {
+    return deed.second.commits_at(participant.name);
+  };
+  const auto& branches = participant.branches;
+  return static_cast<std::size_t>(std::count_if(branches.begin(), branches.end(), is_deciding) +
+                                  std::count_if(by_hand_.begin(), by_hand_.end(), is_by_hand));
 }
 
 /// Asks what is still to be known; an answer that told nothing is asked for again with each scan,
@@ -129,7 +144,7 @@ void Coordinator::look_at_history(Participant& participant) {
   if (!participant.connected || history.serial != 0) return;
   Inspect inspect;
   if (history.state == History::State::kUnseen) {
-    if (has_deciding(participant)) return;
+    if (commits_being_recorded(participant) > 0) return;
     inspect.branches.push_back({history.newest->branch.xid, history.newest->branch.proof});
     history.newest_unfinished = is_unfinished(participant, history.newest->branch.xid);
   } else if (history.state != History::State::kGood && !history.search.done) {
@@ -310,15 +325,13 @@ void Coordinator::put_back(Participant& participant, const Error& why) {
   }
 }
 
-/// Told to commit, it is not there, and the history in which it voted neither. What phase two has
-/// found before has been shown, and maybe taken back; so has what the fence row was told of.
-void Coordinator::commit_not_shown(const Transaction& tx, const Branch& branch) {
+/// It was told to commit, and nothing shows that its database still is the one in which it voted.
+/// What was seen in this opening was shown, and maybe taken back; so was what the fence row was
+/// told of.
+void Coordinator::commit_not_shown(const Transaction& tx, Branch& branch) {
   Participant& participant = *branch.participant;
-  const bool told_of = tx.number != 0 && tx.number <= participant.welcome->fence_top;
-  Damaged* damaged = find_damage(tx.xid(branch));
-  const bool found_before = damaged != nullptr && !damaged->repaired && !damaged->found_lost;
-  if (told_of || found_before) return;
-  if (damaged != nullptr) damaged->found_lost = false;
+  const bool told_of = tx.number != 0 && tx.number <= participant.history.fence_top_seen;
+  if (told_of || std::exchange(branch.not_shown, true)) return;
   if (participant.history.state == History::State::kChanged) return;
   history_changed(participant, commit_text(participant, tx.xid(branch)) + " is not there any more");
 }
@@ -554,13 +567,11 @@ Result<std::vector<std::string>> Coordinator::plan_taking_back(const std::string
 std::size_t Coordinator::unanswered_commits(const Participant& participant) const {
   const auto is_unanswered = [&](const Gtrid& gtrid) {
     const Transaction& tx = transactions_.at(gtrid);
-    if (tx.phase == Phase::kDeciding) return true;
-    const Branch& branch = *tx.find_branch(participant);
-    const bool waits_for_person = branch.hazard || participant.hazards.contains(gtrid);
-    return tx.phase == Phase::kCommitting && !waits_for_person && !branch.still_prepared;
+    return tx.phase == Phase::kCommitting && !tx.find_branch(participant)->answered;
   };
-  return static_cast<std::size_t>(
-      std::count_if(participant.branches.begin(), participant.branches.end(), is_unanswered));
+  const auto& branches = participant.branches;
+  return commits_being_recorded(participant) +
+         static_cast<std::size_t>(std::count_if(branches.begin(), branches.end(), is_unanswered));
 }
 
 /// Until its next commit nothing is expected of it but what its fence row is told of from now on.

@@ -57,7 +57,7 @@ struct History {
 
   State state = State::kUnseen;
   std::string why;                     ///< of kDoubted, kChanged
-  std::optional<NewestCommit> newest;  ///< nullopt: none is expected
+  std::optional<NewestCommit> newest;  ///< nullopt: none is known
   std::uint64_t by_hand = 0;           ///< number of the newest commit by hand since; 0: none
   bool newest_unfinished = false;      ///< when the Inspect under way left
   bool newest_awaited = false;         ///< was still prepared at the first look

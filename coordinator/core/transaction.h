@@ -115,8 +115,10 @@ struct Branch {
   bool told = false;    ///< on this link, and not answered yet
   bool hazard = false;  ///< what became of it can't be told, or stands against the decision
   std::uint32_t tries = 0;
-  std::uint32_t failures = 0;   ///< in a row
-  bool still_prepared = false;  ///< as this link has shown since the decision
+  std::uint32_t failures = 0;  ///< in a row
+  /// On this link, since the decision: it was listed, or phase two has told what there is to tell.
+  bool answered = false;
+  bool not_shown = false;  ///< seen in this opening (history.cc)
   std::optional<Instant> next_try;
   std::optional<Error> last_error;
   Evidence evidence = Evidence::kNone;  ///< of its end
