@@ -463,7 +463,8 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
   find_damage(sight.xid)->found_lost = true;
 }
 
-/// What phase two has not answered for may be lost as well: the doubt ends with its answer.
+/// What phase two has not answered for, and no list has shown, may be lost as well: until then the
+/// doubt lasts.
 void Coordinator::search_ended(Participant& participant) {
   History& history = participant.history;
   const bool doubted = history.state == History::State::kDoubted;

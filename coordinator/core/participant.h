@@ -37,7 +37,7 @@ struct Held {
 struct History {
   enum class State : std::uint8_t {
     kUnseen,   ///< to be looked at; no new work
-    kDoubted,  ///< the newest commit tells nothing, the search will; no new work
+    kDoubted,  ///< the newest commit tells nothing, the search and phase two will; no new work
     kGood,     ///< nothing of ours is lost
     kChanged,  ///< quarantined until a person takes it back
   };
