@@ -318,6 +318,7 @@ class Coordinator {
   bool is_unfinished(Participant& participant, const Xid& xid);
   bool left_to_phase_two(Participant& participant, const Xid& xid);
   void history_is_good(Participant& participant);
+  void tell_hazards(Participant& participant);
   /// Only commits recorded before that number are in doubt.
   void history_doubted(Participant& participant, const std::string& why,
                        std::uint64_t before = kNumberUnknown);

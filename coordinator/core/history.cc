@@ -302,6 +302,18 @@ void Coordinator::history_is_good(Participant& participant) {
   participant.history.search = {};
   participant.look_again = true;  // only now the fence row is told of the log's top
   look_again(participant);
+  tell_hazards(participant);
+}
+
+/// Again, and now: while the history was in question their status said nothing.
+void Coordinator::tell_hazards(Participant& participant) {
+  for (const Gtrid& gtrid : participant.branches) {
+    Transaction& tx = *find(gtrid);
+    Branch& branch = *tx.find_branch(participant);
+    if (!branch.hazard || !branch.next_try) continue;
+    tell_decision(tx, branch);
+    reschedule(tx);
+  }
 }
 
 void Coordinator::history_doubted(Participant& participant, const std::string& why,
