@@ -104,6 +104,7 @@ class OldLog : public SandboxFault {
       return false;
     }
     person->roll_back_undecided(kReason);
+    person->forget_damage(kReason);
     return person->finds_all_well();
   }
 
@@ -172,6 +173,7 @@ class OldDatabase : public SandboxFault {
     if (!person) return false;
     person->allow(Allowance::kHistory, kReason, at_.name);
     person->allow(Allowance::kViolation, kReason);
+    person->forget_damage(kReason);
     return person->finds_all_well();
   }
 

@@ -65,4 +65,17 @@ void Person::roll_back_undecided(const std::string& reason) {
   }
 }
 
+void Person::forget_damage(const std::string& reason) {
+  const auto list = client_.in_doubt();
+  if (!list) return;
+  for (const InDoubtTransaction& transaction : list->transactions) {
+    const auto& branches = transaction.branches;
+    const bool damaged = std::any_of(branches.begin(), branches.end(),
+                                     [](const BranchTruth& b) { return b.damage.has_value(); });
+    if (!damaged || transaction.phase != "none") continue;
+    static_cast<void>(
+        client_.act(ForgetDamage{.gtrid = transaction.gtrid, .hand = in_person(reason)}));
+  }
+}
+
 }  // namespace assent::live

@@ -25,6 +25,8 @@ class Person {
   bool allow(Allowance what, const std::string& reason, const std::string& participant = {});
   // What is prepared, and of which the log knows no decision, is rolled back.
   void roll_back_undecided(const std::string& reason);
+  // Damage of what has ended is shown no longer.
+  void forget_damage(const std::string& reason);
 
  private:
   explicit Person(Client client) : client_(std::move(client)) {}
