@@ -450,7 +450,9 @@ void LevelDbLog::Impl::remember_missing() {
   state_.missing.insert(state_.missing.end(), missing_.begin(), missing_.end());
   Batch batch(store_->db(), log_id_, state_);
   batch.add_checkpoint();
+  crash_point("log.missing.before_record");
   static_cast<void>(write_durably(batch.writes()));
+  crash_point("log.missing.recorded");
 }
 
 void LevelDbLog::Impl::fail(const Error& error) {

@@ -89,7 +89,7 @@ CrashPoint point_of(const Record& record) {
           [](const HeuristicRecord&) { return Point("coordinator.heuristic_record.before"); },
           [](const HandRecord&) { return Point("coordinator.hand_record.before"); },
           [](const EndRecord&) { return Point("coordinator.end_record.appended"); },
-          [](const LossRecord&) { return Point(); }},
+          [](const LossRecord&) { return Point("coordinator.loss_record.appended"); }},
       record);
 }
 

@@ -67,6 +67,7 @@ inline constexpr auto kCrashPoints = std::to_array<std::string_view>({
     "coordinator.heuristic_record.before",
     "coordinator.hand_record.before",
     "coordinator.end_record.appended",
+    "coordinator.loss_record.appended",
     "coordinator.durable.received",
 
     // ---- what a scan found, before anything is done about it
@@ -94,6 +95,8 @@ inline constexpr auto kCrashPoints = std::to_array<std::string_view>({
     "log.damaged_mark.kept",
     "log.database.before_open",
     "log.database.opened",
+    "log.unread.marked",
+    "log.unread.left_out",
     "log.file.kept",
     "log.file.made",
     "log.file.renamed",
@@ -116,6 +119,8 @@ inline constexpr auto kCrashPoints = std::to_array<std::string_view>({
     "log.checkpoint.synced",
 
     // ---- verifying and removing behind the scenes
+    "log.missing.before_record",
+    "log.missing.recorded",
     "log.kept_files.before_removal",
     "log.kept_files.removed",
     "log.removal.before_checkpoint",

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "protocol/base/crash_points.h"
+#include "tests/log/losing.h"
 
 namespace assent::testing {
 namespace {
@@ -103,6 +104,9 @@ CrashTrials::Occasion CrashTrials::occasion_of(std::string_view point) {
       {"log.new_mark.", {&T::lose_mark, nullptr, &T::allow_to_presume}},
       {"log.origin.", {&T::lose_origin, nullptr, nullptr}},
       {"log.folder.made", {&T::lose_log, nullptr, &T::allow_to_presume}},
+      {"log.unread.", {&T::damage_end_of_log, nullptr, &T::allow_to_presume}},
+      {"log.missing.", {&T::lose_old_record, nullptr, &T::allow_to_presume_once_known}},
+      {"coordinator.loss_record.", {&T::put_old_log_back, nullptr, &T::allow_to_presume}},
   };
   for (const auto& [beginning, occasion] : occasions) {
     if (point.starts_with(beginning)) return occasion;
@@ -179,7 +183,7 @@ void CrashTrials::start_all_again(const std::vector<std::string>& victims) {
   for (const auto& victim : victims) till_.house().kill(victim);
   till_.sandbox().start_databases();
   for (const std::string& part : till_.sandbox().names()) {
-    if (!till_.sandbox().is_running(part)) till_.sandbox().start(part);
+    if (!till_.sandbox().is_running(part)) till_.sandbox().launch(part);
   }
 }
 
@@ -352,23 +356,83 @@ void CrashTrials::confirm_clock() {
 
 // ---- the log's folder
 
+std::filesystem::path CrashTrials::log() {
+  return till_.sandbox().spec().directory / kCoordinator;
+}
+
 void CrashTrials::lose_mark() {
   till_.sandbox().stop(kCoordinator);
-  std::filesystem::remove(till_.sandbox().spec().directory / "coordinator" / "high_water_mark");
+  std::filesystem::remove(log() / "high_water_mark");
 }
 
 void CrashTrials::lose_origin() {
   till_.sandbox().stop(kCoordinator);
-  std::filesystem::remove(till_.sandbox().spec().directory / "coordinator" / "origin");
+  std::filesystem::remove(log() / "origin");
 }
 
 void CrashTrials::lose_log() {
   till_.sandbox().stop(kCoordinator);
-  std::filesystem::remove_all(till_.sandbox().spec().directory / "coordinator");
+  std::filesystem::remove_all(log());
+}
+
+void CrashTrials::damage_end_of_log() {
+  till_.sandbox().stop(kCoordinator);
+  for (const auto& entry : std::filesystem::directory_iterator(log() / "decisions")) {
+    if (entry.path().extension() != ".log" || entry.file_size() == 0) continue;
+    std::fstream file(entry.path(), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekg(-1, std::ios::end);
+    const char last = static_cast<char>(file.peek());
+    file.put(static_cast<char>(~last));
+    if (!file.flush()) throw live::SandboxError("can't write " + entry.path().string());
+  }
+}
+
+/// A start after some time makes a checkpoint.
+void CrashTrials::lose_old_record() {
+  std::uint64_t old = 0;
+  const bool found = comes_true([&] {
+    till_.sandbox().stop(kCoordinator);
+    old = newest_unread_record(log());
+    if (old != 0) return true;
+    clock_ += std::chrono::minutes(2);
+    till_.sandbox().host().set_clock(clock_);
+    till_.sandbox().start(kCoordinator);
+    confirm_clock();
+    return false;
+  });
+  if (!found) throw live::SandboxError("the log makes no checkpoints");
+  lose_record(log(), old);
+}
+
+/// The databases were told of records that it lacks.
+void CrashTrials::put_old_log_back() {
+  House& house = till_.house();
+  const auto old = till_.sandbox().spec().directory / "old-log";
+  till_.sandbox().stop(kCoordinator);
+  std::filesystem::copy(log(), old, std::filesystem::copy_options::recursive);
+  till_.sandbox().start(kCoordinator);
+  house.wait_until_linked();
+  house.client().submit(changes_nothing(house.setup()));
+  till_.sandbox().stop(kCoordinator);
+  std::filesystem::remove_all(log());
+  std::filesystem::rename(old, log());
 }
 
 void CrashTrials::allow_to_presume() {
   act_until_done(Allow{.what = Allowance::kPresume, .hand = by_hand()});
+}
+
+/// What was found and not written down is found once more, and ends the coordinator once more.
+void CrashTrials::allow_to_presume_once_known() {
+  comes_true([this] {
+    if (!till_.sandbox().is_running(kCoordinator)) {
+      till_.sandbox().reap();
+      till_.sandbox().launch(kCoordinator);
+    }
+    const auto status = till_.house().client().status();
+    return status && !status->presumes;
+  });
+  allow_to_presume();
 }
 
 /// Until there is nothing more for a person to do.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,7 @@ class CrashTrials {
   template <typename Ask>
   void ask(Ask question);
   void act_until_done(const ActionRequest& request);
+  std::filesystem::path log();
 
   // ---- occasions
   void look();
@@ -87,11 +90,15 @@ class CrashTrials {
   void lose_mark();
   void lose_origin();
   void lose_log();
+  void damage_end_of_log();
+  void lose_old_record();
+  void put_old_log_back();
   void allow_to_presume();
+  void allow_to_presume_once_known();
 
   Till till_;
   std::string victim_;
-  std::chrono::hours clock_{0};
+  std::chrono::minutes clock_{0};
   int copies_ = 0;
   workload::Payment damaged_;
   Gtrid damaged_gtrid_;
