@@ -333,7 +333,8 @@ class Coordinator {
                     const BranchSight& sight);
   void search_ended(Participant& participant);
   void phase_two_answered(Participant& participant);
-  static std::string lost_text(const Participant& participant);
+  std::size_t lost_branches(const Participant& participant) const;
+  std::string lost_text(const Participant& participant) const;
   static std::optional<Error> refusal_for_history(const Participant& participant);
   Result<std::vector<std::string>> plan_taking_back(const std::string& name) const;
   std::size_t unanswered_commits(const Participant& participant) const;

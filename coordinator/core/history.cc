@@ -91,7 +91,7 @@ void Coordinator::greet_history(Participant& participant) {
                                             history.newest->branch.proof.database.id);
   }
   const auto behind = same_agent ? fence_set_back(participant) : not_taken_back(participant);
-  history.fence_top_seen = std::max(history.fence_top_seen, welcome.fence_top);
+  note_fence_told(participant, welcome.fence_top);
   if (history.state == History::State::kChanged && !history.search.elsewhere) {
     if (!same_agent || !history.search.done) search(participant);
   } else if (behind && (same_agent || !history.newest)) {
@@ -463,9 +463,9 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
   if (participant.history.state == History::State::kDoubted) {
     quarantine(participant, participant.history.why);
   }
-  ++search.lost;
   add_stake(search.at_stake, name + " is not there any more" + error_text(sight));
-  if (find_damage(sight.xid) != nullptr) return;
+  const Damaged* known = find_damage(sight.xid);
+  if (known != nullptr && !known->repaired) return;
   // Its witness row may have been told to go: then its absence shows nothing.
   const bool proved = sight.completion == Completion::kRolledBack &&
                       !branch_at(found.commit, participant).proof.witness_row;
@@ -485,8 +485,8 @@ void Coordinator::search_ended(Participant& participant) {
   history.search.done = true;
   if (doubted) {
     if (all_looked_for) {
-      note(Note::Level::kInfo,
-           "participant=" + participant.name + " history is good: " + lost_text(participant));
+      note(Note::Level::kInfo, "participant=" + participant.name +
+                                   " history is good: nothing that was looked for is lost");
       return history_is_good(participant);
     }
     quarantine(participant, history.why);
@@ -500,7 +500,17 @@ void Coordinator::phase_two_answered(Participant& participant) {
   if (doubted && unanswered_commits(participant) == 0) look_at_history(participant);
 }
 
-std::string Coordinator::lost_text(const Participant& participant) {
+/// By whoever found them: the search, phase two, a list.
+std::size_t Coordinator::lost_branches(const Participant& participant) const {
+  return static_cast<std::size_t>(
+      std::count_if(damage_.begin(), damage_.end(), [&participant](const auto& damaged) {
+        const auto branch = damaged.second.find(participant.name);
+        if (branch == damaged.second.end() || branch->second.repaired) return false;
+        return branch->second.newest.decision == Decision::kCommit;
+      }));
+}
+
+std::string Coordinator::lost_text(const Participant& participant) const {
   const History::Search& search = participant.history.search;
   if (!search.done) return "the log is still being gone through for what it has lost";
   if (search.elsewhere) return "what it should have is in the other database";
@@ -508,8 +518,9 @@ std::string Coordinator::lost_text(const Participant& participant) {
                                ? ""
                                : "; commits up to record " + std::to_string(search.gone_to) +
                                      " may have left the log, so they can't be looked for";
-  return std::to_string(search.lost) + " of its committed branches are lost, " +
-         std::to_string(search.came_back) + " were prepared again and told to commit again" + gone;
+  return std::to_string(lost_branches(participant)) +
+         " of its committed branches are lost or in hazard, " + std::to_string(search.came_back) +
+         " were prepared again and told to commit again" + gone;
 }
 
 // ---------------------------------------------------------------- quarantine

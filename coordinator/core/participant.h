@@ -49,7 +49,6 @@ struct History {
     bool more = false;                    ///< behind them
     bool done = false;
     bool elsewhere = false;  ///< it is another database
-    std::uint64_t lost = 0;
     std::uint64_t came_back = 0;
     std::uint64_t gone_to = 0;  ///< commits up to it may be gone unread; 0: none
     std::vector<std::string> at_stake;
