@@ -13,7 +13,7 @@ using workload::History;
 using workload::Transaction;
 using workload::Verdict;
 
-constexpr std::chrono::milliseconds kPause{20};  // before a refused payment is tried again
+constexpr std::chrono::milliseconds kPause{20};  // of who was refused, or told nothing
 
 Instant now() {
   return read_clocks().steady;
@@ -114,6 +114,7 @@ void Payers::pay(std::optional<Client>& client, const Transaction& transaction, 
               ? pay_interactively(*client, transaction, history, spec_.call_timeout)
               : submit(*client, transaction, history, spec_.call_timeout);
       if (spec_.meter != nullptr) spec_.meter->note(answer.outcome, now() - asked);
+      if (answer.outcome == Outcome::kUnknown) std::this_thread::sleep_for(kPause);
       if (answer.outcome != Outcome::kRefused) break;
     }
     std::this_thread::sleep_for(kPause);
