@@ -26,6 +26,8 @@ using workload::Violation;
 
 constexpr seconds kWarmUp{2};         // not counted
 constexpr seconds kHealthy{4};        // before the first fault, and after the last
+constexpr seconds kRound{2};          // of a person who looks after what was done by hand
+constexpr seconds kRoundWaits{1};     // for an answer: faults have to end in time
 constexpr seconds kHealedWithin{60};  // linked, decided, quiet: each
 
 Instant now() {
@@ -127,6 +129,7 @@ class Run {
         check_interrupted();
         injector.turn(now() - campaign_.first_fault);
         tell_what_is_foreign(sampler);
+        if (now() >= next_round_) take_back_by_hand();
         sleep_briefly();
       }
     } catch (...) {  // on its way: no deployment stays as faults have left it
@@ -167,13 +170,22 @@ class Run {
   // Whoever rolls a branch back by hand has its database looked at once more if something makes the
   // coordinator go through its log before the fence row is told of the damage.
   void take_back_by_hand() {
+    next_round_ = now() + kRound;
     if (injected_.rolled_back.empty()) return;
-    auto person = Person::at(house_->coordinator_address());
+    auto person = Person::at(house_->coordinator_address(), kRoundWaits);
     if (!person) return;
     for (const workload::HandMade& hand : injected_.rolled_back) {
-      if (person->finds_quarantined(hand.participant))
+      if (!is_put_back(hand.participant) && person->finds_quarantined(hand.participant))
         person->allow(Allowance::kHistory, "a branch was rolled back by hand", hand.participant);
     }
+  }
+
+  // Its copy stands in its place now, and is to be noticed.
+  bool is_put_back(const std::string& participant) const {
+    const auto& all = injected_.put_back;
+    return std::any_of(all.begin(), all.end(), [&](const workload::PutBack& each) {
+      return each.of == participant && !each.noticed;
+    });
   }
 
   bool is_well() {
@@ -258,6 +270,7 @@ class Run {
   workload::Injected injected_;
   Scene scene_{*house_, injected_};
   std::size_t foreign_told_ = 0;
+  Instant next_round_{};
   Campaign campaign_;
   std::vector<Looked> looked_;
   std::vector<workload::Evidence> before_;

@@ -14,8 +14,10 @@ ByHand in_person(const std::string& reason) {
 
 }  // namespace
 
-std::optional<Person> Person::at(const std::string& coordinator) {
-  auto client = Client::connect({.coordinator = coordinator, .application = "chaos"});
+std::optional<Person> Person::at(const std::string& coordinator,
+                                 std::chrono::milliseconds patience) {
+  auto client =
+      Client::connect({.coordinator = coordinator, .application = "chaos", .timeout = patience});
   if (!client) return std::nullopt;
   return Person(std::move(*client));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -11,7 +12,9 @@ namespace assent::live {
 // nullopt and false: nobody answers there now.
 class Person {
  public:
-  static std::optional<Person> at(const std::string& coordinator);  // its address
+  // `coordinator`: its address. `patience`: with each question.
+  static std::optional<Person> at(const std::string& coordinator,
+                                  std::chrono::milliseconds patience = std::chrono::seconds(5));
 
   std::optional<TransactionShown> transaction(const Gtrid& gtrid);
   // Every participant is there and was looked at, and nothing waits for a person.
