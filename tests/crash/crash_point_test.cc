@@ -30,9 +30,6 @@ std::vector<std::string> chosen(std::size_t count, bool by_itself) {
   }
   std::vector<std::string> some;
   std::sample(all.begin(), all.end(), std::back_inserter(some), count, std::mt19937(kSeed));
-  // Its occasion, work that is too slow, does not always bring a session to be cut: one run in two
-  // passed it. `./run crash-points` tries it all the same.
-  std::erase(some, "agent.session.cut");
   return some;
 }
 

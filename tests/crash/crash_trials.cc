@@ -91,7 +91,7 @@ CrashTrials::Occasion CrashTrials::occasion_of(std::string_view point) {
       {"agent.link.gone", {nullptr, &T::restart_other_side, nullptr}},
       {"agent.open_rollback.", {nullptr, &T::give_up_open_work, nullptr}},
       {"rm.commit.looked", {&T::leave_decided, nullptr, nullptr}},
-      {"agent.session.", {nullptr, &T::send_slow_work, nullptr}},
+      {"agent.session.", {nullptr, &T::let_database_stand_still, nullptr}},
       {"agent.incarnation.", {nullptr, &T::restart_database, nullptr}},
       {"coordinator.heuristic_record.", {&T::do_damage, &T::show_damage, &T::repair_damage}},
       {"coordinator.hand_record.", {&T::do_damage, &T::deal_with_damage, &T::repair_damage}},
@@ -255,13 +255,17 @@ void CrashTrials::restart_database() {
   till_.house().database(participant_of(victim_)).restart();
 }
 
-/// Its caller gives up long before it is done.
-void CrashTrials::send_slow_work() {
+/// Its answer comes too late for its caller: the session that waits for it is cut, and seen gone
+/// once the database goes on.
+void CrashTrials::let_database_stand_still() {
+  if (!lives_linked()) return;
   const std::string participant = participant_of(victim_);
-  const bool postgres = till_.house().database(participant).kind() == DatabaseKind::kPostgres;
-  Submission slow{.timeout = 1s};
-  slow.step(participant, postgres ? "SELECT pg_sleep(4)" : "SELECT SLEEP(4)");
-  ask([&](Client& client) { client.submit(slow); });
+  Submission late{.timeout = 1s};
+  late.step(participant, "SELECT 1");
+  till_.sandbox().pause("db-" + participant);
+  ask([&](Client& client) { client.submit(late); });
+  victim().wait_for_end(kLastPassing);
+  till_.sandbox().resume("db-" + participant);
 }
 
 /// Prepared everywhere, and the coordinator dies before it decides.

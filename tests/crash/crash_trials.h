@@ -77,7 +77,7 @@ class CrashTrials {
   void stop_victim();
   void restart_other_side();
   void restart_database();
-  void send_slow_work();
+  void let_database_stand_still();
   void leave_orphan();
   void leave_decided();
   void leave_behind(const Death& death);
