@@ -234,7 +234,9 @@ class Coordinator {
   bool damage_is_durable(const Participant& participant) const;
   bool damaged(const Transaction& tx) const;
   std::vector<Damage> damage_of(const Gtrid& gtrid) const;
+  std::size_t lost_branches(const Participant& participant) const;
   Damaged* find_damage(const Xid& xid);
+  Damaged* find_unrepaired(const Xid& xid);
 
   // ---- links, the prober (agents.cc)
   std::optional<Error> why_not_taken(const Participant& participant, const std::string& database);
@@ -333,7 +335,6 @@ class Coordinator {
                     const BranchSight& sight);
   void search_ended(Participant& participant);
   void phase_two_answered(Participant& participant);
-  std::size_t lost_branches(const Participant& participant) const;
   std::string lost_text(const Participant& participant) const;
   static std::optional<Error> refusal_for_history(const Participant& participant);
   Result<std::vector<std::string>> plan_taking_back(const std::string& name) const;

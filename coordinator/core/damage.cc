@@ -38,8 +38,8 @@ void Coordinator::pin(HeuristicRecord found) {
 /// It ended as decided after all. Shown until a person forgets it all the same: somebody may have
 /// acted upon what was shown before.
 void Coordinator::repair(const Xid& xid, Evidence evidence, const std::string& how) {
-  Damaged* damaged = find_damage(xid);
-  if (damaged == nullptr || damaged->repaired) return;
+  Damaged* damaged = find_unrepaired(xid);
+  if (damaged == nullptr) return;
   HeuristicRecord record = damaged->newest;
   record.evidence = evidence;
   record.detail = how + ", as decided; was: " + record.detail;
@@ -109,8 +109,8 @@ void Coordinator::mark_damaged(Transaction& tx, Branch& branch) {
 }
 
 bool Coordinator::recorded_as_damaged(const Transaction& tx, const Branch& branch) {
-  const Damaged* damaged = find_damage(tx.xid(branch));
-  const bool pinned = damaged != nullptr && damaged->durable && !damaged->repaired;
+  const Damaged* damaged = find_unrepaired(tx.xid(branch));
+  const bool pinned = damaged != nullptr && damaged->durable;
   if (!pinned || !branch.decided()) return false;
   const bool commit = branch.state == BranchState::kCommitting;
   return damaged->durable->heuristic == (commit ? Heuristic::kRolledBack : Heuristic::kCommitted);
@@ -121,6 +121,16 @@ bool Coordinator::damage_is_durable(const Participant& participant) const {
     const auto branch = damaged.second.find(participant.name);
     return branch == damaged.second.end() || branch->second.durable;
   });
+}
+
+/// Of those whose decision is commit, by whoever found them: the search, phase two, a list.
+std::size_t Coordinator::lost_branches(const Participant& participant) const {
+  return static_cast<std::size_t>(
+      std::count_if(damage_.begin(), damage_.end(), [&participant](const auto& damaged) {
+        const auto branch = damaged.second.find(participant.name);
+        if (branch == damaged.second.end() || branch->second.repaired) return false;
+        return branch->second.newest.decision == Decision::kCommit;
+      }));
 }
 
 bool Coordinator::damaged(const Transaction& tx) const {
@@ -143,6 +153,11 @@ Coordinator::Damaged* Coordinator::find_damage(const Xid& xid) {
   if (found == damage_.end()) return nullptr;
   const auto branch = found->second.find(xid.bqual);
   return branch == found->second.end() ? nullptr : &branch->second;
+}
+
+Coordinator::Damaged* Coordinator::find_unrepaired(const Xid& xid) {
+  Damaged* damaged = find_damage(xid);
+  return damaged == nullptr || damaged->repaired ? nullptr : damaged;
 }
 
 }  // namespace assent::coordinator

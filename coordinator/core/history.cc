@@ -185,8 +185,7 @@ void Coordinator::judge_newest(Participant& participant, const Inspected& inspec
   const bool committed = shows_commit(*sight);
   const std::string what = commit_text(participant, newest) + " is " +
                            (prepared ? "prepared again" : "not there any more");
-  const Damaged* damaged = find_damage(newest);
-  const bool against = !prepared && damaged != nullptr && !damaged->repaired;
+  const bool against = !prepared && find_unrepaired(newest) != nullptr;
   // What can't be told, or not be relied on, is of another history.
   const bool told = prepared || sight->completion == Completion::kRolledBack;
   const bool explained = (told && (history.newest_unfinished || against)) ||
@@ -232,8 +231,7 @@ bool Coordinator::newest_may_hide_loss(const Participant& participant) {
 bool Coordinator::shows_commit(const BranchSight& sight) {
   if (sight.completion != Completion::kCommitted && !is_forgotten(sight)) return false;
   if (sight.evidence != Evidence::kTransactionStatus) return true;
-  const Damaged* damaged = find_damage(sight.xid);
-  return damaged == nullptr || damaged->repaired;
+  return find_unrepaired(sight.xid) == nullptr;
 }
 
 /// So nothing is shown by the status of a branch in hazard while the history is not known to be
@@ -241,9 +239,8 @@ bool Coordinator::shows_commit(const BranchSight& sight) {
 bool Coordinator::stays_in_hazard(const Xid& xid, Evidence evidence) {
   if (evidence != Evidence::kTransactionStatus) return false;
   if (find_participant(xid.bqual)->history.state == History::State::kGood) return false;
-  const Damaged* damaged = find_damage(xid);
-  return damaged != nullptr && !damaged->repaired &&
-         damaged->newest.heuristic == Heuristic::kHazard;
+  const Damaged* damaged = find_unrepaired(xid);
+  return damaged != nullptr && damaged->newest.heuristic == Heuristic::kHazard;
 }
 
 /// A witness row is there only with its commit, whatever became of timeline and position since.
@@ -291,8 +288,8 @@ bool Coordinator::is_unfinished(Participant& participant, const Xid& xid) {
 /// Phase two proves it and pins what is against its decision, or has done so.
 bool Coordinator::left_to_phase_two(Participant& participant, const Xid& xid) {
   if (is_unfinished(participant, xid)) return true;
-  const Damaged* damaged = find_damage(xid);
-  return damaged != nullptr && !damaged->repaired && !damaged->found_lost;
+  const Damaged* damaged = find_unrepaired(xid);
+  return damaged != nullptr && !damaged->found_lost;
 }
 
 void Coordinator::history_is_good(Participant& participant) {
@@ -464,8 +461,7 @@ void Coordinator::judge_commit(Participant& participant, const NumberedCommit& f
     quarantine(participant, participant.history.why);
   }
   add_stake(search.at_stake, name + " is not there any more" + error_text(sight));
-  const Damaged* known = find_damage(sight.xid);
-  if (known != nullptr && !known->repaired) return;
+  if (find_unrepaired(sight.xid) != nullptr) return;
   // Its witness row may have been told to go: then its absence shows nothing.
   const bool proved = sight.completion == Completion::kRolledBack &&
                       !branch_at(found.commit, participant).proof.witness_row;
@@ -498,16 +494,6 @@ void Coordinator::search_ended(Participant& participant) {
 void Coordinator::phase_two_answered(Participant& participant) {
   const bool doubted = participant.history.state == History::State::kDoubted;
   if (doubted && unanswered_commits(participant) == 0) look_at_history(participant);
-}
-
-/// By whoever found them: the search, phase two, a list.
-std::size_t Coordinator::lost_branches(const Participant& participant) const {
-  return static_cast<std::size_t>(
-      std::count_if(damage_.begin(), damage_.end(), [&participant](const auto& damaged) {
-        const auto branch = damaged.second.find(participant.name);
-        if (branch == damaged.second.end() || branch->second.repaired) return false;
-        return branch->second.newest.decision == Decision::kCommit;
-      }));
 }
 
 std::string Coordinator::lost_text(const Participant& participant) const {
